@@ -1,0 +1,53 @@
+# failover: a PostgreSQL extension that keeps other PostgreSQL servers available
+#
+#   make, make install, make installcheck   as for any PGXS extension
+#   make check      build and run every test, from nothing (installs what it needs)
+#   make demo       watch a primary being killed and replaced, from nothing
+#   make bench      measure outages and costs, as ratios within one run
+#
+# check, demo and bench may start on a machine without PostgreSQL, so PGXS is
+# not loaded for them (and PGXS would reserve "check" for itself).
+
+ifneq (,$(filter check demo bench lint unit sim,$(MAKECMDGOALS)))
+
+.PHONY: check demo bench lint unit sim
+
+check:
+	@test/check
+demo:
+	@test/demo/demo
+bench:
+	@test/bench/bench
+lint:
+	@test/lint
+unit:
+	@test/unit/run
+sim:
+	@test/sim/run
+
+else
+
+MODULE_big = failover
+EXTENSION = failover
+DATA = $(sort $(wildcard sql/failover--*.sql))
+DOCS = $(sort $(wildcard doc/*.md))
+OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c src/*/*.c)))
+PGFILEDESC = "failover - high availability driven by SQL"
+
+REGRESS = $(patsubst test/sql/%.sql,%,$(sort $(wildcard test/sql/*.sql)))
+REGRESS_OPTS = --inputdir=test --expecteddir=. --outputdir=test/output \
+	--temp-instance=$(REGRESS_INSTANCE) --temp-config=test/regress.conf $(EXTRA_REGRESS_OPTS)
+REGRESS_INSTANCE ?= $(CURDIR)/test/output/instance
+EXTRA_CLEAN = test/output test/unit/build test/sim/build $(wildcard src/*/*.gcno src/*/*.gcda)
+
+PG_CONFIG ?= pg_config
+PG_CPPFLAGS = -I$(srcdir)/src -I$(libpq_srcdir)
+PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers -Wno-cast-function-type $(COPT_WERROR)
+SHLIB_LINK = $(libpq) -lcares
+
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+include $(PGXS)
+
+$(OBJS): $(wildcard src/*.h src/*/*.h)
+
+endif

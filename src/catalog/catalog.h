@@ -1,0 +1,201 @@
+/*-------------------------------------------------------------------------
+ *
+ * catalog.h
+ *		The extension's tables as structs.  The only room that knows SQL of the
+ *		coordinator's own database.
+ *
+ * Functions here run inside a transaction with SPI connected (fo_catalog_begin
+ * / fo_catalog_end in the worker; a SECURITY DEFINER SQL function in a backend
+ * that calls SPI_connect itself) unless said otherwise, and raise ERROR as SPI
+ * does.  Tables are always named with the extension's schema: no search_path
+ * is relied upon.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef FO_CATALOG_H
+#define FO_CATALOG_H
+
+#include "postgres.h"
+#include "utils/timestamp.h"
+
+#include "core/operation.h"
+#include "core/settings.h"
+#include "core/types.h"
+
+/* ---- schema.c: where the extension lives ---- */
+
+/* Quoted schema of the extension in this database, palloc'd; NULL if it is not installed.  Needs a transaction, no SPI. */
+extern char *fo_catalog_schema(void);
+
+/*
+ * Run one statement with %s in it replaced by the quoted schema (every %s), and
+ * parameters as for SPI_execute_with_args.  Checks SPI's result code.
+ * Returns the number of rows processed; SPI_tuptable is set for SELECT and RETURNING.
+ */
+extern uint64 fo_catalog_execute(const char *sql, int nargs, Oid *types, Datum *values,
+								 const char *nulls, bool is_read_only);
+
+/*
+ * A transaction of the worker: snapshot, SPI, statement timestamps, activity
+ * reporting, synchronous_commit = local, lock_timeout; fo_catalog_end commits.  False, with nothing
+ * begun, if the extension is not installed.
+ */
+extern bool fo_catalog_begin(const char *activity);
+extern void fo_catalog_end(void);
+
+/* ---- settings_parse.c: text with units -> value ---- */
+
+/*
+ * Parse value as PostgreSQL parses a GUC (units, on/off, enum words) and store
+ * it.  False with *error (and *hint: allowed values or units) palloc'd on bad input.
+ */
+extern bool fo_catalog_setting_parse(FoSettings *settings, const FoSettingDef *def, const char *value,
+									 char **error, char **hint);
+
+/* The value as a DBA would write it, in the largest unit that is exact; palloc'd. */
+extern char *fo_catalog_setting_format(const FoSettings *settings, const FoSettingDef *def);
+
+/* ---- conninfo.c: what may stand in a registered conninfo ---- */
+
+/*
+ * Validate and normalize: only allowed keywords, none of them a secret, a host
+ * present, ports and sizes sane.  Returns a palloc'd conninfo in canonical
+ * keyword=value form; ERROR 22023 with the reason and a hint otherwise.  The
+ * text of the conninfo never appears in the error.
+ */
+extern char *fo_catalog_conninfo_normalize(const char *conninfo);
+
+/* Value of a keyword in a (normalized or template) conninfo, palloc'd; NULL if absent. */
+extern char *fo_catalog_conninfo_get(const char *conninfo, const char *keyword);
+
+/*
+ * Compose the primary_conninfo that makes a standby follow upstream: the
+ * follow template's keywords with upstream's host, hostaddr and port.
+ * application_name is added if the template has none.  Palloc'd.
+ */
+extern char *fo_catalog_conninfo_follow(const char *template_conninfo, const char *upstream_conninfo,
+										const char *application_name);
+
+/* ---- config.c: configuration and state -> structs ---- */
+
+typedef struct FoPeerConfig
+{
+	char		name[FO_NAME_LEN];
+	char	   *conninfo;		/* NULL: reported from outside */
+	int32		priority;
+	int32		weight;
+	char		zone[FO_NAME_LEN];
+	bool		is_promotable;
+	TimestampTz maintenance_until;	/* 0 = none */
+
+	/* from failover_peer_state; zero if it has no row yet */
+	bool		has_state;
+	char	   *follow_conninfo;
+	char	   *slot_name;
+	bool		was_receiving;
+	TimestampTz fenced_at;
+	char	   *fence_saved;	/* jsonb as text */
+	int64		outages;
+	int64		downtime_us;
+	TimestampTz down_since;
+} FoPeerConfig;
+
+typedef struct FoGroupConfig
+{
+	char		name[FO_NAME_LEN];
+	FoGroupKind kind;
+	char		preferred_primary[FO_NAME_LEN];
+	TimestampTz paused_until;	/* 0 = not paused */
+	TimestampTz acknowledged_at;
+	FoSettings	settings;
+
+	/* from failover_group_state */
+	bool		has_state;
+	int64		term;
+	char		primary_peer[FO_NAME_LEN];	/* '' = none known */
+	uint64		system_identifier;	/* 0 = not known yet */
+	TimestampTz blocked_since;
+	TimestampTz blocked_until;
+	int32		recent_failovers;
+	TimestampTz last_failover_at;
+	bool		is_redundancy_restored;
+
+	int			peers_n;
+	FoPeerConfig *peers;		/* in order of name */
+} FoGroupConfig;
+
+/* Everything, groups in order of name, allocated in cxt.  A setting or conninfo that no longer parses is skipped with a WARNING. */
+extern FoGroupConfig *fo_catalog_load(MemoryContext cxt, int *groups_n);
+
+/* ---- journal.c: what the worker writes ---- */
+
+extern int64 fo_catalog_next_event_id(void);
+
+typedef enum FoSeverity { FO_DEBUG, FO_INFO, FO_NOTICE, FO_WARNING, FO_SEVERE } FoSeverity;
+
+/* group, peer and detail (jsonb as text) may be NULL.  Notifies channel (NULL or '' = nobody) with a small JSON on commit. */
+extern void fo_catalog_write_event(const char *group, const char *peer, const char *kind, FoSeverity severity,
+								   TimestampTz at, const char *message, const char *detail, const char *channel);
+
+extern void fo_catalog_write_group_state(const FoGroupConfig *group);
+extern void fo_catalog_write_peer_state(const char *group_name, const FoPeerConfig *peer);
+
+typedef struct FoOperationRow
+{
+	int64		event_id;
+	char		group_name[FO_NAME_LEN];
+	FoOperationKind kind;
+	FoTrigger	trigger;
+	char		from_peer[FO_NAME_LEN];	/* '' = NULL, here and below */
+	char		to_peer[FO_NAME_LEN];
+	FoOperationStatus status;
+	char		reason[FO_SENTENCE_LEN];
+	char		initiated_by[FO_NAME_LEN];
+	int64		term;
+	int32		rule;			/* 0 = NULL */
+	bool		is_forced;
+	char		target[FO_NAME_LEN];
+	char	   *snapshot;		/* jsonb as text, NULL = none */
+	TimestampTz started_at;
+	TimestampTz finished_at;	/* 0 = NULL */
+	double		detection_ms;	/* < 0 = NULL, here and below */
+	double		decision_ms;
+	double		fence_ms;
+	double		promote_ms;
+	double		repoint_ms;
+	double		total_ms;
+	int64		lost_bytes;		/* < 0 = NULL */
+	int32		attempts;
+	char		error[FO_SENTENCE_LEN];
+} FoOperationRow;
+
+typedef struct FoStepRow
+{
+	int32		step_no;
+	FoStepKind	kind;
+	char		peer_name[FO_NAME_LEN];
+	FoStepStatus status;
+	TimestampTz started_at;
+	TimestampTz finished_at;
+	double		duration_ms;	/* < 0 = NULL */
+	char		detail[FO_SENTENCE_LEN];
+} FoStepRow;
+
+/* Insert or update by event_id / (event_id, step_no). */
+extern void fo_catalog_write_operation(const FoOperationRow *row);
+extern void fo_catalog_write_step(int64 event_id, const FoStepRow *row);
+
+/* Operations in progress, with their steps; allocated in cxt. */
+typedef struct FoOperationRecord
+{
+	FoOperationRow operation;
+	int			steps_n;
+	FoStepRow  *steps;			/* in order of step_no */
+} FoOperationRecord;
+
+extern FoOperationRecord *fo_catalog_load_operations(MemoryContext cxt, int *n);
+
+/* Delete one batch (at most limit rows) of the group's events and ended operations older than before; returns how many went. */
+extern uint64 fo_catalog_expire(const char *group, TimestampTz before, int limit);
+
+#endif							/* FO_CATALOG_H */

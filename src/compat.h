@@ -1,0 +1,60 @@
+/*-------------------------------------------------------------------------
+ *
+ * compat.h
+ *		Every difference between PostgreSQL 15, 16, 17 and 18 that matters to
+ *		this extension, as static inline wrappers.  No other file tests
+ *		PG_VERSION_NUM.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef FO_COMPAT_H
+#define FO_COMPAT_H
+
+#include "postgres.h"
+#include "fmgr.h"
+#include "storage/latch.h"
+#if PG_VERSION_NUM >= 180000
+#include "storage/waiteventset.h"
+#endif
+#include "utils/wait_event.h"
+
+#if PG_VERSION_NUM < 150000
+#error "failover needs PostgreSQL 15 or later"
+#endif
+
+/* PG_MODULE_MAGIC_EXT came with 18. */
+#if PG_VERSION_NUM >= 180000
+#define FO_MODULE_MAGIC(n, v) PG_MODULE_MAGIC_EXT(.name = n, .version = v)
+#else
+#define FO_MODULE_MAGIC(n, v) PG_MODULE_MAGIC
+#endif
+
+/* pg_noreturn came with 18 and stands before the declaration. */
+#if PG_VERSION_NUM < 180000
+#define pg_noreturn pg_attribute_noreturn()
+#endif
+
+/* WaitEventSets belong to a ResourceOwner since 17: ours lives as long as the process. */
+static inline WaitEventSet *
+fo_compat_create_wait_event_set(int nevents)
+{
+#if PG_VERSION_NUM >= 170000
+	return CreateWaitEventSet(NULL, nevents);
+#else
+	return CreateWaitEventSet(TopMemoryContext, nevents);
+#endif
+}
+
+/* Custom wait events came with 17; before, everything an extension does is "Extension". */
+static inline uint32
+fo_compat_wait_event(const char *name)
+{
+#if PG_VERSION_NUM >= 170000
+	return WaitEventExtensionNew(name);
+#else
+	(void) name;
+	return PG_WAIT_EXTENSION;
+#endif
+}
+
+#endif							/* FO_COMPAT_H */

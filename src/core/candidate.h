@@ -1,0 +1,89 @@
+/*-------------------------------------------------------------------------
+ *
+ * candidate.h
+ *		Who is to be promoted: a filter that gives each excluded peer its
+ *		reason, then one comparator that is a total order.
+ *
+ * The order: timeline, received LSN, sync state come first where losing WAL
+ * is at stake; within equal positions the group's strategy decides, then the
+ * zone of the old primary, then the name.  With strategy "priority" peers whose
+ * position is within max_lag of the best are ranked by priority only where the
+ * caller says that positions are not final (a forecast while the primary
+ * lives: everyone will have caught up); over frozen, final positions the most
+ * advanced always wins, because what it alone has received may have been
+ * acknowledged.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef FO_CORE_CANDIDATE_H
+#define FO_CORE_CANDIDATE_H
+
+#include "core/view.h"
+
+typedef enum FoExclusion
+{
+	FO_EXCLUDED_NOT = 0,		/* eligible */
+	FO_EXCLUDED_PRIMARY,		/* is the primary */
+	FO_EXCLUDED_UNREACHABLE,
+	FO_EXCLUDED_NOT_STANDBY,	/* out of recovery, or fenced */
+	FO_EXCLUDED_NOT_PROMOTABLE,
+	FO_EXCLUDED_MAINTENANCE,
+	FO_EXCLUDED_SYSTEM,			/* another system identifier */
+	FO_EXCLUDED_HISTORY,		/* a timeline that is not the primary's, newer or diverged */
+	FO_EXCLUDED_NOT_RECEIVING,	/* was not receiving before the failure */
+	FO_EXCLUDED_ARCHIVE_ONLY,
+	FO_EXCLUDED_REPLAY_PAUSED,
+	FO_EXCLUDED_DELAYED,		/* recovery_min_apply_delay */
+	FO_EXCLUDED_LAG,			/* over max_lag behind the last known position of the primary */
+	FO_EXCLUDED_SYNC,			/* not in the set that must hold every acknowledged commit */
+	FO_EXCLUDED_CREDENTIAL,		/* primary_conninfo carries a password, or we may not operate it */
+	FO_EXCLUDED_N
+} FoExclusion;
+
+/* Positions read again after the receivers were frozen; one per peer of the view. */
+typedef struct FoFinalPosition
+{
+	bool		is_known;
+	uint32_t	timeline;
+	FoLsn		lsn;
+} FoFinalPosition;
+
+typedef struct FoCandidate
+{
+	int32_t		peer;			/* index into the view */
+	FoExclusion exclusion;
+	uint32_t	timeline;
+	FoLsn		lsn;
+	int64_t		lag_bytes;		/* behind the primary's last known position, or the best peer's if that is ahead; -1 unknown */
+	int32_t		rank;			/* 1 = first; excluded peers follow the eligible ones */
+	double		score;			/* the strategy's own figure, lower is better */
+	char		reason[FO_SENTENCE_LEN];	/* why excluded, or what put it where it is */
+} FoCandidate;
+
+typedef struct FoCandidateOptions
+{
+	const FoFinalPosition *final;	/* NULL: a forecast over the view's own positions */
+	bool		is_forced;		/* override lag limit and sync set (the caller wants the loss) */
+	int32_t		target;			/* only this peer may win; -1 = any */
+} FoCandidateOptions;
+
+/* A row of the table of strategies. */
+typedef struct FoStrategyDef
+{
+	const char *name;
+	const char *description;
+	double		(*score) (const FoGroupView *group, const FoPeerView *peer);	/* lower is better */
+} FoStrategyDef;
+
+extern const FoStrategyDef fo_core_strategies[FO_STRATEGY_N];
+
+extern const char *fo_core_exclusion_name(FoExclusion exclusion);
+
+/*
+ * Rank every peer of the group into out (room for group->peers_n), best first.
+ * Returns the number of eligible ones; out[0] is the choice if that is > 0.
+ */
+extern int	fo_core_rank_candidates(const FoGroupView *group, const FoCandidateOptions *options,
+									FoCandidate *out);
+
+#endif							/* FO_CORE_CANDIDATE_H */

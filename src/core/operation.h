@@ -1,0 +1,118 @@
+/*-------------------------------------------------------------------------
+ *
+ * operation.h
+ *		Operations as tables: which steps a failover consists of, in which
+ *		order, on whom each runs, and what its failure means.
+ *
+ * The executor (src/coordinator) interprets these tables; the simulator and
+ * the unit tests read the same ones.  Steps of one phase start together; a
+ * phase begins when every step of the one before has ended.  A step that runs
+ * on several peers is one task per peer.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef FO_CORE_OPERATION_H
+#define FO_CORE_OPERATION_H
+
+#include "core/types.h"
+
+typedef enum FoOperationKind
+{
+	FO_OPERATION_FAILOVER = 0,
+	FO_OPERATION_SWITCHOVER,
+	FO_OPERATION_FAILBACK,
+	FO_OPERATION_REJOIN,
+	FO_OPERATION_DRILL,
+	FO_OPERATION_N
+} FoOperationKind;
+
+typedef enum FoTrigger
+{
+	FO_TRIGGER_HEALTH_CHECK = 0,
+	FO_TRIGGER_CONNECTION,
+	FO_TRIGGER_PERFORMANCE,
+	FO_TRIGGER_TIMEOUT,
+	FO_TRIGGER_CASCADE,
+	FO_TRIGGER_MANUAL,
+	FO_TRIGGER_SCHEDULED,
+	FO_TRIGGER_N
+} FoTrigger;
+
+typedef enum FoOperationStatus
+{
+	FO_OPERATION_IN_PROGRESS = 0,
+	FO_OPERATION_COMPLETED,
+	FO_OPERATION_FAILED,
+	FO_OPERATION_CANCELLED
+} FoOperationStatus;
+
+typedef enum FoStepKind
+{
+	FO_STEP_TERM = 0,			/* raise the group's term, committed before anything is touched */
+	FO_STEP_FENCE,				/* keep the old primary from taking writes */
+	FO_STEP_DRAIN,				/* candidate has received all that a living old primary has written */
+	FO_STEP_FREEZE,				/* stop the walreceivers: positions become final */
+	FO_STEP_CHOOSE,				/* rank by final positions; decides and records the candidate */
+	FO_STEP_SLOTS,				/* physical slots on the candidate for those who use one */
+	FO_STEP_SYNC_NAMES,			/* synchronous_standby_names of the candidate, where the group manages it */
+	FO_STEP_PROMOTE,
+	FO_STEP_REPOINT,			/* the others follow the new primary */
+	FO_STEP_CHECKPOINT,			/* the new primary's control file shows its timeline */
+	FO_STEP_UNDO,				/* frozen standbys follow the old primary again */
+	FO_STEP_N
+} FoStepKind;
+
+typedef enum FoStepScope
+{
+	FO_SCOPE_COORDINATOR,		/* one task, no peer */
+	FO_SCOPE_OLD_PRIMARY,
+	FO_SCOPE_CANDIDATE,
+	FO_SCOPE_STANDBYS,			/* every standby that answers */
+	FO_SCOPE_OTHERS				/* every standby that answers, but the candidate */
+} FoStepScope;
+
+/* What becomes of the operation when a task of the step fails. */
+typedef enum FoStepFailure
+{
+	FO_ON_FAILURE_ABORT,		/* nothing irreversible yet: undo, then fail */
+	FO_ON_FAILURE_EXCLUDE,		/* go on without this peer */
+	FO_ON_FAILURE_NEXT,			/* back to CHOOSE without this candidate, if it is proven not promoted */
+	FO_ON_FAILURE_NOTE			/* record it and go on */
+} FoStepFailure;
+
+typedef enum FoStepStatus
+{
+	FO_STEP_PENDING = 0,
+	FO_STEP_RUNNING,			/* intent committed */
+	FO_STEP_DONE,
+	FO_STEP_FAILED,
+	FO_STEP_SKIPPED
+} FoStepStatus;
+
+typedef struct FoStepDef
+{
+	FoStepKind	kind;
+	int32_t		phase;			/* starts at 1 */
+	FoStepScope scope;
+	FoStepFailure on_failure;
+	bool		is_background;	/* the operation does not wait for it before it counts as completed for its caller */
+} FoStepDef;
+
+extern const char *fo_core_operation_name(FoOperationKind kind);
+extern const char *fo_core_trigger_name(FoTrigger trigger);
+extern const char *fo_core_operation_status_name(FoOperationStatus status);
+extern const char *fo_core_step_name(FoStepKind kind);
+extern const char *fo_core_step_status_name(FoStepStatus status);
+
+/* Read a word back; -1 if it is none. */
+extern int	fo_core_operation_parse(const char *word);
+extern int	fo_core_step_parse(const char *word);
+extern int	fo_core_step_status_parse(const char *word);
+
+/* The steps of an operation, phases ascending; *n receives their number. */
+extern const FoStepDef *fo_core_operation_steps(FoOperationKind kind, int *n);
+
+/* Number of the last phase of the operation that cannot be undone any more starts here. */
+extern int	fo_core_operation_point_of_no_return(FoOperationKind kind);
+
+#endif							/* FO_CORE_OPERATION_H */

@@ -1,0 +1,130 @@
+/*-------------------------------------------------------------------------
+ *
+ * view.h
+ *		The frozen snapshot of a group on which every decision is taken.
+ *
+ * The coordinator fills one FoGroupView and its FoPeerViews from what it has
+ * observed; verdict.c, candidate.c and syncnames.c read them and nothing else.
+ * The same structs are what the coordinator publishes in shared memory, so a
+ * dry run in any backend (failover_evaluate) decides on exactly what the
+ * coordinator saw.  No pointers inside FoPeerView: it is copied as bytes.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef FO_CORE_VIEW_H
+#define FO_CORE_VIEW_H
+
+#include "core/health.h"
+#include "core/settings.h"
+#include "core/types.h"
+
+/* Longest synchronous_standby_names that we look at; longer ones are "unknown". */
+#define FO_SYNC_NAMES_LEN 512
+
+/*
+ * What one answer to the status query said.  Kept after the peer is gone: the
+ * last words of a dead primary are evidence.
+ */
+typedef struct FoObservation
+{
+	FoTime		at;				/* when the answer arrived; 0 = never answered */
+	bool		in_recovery;
+	uint32_t	timeline;		/* of the WAL position; 0 = unknown */
+	FoLsn		lsn;			/* primary: flushed; standby: the greater of received and replayed */
+	FoLsn		replay_lsn;		/* standby only */
+	uint64_t	system_identifier;
+	FoReceiver	receiver;
+	uint32_t	receiver_timeline;
+	int64_t		message_age_us; /* since the walreceiver's last message; -1 = unknown */
+	char		upstream_host[FO_NAME_LEN]; /* whom the walreceiver is connected to; '' = nobody */
+	int32_t		upstream_port;
+	int32_t		streaming_standbys; /* walsenders in state streaming */
+	int32_t		sync_standbys;	/* of those, sync or quorum */
+	int32_t		connections;	/* -1 = unknown */
+	bool		is_replay_paused;
+	int64_t		apply_delay_ms; /* recovery_min_apply_delay */
+	int64_t		started_at;		/* postmaster start, TimestampTz of the peer */
+	int32_t		server_version;	/* PG_VERSION_NUM form */
+	bool		is_read_only;	/* default_transaction_read_only */
+	bool		is_privileged;	/* our role may read settings and WAL status */
+	bool		has_upstream_password;	/* its primary_conninfo carries a password */
+	bool		is_archive_only;	/* a standby without primary_conninfo that we did not freeze */
+	char		application_name[FO_NAME_LEN];	/* what a standby calls itself upstream */
+	char		sync_names[FO_SYNC_NAMES_LEN];	/* synchronous_standby_names */
+	/* With the node library; 0 without it. */
+	bool		has_node_library;
+	int64_t		term;
+	int64_t		lease_until_us; /* of the peer's own clock */
+	int64_t		clock_us;		/* the peer's own clock at the reply */
+} FoObservation;
+
+/* What became of asking a silent primary's witness to reconnect to it. */
+typedef enum FoProbeState
+{
+	FO_PROBE_NONE = 0,			/* not asked -> ASKED */
+	FO_PROBE_ASKED,				/* told to reconnect, no result yet -> LOST, BACK */
+	FO_PROBE_LOST,				/* it could not: the primary serves nobody -> NONE */
+	FO_PROBE_BACK				/* it streams again: the primary lives -> NONE */
+} FoProbeState;
+
+typedef struct FoPeerView
+{
+	char		name[FO_NAME_LEN];
+	char		zone[FO_NAME_LEN];	/* '' = none */
+	int32_t		priority;		/* lower is preferred */
+	int32_t		weight;
+	bool		is_promotable;
+	bool		is_in_maintenance;
+	bool		is_fenced;		/* we fenced it and it has not come back as a standby */
+	bool		is_history_rejected;	/* seen diverged from the primary's history: cannot follow */
+
+	FoHealthState health;
+	FoErrorClass error;			/* of the last attempt to reach it, checks and connects alike; NONE = it answered */
+	FoTime		failing_since;	/* first failed attempt since the last answer; 0 = it answers */
+	FoTime		last_attempt_at;	/* when the last attempt ended; 0 = never tried */
+	bool		is_stop_orderly;	/* its last words were an orderly shutdown (57P01, 57P03 shutting down) */
+	FoTime		alive_error_since;	/* since when it says starting up / shutting down; 0 = it does not */
+
+	int32_t		connect_failures;	/* fresh connects that failed by silence in a row while its session answers */
+	FoTime		connect_failing_since;	/* 0 = fresh connects work */
+	FoTime		write_failing_since;	/* write check failing or hanging; 0 = it works or is off */
+
+	FoObservation observed;		/* the last answer; observed.at = 0: never answered */
+	FoTime		received_at;	/* last time it was seen streaming from the group's primary, with a live connection; 0 = never */
+	FoLsn		lsn_moved_to;	/* highest lsn seen */
+	FoTime		lsn_moved_at;	/* when lsn last advanced */
+
+	FoProbeState probe;			/* of this witness, for the current silence of the primary */
+	FoTime		probe_at;		/* when the state above was entered */
+} FoPeerView;
+
+typedef struct FoGroupView
+{
+	char		name[FO_NAME_LEN];
+	FoGroupKind kind;
+	FoTime		now;
+	FoSettings	settings;
+
+	int64_t		term;
+	int32_t		primary;		/* index into peers of the recorded primary; -1 = none known */
+	bool		is_paused;
+	bool		is_operation_running;
+	FoTime		clock_jump_until;	/* observe only until then; 0 = no jump */
+	FoTime		blocked_until;	/* end of the block period; 0 = none, or acknowledged */
+	int32_t		recent_failovers;	/* attempts inside the running block period */
+
+	int32_t		peers_n;
+	const FoPeerView *peers;	/* peers_n of them, in order of name */
+} FoGroupView;
+
+/*
+ * Answers now: its last attempt succeeded.  (A peer whose check is in flight
+ * still counts by the one before.)
+ */
+static inline bool
+fo_core_peer_answers(const FoPeerView *peer)
+{
+	return peer->observed.at != 0 && peer->error == FO_ERROR_NONE;
+}
+
+#endif							/* FO_CORE_VIEW_H */

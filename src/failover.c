@@ -1,0 +1,81 @@
+/*-------------------------------------------------------------------------
+ *
+ * failover.c
+ *		Entry point of the library: configuration parameters, shared memory and
+ *		the background worker of the role that this server plays.
+ *
+ * The same library serves two kinds of server.  With failover.role =
+ * coordinator (the default) it registers the launcher, which keeps one
+ * coordinator worker running in failover.database.  With failover.role = node
+ * it installs what a data server needs.  Loaded without
+ * shared_preload_libraries it defines its parameters and functions, and the
+ * functions say what is missing.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <limits.h>
+
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/guc.h"
+
+#include "compat.h"
+#include "coordinator/launcher.h"
+#include "guc.h"
+#include "shared/shared.h"
+
+FO_MODULE_MAGIC("failover", "1.0");
+
+int			fo_guc_role = FO_ROLE_COORDINATOR;
+char	   *fo_guc_database = NULL;
+int			fo_guc_max_peers = 256;
+char	   *fo_guc_passfile = NULL;
+
+static const struct config_enum_entry role_words[] = {
+	{"coordinator", FO_ROLE_COORDINATOR, false},
+	{"node", FO_ROLE_NODE, false},
+	{NULL, 0, false}
+};
+
+void		_PG_init(void);
+
+static void
+define_parameters(void)
+{
+	DefineCustomEnumVariable("failover.role",
+							 "Selects whether this server coordinates others or is a data server.",
+							 NULL, &fo_guc_role, FO_ROLE_COORDINATOR, role_words,
+							 PGC_POSTMASTER, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("failover.database",
+							   "Sets the database in which the coordinator keeps its tables.",
+							   NULL, &fo_guc_database, "postgres",
+							   PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("failover.max_peers",
+							"Sets the maximum number of registered peers.",
+							"Shared memory is sized by it.",
+							&fo_guc_max_peers, 256, 1, 100000,
+							PGC_POSTMASTER, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("failover.passfile",
+							   "Sets the libpq password file that the coordinator uses to connect to peers.",
+							   "Empty means libpq's default for the server's operating system user.",
+							   &fo_guc_passfile, "",
+							   PGC_SIGHUP, GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
+	MarkGUCPrefixReserved("failover");
+}
+
+void
+_PG_init(void)
+{
+	define_parameters();
+
+	if (!process_shared_preload_libraries_in_progress || IsBinaryUpgrade)
+		return;
+
+	if (fo_guc_role == FO_ROLE_COORDINATOR)
+	{
+		fo_shared_install_hooks();
+		fo_coordinator_register_launcher();
+	}
+}

@@ -1,0 +1,33 @@
+/*-------------------------------------------------------------------------
+ *
+ * resolver.h
+ *		Host names to addresses through c-ares, without ever blocking the loop.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef FO_NET_RESOLVER_H
+#define FO_NET_RESOLVER_H
+
+#include "net/loop.h"
+
+typedef struct FoResolver FoResolver;
+typedef struct FoResolution FoResolution;
+
+/* addresses: comma-separated numeric list, in the resolver's order; NULL and an error text on failure. */
+typedef void (*FoResolvedCallback) (void *arg, const char *addresses, const char *error);
+
+extern FoResolver *fo_net_resolver_create(FoLoop *loop, MemoryContext cxt);
+extern void fo_net_resolver_destroy(FoResolver *resolver);
+
+/* Needs no resolution: numeric, a socket directory, or empty. */
+extern bool fo_net_host_is_numeric(const char *host);
+
+/*
+ * Resolve.  The callback is called exactly once, from the loop or, for an
+ * answer at hand (/etc/hosts), before this returns; never after a cancel.
+ * Deadlines are the caller's.
+ */
+extern FoResolution *fo_net_resolve(FoResolver *resolver, const char *host, FoResolvedCallback callback, void *arg);
+extern void fo_net_resolve_cancel(FoResolution *resolution);
+
+#endif							/* FO_NET_RESOLVER_H */
