@@ -1,0 +1,138 @@
+/*-------------------------------------------------------------------------
+ *
+ * world.h
+ *		The coordinator worker's memory: groups, their peers, and what the
+ *		worker is doing about them.
+ *
+ * One FoWorld per worker process, built from the tables at start and merged
+ * with them again whenever a transaction changed the configuration
+ * (fo_shared_config_changed).  Configuration is the tables'; state (who is
+ * primary, the term, fences, downtime) is this process's: it is read once,
+ * when a group first appears, and from then on only written.
+ *
+ * Ownership within the room:
+ *		world.c		builds and merges; groups and peers each own a memory context
+ *		monitor.c	observes: every field of FoPeer.view but the configuration ones
+ *		judge.c		reads views, keeps FoGroup.verdict, starts what the verdict asks for
+ *		executor.c	FoGroup.run; actions.c the SQL of each step; task.c drives one step on one peer
+ *		record.c	what has happened, queued for the tables
+ *		publish.c	copies into shared memory
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef FO_COORDINATOR_WORLD_H
+#define FO_COORDINATOR_WORLD_H
+
+#include "postgres.h"
+
+#include "catalog/catalog.h"
+#include "core/verdict.h"
+#include "core/view.h"
+#include "net/knock.h"
+#include "net/link.h"
+#include "net/loop.h"
+#include "net/resolver.h"
+
+typedef struct FoWorld FoWorld;
+typedef struct FoGroup FoGroup;
+typedef struct FoPeer FoPeer;
+typedef struct FoRun FoRun;		/* an operation being carried out: executor.h */
+typedef struct FoTask FoTask;	/* one step on one peer: task.h */
+typedef struct FoMonitor FoMonitor; /* private to monitor.c */
+
+struct FoPeer
+{
+	FoGroup    *group;
+	MemoryContext cxt;			/* holds the peer, its config strings, its links */
+	FoPeerConfig cfg;			/* configuration, and the state that survives restarts */
+
+	/*
+	 * What decisions see.  name, zone, priority, weight, is_promotable,
+	 * is_in_maintenance, is_fenced: world.c; probe, probe_at: judge.c;
+	 * is_history_rejected: executor.c; everything else: monitor.c.
+	 */
+	FoPeerView	view;
+
+	/* monitor.c: kept for people */
+	char		last_error[FO_SENTENCE_LEN];
+	TimestampTz down_since;		/* wall clock of view.health.down_since; 0 = up */
+
+	/*
+	 * The kept session.  monitor.c opens and closes it; executor and judge
+	 * make calls on it while fo_net_link_is_ready().
+	 */
+	FoLink	   *link;
+	FoMonitor  *monitor;
+
+	/* judge.c: forced reconnect, fencing or repointing outside of an operation */
+	FoTask	   *task;
+	FoTime		task_retry_at;	/* do not start another before */
+	int			task_attempts;
+
+	bool		is_state_dirty; /* cfg's state fields differ from the table */
+};
+
+struct FoGroup
+{
+	FoWorld    *world;
+	MemoryContext cxt;
+	FoGroupConfig cfg;			/* configuration and state; cfg.peers is not used: see peers */
+	int			peers_n;
+	FoPeer	  **peers;			/* in order of name */
+
+	/* judge.c */
+	FoPeerView *views;			/* peers_n of them: the peers' views, contiguous */
+	FoGroupView view;			/* last frozen snapshot; view.peers = views */
+	FoVerdict	verdict;		/* on that snapshot */
+	bool		is_changed;		/* new evidence: judge at the end of this turn */
+	FoTimer		judge_timer;	/* verdict.recheck_at */
+
+	/* executor.c */
+	FoRun	   *run;			/* NULL = no operation in progress */
+
+	bool		is_state_dirty; /* cfg's state fields differ from the table */
+	bool		is_publish_needed;
+};
+
+struct FoWorld
+{
+	MemoryContext cxt;
+	FoLoop	   *loop;
+	FoResolver *resolver;
+	int			groups_n;
+	FoGroup   **groups;			/* in order of name */
+	uint64		loaded_generation;
+	bool		is_loaded;
+
+	FoTime		clock_jump_until;	/* main.c: observe only until then */
+	FoTime		away_us;		/* how long no coordinator ran before this worker; -1 = unknown */
+};
+
+/* ---- world.c ---- */
+
+extern FoWorld *fo_coordinator_world_create(void);
+
+/* Load or merge the configuration.  Inside fo_catalog_begin/end. */
+extern void fo_coordinator_world_load(FoWorld *world);
+
+extern FoGroup *fo_coordinator_find_group(FoWorld *world, const char *name);
+extern FoPeer *fo_coordinator_find_peer(FoGroup *group, const char *name);	/* NULL also for '' */
+
+/* The recorded primary; NULL = none known. */
+extern FoPeer *fo_coordinator_primary(FoGroup *group);
+
+/* ---- judge.c ---- */
+
+/*
+ * New evidence about the group: judge it at the end of this turn.  Called by
+ * monitor.c after every change of a view.
+ */
+extern void fo_coordinator_group_changed(FoGroup *group);
+
+/* Bring group->view up to date with the peers' views and the present. */
+extern void fo_coordinator_freeze_view(FoGroup *group);
+
+/* Judge every changed group, and act. */
+extern void fo_coordinator_judge_all(FoWorld *world);
+
+#endif							/* FO_COORDINATOR_WORLD_H */
