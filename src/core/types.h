@@ -25,6 +25,9 @@
 /* A sentence shown to the operator, with its terminator; longer ones are cut. */
 #define FO_SENTENCE_LEN 256
 
+/* A registered conninfo in canonical form, with its terminator. */
+#define FO_CONNINFO_LEN 512
+
 /* Microseconds of a monotonic clock.  0 means "never". */
 typedef int64_t FoTime;
 

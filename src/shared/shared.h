@@ -11,9 +11,11 @@
  * which is valid only while worker_pid is set.
  *
  * Life of a request:	FREE -> POSTED (backend) -> TAKEN (worker) -> DONE
- * (worker) -> FREE (backend).  A backend that gives up waiting (cancel,
- * wait => false) sets is_abandoned and the worker frees it.  A worker that
- * starts finds TAKEN requests of its dead predecessor and takes them again.
+ * (worker) -> FREE (backend).  A backend that does not wait (wait => false)
+ * sets is_abandoned and the worker frees it.  One that stops waiting (cancel,
+ * lost worker) withdraws a request that nobody has taken, and abandons one
+ * that is being served.  A worker that starts finds TAKEN requests of its dead
+ * predecessor and takes them again.
  *
  *-------------------------------------------------------------------------
  */
@@ -35,7 +37,6 @@
 #define FO_REQUESTS_MAX 64
 #define FO_PROGRESS_MAX 48		/* lines of progress kept for a waiting caller */
 #define FO_ERROR_LEN 256
-#define FO_CONNINFO_LEN 512
 
 /* Which background worker is where; written by them, read by failover_status and the logs. */
 typedef enum FoWorkerState
@@ -107,6 +108,7 @@ typedef struct FoRequest
 	bool		is_forced;
 	char		reason[FO_SENTENCE_LEN];	/* '' = none given */
 	char		user[FO_NAME_LEN];	/* session user */
+	FoTime		posted_at;
 	bool		is_abandoned;	/* nobody waits: worker frees it when DONE */
 
 	/* written by the worker */
@@ -200,19 +202,25 @@ extern int	fo_shared_request_post(const FoRequest *request);
 /*
  * Wait until the request is DONE, raising a NOTICE for each line of progress;
  * copies the answer into *request and frees the slot.  A cancel or a lost
- * worker (ERROR 57P01...) abandons the request.
+ * worker (ERROR 57P01) withdraws the request if it was not taken yet, else
+ * abandons it.
  */
 extern void fo_shared_request_wait(int slot, FoRequest *request);
 
-/* Leave it to the worker. */
+/* Leave it to the worker, taken or not. */
 extern void fo_shared_request_abandon(int slot);
 
 /* ---- request queue, worker side ---- */
 
-/* Next POSTED request (marks it TAKEN), or -1. */
+/*
+ * Slot of the oldest POSTED request (marks it TAKEN), or -1.  One that nobody waits for
+ * and that found no worker for a minute is dropped: what was right to do then
+ * need not be right now.
+ */
 extern int	fo_shared_request_take(FoRequest *copy);
 /* Start of a worker: TAKEN requests become POSTED again. */
 extern void fo_shared_request_retake(void);
+/* Add a line for the waiting caller. */
 extern void fo_shared_request_progress(int slot, const char *line);
 /* Answer fields are taken from *answer. */
 extern void fo_shared_request_finish(int slot, const FoRequest *answer);
