@@ -5,10 +5,11 @@
  *
  * A pure accumulator: fo_core_health_note() takes one check result and the
  * time, and updates counters, the rolling success rate, the response-time
- * baseline (EWMA of mean and of absolute deviation, as RFC 6298 computes a
- * retransmission timer) and the suspicion level (phi accrual, Hayashibara et
- * al. 2004, over the gaps between answers).  Separate thresholds down
- * (failure_threshold) and up (recovery_threshold) give hysteresis.
+ * baseline (EWMA of mean and of absolute deviation, in the manner of RFC
+ * 6298's retransmission timer but slower) and the suspicion level (phi accrual,
+ * Hayashibara et al. 2004, over the gaps between answers).  Separate thresholds
+ * down (failure_threshold) and up (recovery_threshold) give hysteresis, to
+ * health and to slowness alike.
  *
  *-------------------------------------------------------------------------
  */
@@ -24,7 +25,8 @@
 typedef struct FoHealthState
 {
 	FoHealth	health;
-	bool		is_slow;		/* beyond slow_factor and slow_floor over the baseline */
+	bool		is_slow;		/* failure_threshold answers in a row beyond slow_factor and slow_floor over the baseline */
+	int32_t		slow_streak;	/* slow answers in a row; negative: answers in a row that were not */
 	int32_t		consecutive_failures;
 	int32_t		consecutive_successes;
 	int64_t		checks_total;
@@ -42,7 +44,7 @@ typedef struct FoHealthState
 	uint64_t	window[FO_HEALTH_WINDOW / 64];	/* one bit a check, 1 = success */
 	int32_t		window_used;	/* bits in use */
 	int32_t		window_next;	/* next bit to write */
-	FoTime		down_since;		/* health became unhealthy; 0 = it is not */
+	FoTime		down_since;		/* first failure of the outage; 0 = it is not unhealthy */
 	int64_t		downtime_total_us;	/* of finished outages since this state began */
 	int64_t		outages;
 } FoHealthState;
@@ -59,7 +61,8 @@ extern void fo_core_health_init(FoHealthState *state);
  * Take in one result at time now.  Returns true if health changed.  Errors
  * that prove life (too many connections, auth, starting up...) make a peer
  * degraded, or unhealthy where it serves nobody (starting_up, shutting_down),
- * by the same thresholds.
+ * by the same thresholds.  The first answer of a peer of unknown health makes
+ * it healthy at once.
  */
 extern bool fo_core_health_note(FoHealthState *state, const FoSettings *settings,
 								const FoCheckResult *result, FoTime now);

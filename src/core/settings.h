@@ -90,7 +90,7 @@ typedef struct FoSettingDef
 	const char *unit;			/* unit that bare numbers are read in and values are shown in: "ms", "B" or NULL */
 	const char *default_text;	/* as a DBA would write it: "1s", "16MB", "on" */
 	double		min_value;		/* numeric types only */
-	double		max_value;
+	double		max_value;		/* numeric types; TEXT: the longest length in bytes */
 	const char *const *words;	/* ENUM: allowed words, NULL-terminated, index = value */
 	bool		is_secret;		/* shown as '********' */
 	const char *description;	/* one sentence, starts with a verb */
