@@ -1,0 +1,140 @@
+# FailoverTest::Writer - clients whose acknowledged commits are on record
+#
+# Runs test/lib/writer, and reads its record: which rows were acknowledged and
+# when, how long nobody could write, what became of the rows.
+package FailoverTest::Writer;
+
+use strict;
+use warnings;
+
+use Carp;
+use File::Basename;
+use POSIX ();
+use Time::HiRes ();
+
+my %running;
+
+# Start writers on the servers.  Options: writers, pause_us, timeout_ms, setup (SQL of each session), name.
+sub start
+{
+	my ($class, $nodes, %options) = @_;
+	my $name = $options{name} // 'writer';
+	my $self = bless
+	  {
+		record => PostgreSQL::Test::Utils::tempdir($name) . '/record',
+		nodes => $nodes,
+	  }, $class;
+	my $user = getpwuid($<);
+	my $conninfo = 'host=' . join(',', map { $_->address } @$nodes)
+	  . ' port=' . join(',', map { $_->port } @$nodes)
+	  . " user=$user dbname=postgres target_session_attrs=read-write connect_timeout=2";
+	my @command = (
+		dirname(__FILE__) . '/../writer', '-o', $self->{record},
+		'-w', $options{writers} // 2, '-p', $options{pause_us} // 1000,
+		'-T', $options{timeout_ms} // 2000);
+
+	push @command, '-s', $options{setup} if defined $options{setup};
+	print '# ', join(' ', @command, $conninfo), "\n";
+	$self->{pid} = fork() // croak "could not fork: $!";
+	if ($self->{pid} == 0)
+	{
+		exec(@command, $conninfo) or POSIX::_exit(1);
+	}
+	$running{ $self->{pid} } = 1;
+	return $self;
+}
+
+sub stop
+{
+	my ($self) = @_;
+	my $pid = delete $self->{pid} // return;
+
+	kill('TERM', $pid);
+	waitpid($pid, 0);
+	delete $running{$pid};
+	return;
+}
+
+sub stop_all
+{
+	kill('TERM', keys %running) if %running;
+	%running = ();
+	return;
+}
+
+# The record as [ kind, writer, id, seconds ]; kind is a (acknowledged) or u (unknown).
+sub rows
+{
+	my ($self, $kind) = @_;
+	my @rows;
+
+	open(my $in, '<', $self->{record}) or return;
+	while (<$in>)
+	{
+		push @rows, [ $1, $2, $3, $4 / 1e6 ] if /^([au]) (\d+) (\d+) (\d+)$/ && (!defined $kind || $1 eq $kind);
+	}
+	close($in);
+	return @rows;
+}
+
+# Messages of the errors it met.
+sub errors
+{
+	my ($self) = @_;
+
+	open(my $in, '<', $self->{record}) or return;
+	my @errors = map { /^e \d+ \d+ (.*)/ ? $1 : () } <$in>;
+	close($in);
+	return @errors;
+}
+
+# How many commits were acknowledged, after that time if one is given.
+sub count_acknowledged
+{
+	my ($self, $after) = @_;
+
+	return scalar(grep { !defined $after || $_->[3] > $after } $self->rows('a'));
+}
+
+# Wait until so many more commits have been acknowledged.
+sub wait_for_more
+{
+	my ($self, $more, $timeout) = @_;
+	my $before = $self->count_acknowledged;
+	my $deadline = Time::HiRes::time() + ($timeout // 90);
+
+	while ($self->count_acknowledged < $before + $more)
+	{
+		return 0 if Time::HiRes::time() > $deadline;
+		Time::HiRes::sleep(0.05);
+	}
+	return 1;
+}
+
+# The longest time in seconds that a writer went without an acknowledgement:
+# the worst writer's.
+sub outage
+{
+	my ($self) = @_;
+	my ($worst, %last) = (0);
+
+	foreach my $row ($self->rows('a'))
+	{
+		my (undef, $writer, undef, $at) = @$row;
+		$worst = $at - $last{$writer} if defined $last{$writer} && $at - $last{$writer} > $worst;
+		$last{$writer} = $at;
+	}
+	return $worst;
+}
+
+# Acknowledged rows that the server does not have, as "writer/id".
+sub lost_rows
+{
+	my ($self, $node) = @_;
+	my %present = map { $_ => 1 }
+	  split(/\n/, $node->safe_psql('postgres', q{SELECT writer || '/' || id FROM failover_test}));
+
+	return grep { !$present{$_} } map { "$_->[1]/$_->[2]" } $self->rows('a');
+}
+
+1;
