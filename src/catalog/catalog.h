@@ -36,9 +36,16 @@ extern uint64 fo_catalog_execute(const char *sql, int nargs, Oid *types, Datum *
 								 const char *nulls, bool is_read_only);
 
 /*
+ * Once, when the worker has connected to its database: override the server's
+ * settings that its own transactions must not be subject to.
+ */
+extern void fo_catalog_worker_init(void);
+
+/*
  * A transaction of the worker: snapshot, SPI, statement timestamps, activity
- * reporting, synchronous_commit = local, lock_timeout; fo_catalog_end commits.  False, with nothing
- * begun, if the extension is not installed.
+ * reporting; fo_catalog_end commits and restores the memory context that was current
+ * at the beginning.  What is palloc'd in between is gone afterwards.  False,
+ * with nothing begun, if the extension is not installed.
  */
 extern bool fo_catalog_begin(const char *activity);
 extern void fo_catalog_end(void);
@@ -55,7 +62,7 @@ extern bool fo_catalog_setting_parse(FoSettings *settings, const FoSettingDef *d
 /* The value as a DBA would write it, in the largest unit that is exact; palloc'd. */
 extern char *fo_catalog_setting_format(const FoSettings *settings, const FoSettingDef *def);
 
-/* ---- conninfo.c: what may stand in a registered conninfo ---- */
+/* ---- conninfo.c, follow.c: registered conninfos, and what standbys follow ---- */
 
 /*
  * Validate and normalize: only allowed keywords, none of them a secret, a host
@@ -65,13 +72,16 @@ extern char *fo_catalog_setting_format(const FoSettings *settings, const FoSetti
  */
 extern char *fo_catalog_conninfo_normalize(const char *conninfo);
 
-/* Value of a keyword in a (normalized or template) conninfo, palloc'd; NULL if absent. */
+/* Value of a keyword in a (normalized or template) conninfo, palloc'd; NULL if absent or the conninfo is none. */
 extern char *fo_catalog_conninfo_get(const char *conninfo, const char *keyword);
 
 /*
  * Compose the primary_conninfo that makes a standby follow upstream: the
- * follow template's keywords with upstream's host, hostaddr and port.
- * application_name is added if the template has none.  Palloc'd.
+ * follow template's keywords (NULL = none) with upstream's host, hostaddr and
+ * port.  application_name is added if the template has none.  Never carries a
+ * password, whatever the template does.  For ALTER SYSTEM on the peer the
+ * template came from, and for nothing else: files it names are the peer's.
+ * Palloc'd.
  */
 extern char *fo_catalog_conninfo_follow(const char *template_conninfo, const char *upstream_conninfo,
 										const char *application_name);
@@ -137,7 +147,10 @@ typedef enum FoSeverity { FO_DEBUG, FO_INFO, FO_NOTICE, FO_WARNING, FO_SEVERE } 
 extern void fo_catalog_write_event(const char *group, const char *peer, const char *kind, FoSeverity severity,
 								   TimestampTz at, const char *message, const char *detail, const char *channel);
 
+/* State of a group or peer that was dropped meanwhile is not written, and that is no error. */
 extern void fo_catalog_write_group_state(const FoGroupConfig *group);
+
+/* Called at each end of an outage: what downtime_us has grown by since the last call is taken for one outage's length. */
 extern void fo_catalog_write_peer_state(const char *group_name, const FoPeerConfig *peer);
 
 typedef struct FoOperationRow
@@ -195,7 +208,11 @@ typedef struct FoOperationRecord
 
 extern FoOperationRecord *fo_catalog_load_operations(MemoryContext cxt, int *n);
 
-/* Delete one batch (at most limit rows) of the group's events and ended operations older than before; returns how many went. */
+/*
+ * Delete one batch (at most limit rows) of the group's events and ended
+ * operations older than before; returns how many went.  NULL: those of no
+ * group, or of one that does not exist any more.
+ */
 extern uint64 fo_catalog_expire(const char *group, TimestampTz before, int limit);
 
 #endif							/* FO_CATALOG_H */

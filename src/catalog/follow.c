@@ -1,0 +1,242 @@
+/*-------------------------------------------------------------------------
+ *
+ * follow.c
+ *		Composing the primary_conninfo that makes a standby follow another
+ *		server.
+ *
+ * The follow template is a peer's own primary_conninfo on its way back to that
+ * peer: user, passfile, certificates and timeouts are the peer's business and
+ * stay as they are.  Only what names the server to follow is replaced, and
+ * what must not travel is left out: secrets, and a service, which would bring
+ * back the old host.
+ *
+ * A peer may be newer than the libpq here, and pg_basebackup -R writes every
+ * keyword its own libpq knows: PQconninfoParse would refuse the whole.  So
+ * keyword=value pairs are taken apart here by the rules of libpq's manual,
+ * without judging the keywords.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <ctype.h>
+
+#include "libpq-fe.h"
+#include "nodes/pg_list.h"
+
+#include "catalog/internal.h"
+
+typedef struct Pair
+{
+	char	   *keyword;
+	char	   *value;
+} Pair;
+
+/* Keywords of a template that name another server, or mean nothing to a walreceiver. */
+static const char *const not_followed[] = {
+	"host", "hostaddr", "port", "service", "servicefile", "target_session_attrs",
+	"load_balance_hosts", "replication", "fallback_application_name", NULL
+};
+
+/* What secrets are called, in libpqs of today and, it is to be hoped, of tomorrow. */
+static const char *const secret_marks[] = {"password", "secret", "_key", NULL};
+
+static Pair *
+make_pair(const char *keyword, const char *value)
+{
+	Pair	   *pair = palloc(sizeof(Pair));
+
+	pair->keyword = pstrdup(keyword);
+	pair->value = pstrdup(value);
+	return pair;
+}
+
+static const char *
+skip_space(const char *text)
+{
+	while (isspace((unsigned char) *text))
+		text++;
+	return text;
+}
+
+/* Reads up to "=", which it skips.  NULL if there is none. */
+static const char *
+read_keyword(const char *text, StringInfo keyword)
+{
+	while (*text && *text != '=' && !isspace((unsigned char) *text))
+		appendStringInfoChar(keyword, *text++);
+	text = skip_space(text);
+	return *text == '=' && keyword->len > 0 ? text + 1 : NULL;
+}
+
+/* NULL if a quote is not closed. */
+static const char *
+read_value(const char *text, StringInfo value)
+{
+	bool		is_quoted;
+
+	text = skip_space(text);
+	is_quoted = *text == '\'';
+	if (is_quoted)
+		text++;
+
+	for (; *text; text++)
+	{
+		if (is_quoted ? *text == '\'' : isspace((unsigned char) *text))
+			break;
+		if (*text == '\\' && *++text == '\0')
+			break;
+		appendStringInfoChar(value, *text);
+	}
+
+	if (!is_quoted)
+		return text;
+	return *text == '\'' ? text + 1 : NULL;
+}
+
+/* List of Pair; NIL if the text is malformed. */
+static List *
+split_pairs(const char *text)
+{
+	List	   *pairs = NIL;
+
+	for (text = skip_space(text); *text; text = skip_space(text))
+	{
+		StringInfoData keyword;
+		StringInfoData value;
+
+		initStringInfo(&keyword);
+		initStringInfo(&value);
+		text = read_keyword(text, &keyword);
+		if (text)
+			text = read_value(text, &value);
+		if (text == NULL)
+			return NIL;
+		pairs = lappend(pairs, make_pair(keyword.data, value.data));
+	}
+	return pairs;
+}
+
+/* Likewise for a URI, by libpq's own parser. */
+static List *
+split_uri(const char *uri)
+{
+	PQconninfoOption *options = PQconninfoParse(uri, NULL);
+	List	   *pairs = NIL;
+
+	if (options == NULL)
+		return NIL;
+
+	PG_TRY();
+	{
+		for (PQconninfoOption *option = options; option->keyword; option++)
+		{
+			if (option->val)
+				pairs = lappend(pairs, make_pair(option->keyword, option->val));
+		}
+	}
+	PG_FINALLY();
+	{
+		PQconninfoFree(options);
+	}
+	PG_END_TRY();
+	return pairs;
+}
+
+static List *
+split(const char *conninfo)
+{
+	if (strncmp(conninfo, "postgresql://", strlen("postgresql://")) == 0 ||
+		strncmp(conninfo, "postgres://", strlen("postgres://")) == 0)
+		return split_uri(conninfo);
+	return split_pairs(conninfo);
+}
+
+/* The last one counts, as for libpq; one without a value is as good as none. */
+static char *
+find_value(List *pairs, const char *keyword)
+{
+	char	   *value = NULL;
+	ListCell   *cell;
+
+	foreach(cell, pairs)
+	{
+		Pair	   *pair = lfirst(cell);
+
+		if (strcmp(pair->keyword, keyword) == 0)
+			value = pair->value;
+	}
+	return value && value[0] != '\0' ? value : NULL;
+}
+
+char *
+fo_catalog_conninfo_get(const char *conninfo, const char *keyword)
+{
+	return find_value(split(conninfo), keyword);
+}
+
+static bool
+is_plain_keyword(const char *keyword)
+{
+	return keyword[strspn(keyword, "abcdefghijklmnopqrstuvwxyz0123456789_")] == '\0';
+}
+
+static bool
+is_followed(const Pair *pair)
+{
+	if (!is_plain_keyword(pair->keyword) || pair->value[0] == '\0')
+		return false;
+
+	for (int i = 0; not_followed[i]; i++)
+	{
+		if (strcmp(pair->keyword, not_followed[i]) == 0)
+			return false;
+	}
+	for (int i = 0; secret_marks[i]; i++)
+	{
+		if (strstr(pair->keyword, secret_marks[i]))
+			return false;
+	}
+
+	/* ALTER SYSTEM takes no newline, and no honest value has one. */
+	for (const char *c = pair->value; *c; c++)
+	{
+		if ((unsigned char) *c < ' ')
+			return false;
+	}
+	return true;
+}
+
+static void
+append_if_set(StringInfo conninfo, const char *keyword, const char *value)
+{
+	if (value && value[0] != '\0')
+		fo_catalog_append_pair(conninfo, keyword, value);
+}
+
+char *
+fo_catalog_conninfo_follow(const char *template_conninfo, const char *upstream_conninfo,
+						   const char *application_name)
+{
+	List	   *template = template_conninfo ? split(template_conninfo) : NIL;
+	List	   *upstream = split(upstream_conninfo);
+	StringInfoData conninfo;
+	ListCell   *cell;
+
+	initStringInfo(&conninfo);
+	append_if_set(&conninfo, "host", find_value(upstream, "host"));
+	append_if_set(&conninfo, "hostaddr", find_value(upstream, "hostaddr"));
+	append_if_set(&conninfo, "port", find_value(upstream, "port"));
+
+	foreach(cell, template)
+	{
+		Pair	   *pair = lfirst(cell);
+
+		if (is_followed(pair))
+			fo_catalog_append_pair(&conninfo, pair->keyword, pair->value);
+	}
+
+	if (!find_value(template, "application_name"))
+		append_if_set(&conninfo, "application_name", application_name);
+	return conninfo.data;
+}
