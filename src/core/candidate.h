@@ -4,20 +4,24 @@
  *		Who is to be promoted: a filter that gives each excluded peer its
  *		reason, then one comparator that is a total order.
  *
- * The order: timeline, received LSN, sync state come first where losing WAL
- * is at stake; within equal positions the group's strategy decides, then the
- * zone of the old primary, then the name.  With strategy "priority" peers whose
- * position is within max_lag of the best are ranked by priority only where the
- * caller says that positions are not final (a forecast while the primary
- * lives: everyone will have caught up); over frozen, final positions the most
- * advanced always wins, because what it alone has received may have been
- * acknowledged.
+ * Over final positions (read after the receivers were frozen) the order is
+ * timeline, received LSN, then the group's strategy, the zone of the old
+ * primary, the priority, the name: the most advanced always wins, because what
+ * it alone has received may have been acknowledged.  In a forecast, where
+ * everyone is expected to catch up, peers within max_lag of the best come
+ * first and are ranked among themselves by sync state and strategy.
+ *
+ * Over final positions under synchronous replication, and unless forced or
+ * told to prefer availability, nobody is eligible who might lack an acknowledged commit:
+ * too few listed standbys were read (fo_core_sync_proof), or a listed one that
+ * may not be promoted itself is further ahead.
  *
  *-------------------------------------------------------------------------
  */
 #ifndef FO_CORE_CANDIDATE_H
 #define FO_CORE_CANDIDATE_H
 
+#include "core/evidence.h"
 #include "core/view.h"
 
 typedef enum FoExclusion
@@ -37,16 +41,9 @@ typedef enum FoExclusion
 	FO_EXCLUDED_LAG,			/* over max_lag behind the last known position of the primary */
 	FO_EXCLUDED_SYNC,			/* not in the set that must hold every acknowledged commit */
 	FO_EXCLUDED_CREDENTIAL,		/* primary_conninfo carries a password, or we may not operate it */
+	FO_EXCLUDED_TARGET,			/* the caller asked for another peer */
 	FO_EXCLUDED_N
 } FoExclusion;
-
-/* Positions read again after the receivers were frozen; one per peer of the view. */
-typedef struct FoFinalPosition
-{
-	bool		is_known;
-	uint32_t	timeline;
-	FoLsn		lsn;
-} FoFinalPosition;
 
 typedef struct FoCandidate
 {
@@ -63,7 +60,7 @@ typedef struct FoCandidate
 typedef struct FoCandidateOptions
 {
 	const FoFinalPosition *final;	/* NULL: a forecast over the view's own positions */
-	bool		is_forced;		/* override lag limit and sync set (the caller wants the loss) */
+	bool		is_forced;		/* override lag limit, sync set and "was not receiving" (the caller accepts the loss) */
 	int32_t		target;			/* only this peer may win; -1 = any */
 } FoCandidateOptions;
 
@@ -85,5 +82,9 @@ extern const char *fo_core_exclusion_name(FoExclusion exclusion);
  */
 extern int	fo_core_rank_candidates(const FoGroupView *group, const FoCandidateOptions *options,
 									FoCandidate *out);
+
+/* Only the best (best->peer = -1 if nobody is eligible), without room for all.  Returns as above. */
+extern int	fo_core_best_candidate(const FoGroupView *group, const FoCandidateOptions *options,
+								   FoCandidate *best);
 
 #endif							/* FO_CORE_CANDIDATE_H */

@@ -41,15 +41,33 @@ extern void fo_core_sync_parse(FoSyncNames *names, const char *text);
 extern bool fo_core_sync_lists(const FoSyncNames *names, const char *application_name);
 
 /*
- * Of members_n standbys that carry the group's data, whose application names
- * are given, those with is_heard true have been read after freezing.  Returns
- * true if the most advanced of the heard ones is certain to hold every commit
- * that was acknowledged under this configuration: at least n-k+1 of the n
- * listed standbys were heard.  Listed names that belong to no member count
- * as unheard, for ANY and FIRST alike, unless nobody of that name could have
- * been connected (is not decidable here, so: they count).  The old primary's
- * own name, given as self, never counts.  NONE: false, nothing is certain.
+ * The question of coverage, put one standby at a time: begin, tell of each
+ * standby that carries the group's data and whether it was heard (read after
+ * freezing), then ask.  The listed standbys are those told of whose application
+ * name is listed, and one unheard standby for each listed name that nobody told
+ * of bears, for ANY and FIRST alike: somebody of that name may have confirmed
+ * commits.  Names given as the primary's own never count.
  */
+typedef struct FoSyncCoverage
+{
+	const FoSyncNames *names;	/* must live as long */
+	bool		is_borne[FO_SYNC_MAX_NAMES];	/* somebody told of bears this listed name */
+	int32_t		listed;			/* listed standbys told of */
+	int32_t		heard;			/* of those, heard */
+} FoSyncCoverage;
+
+extern void fo_core_sync_cover_begin(FoSyncCoverage *coverage, const FoSyncNames *names);
+extern void fo_core_sync_cover_self(FoSyncCoverage *coverage, const char *own_name);
+extern void fo_core_sync_cover_add(FoSyncCoverage *coverage, const char *application_name, bool is_heard);
+
+/*
+ * Is the most advanced of the heard standbys certain to hold every commit that
+ * was acknowledged under these names?  True if at least n-k+1 of the n listed
+ * standbys were heard.  NONE and INVALID: false, nothing is certain.
+ */
+extern bool fo_core_sync_cover_ask(const FoSyncCoverage *coverage);
+
+/* The same over arrays, for callers that have them. self NULL or '' = not known. */
 extern bool fo_core_sync_is_covered(const FoSyncNames *names, const char *self,
 									int members_n, const char *const *members, const bool *is_heard);
 

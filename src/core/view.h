@@ -106,6 +106,7 @@ typedef struct FoGroupView
 	FoSettings	settings;
 
 	int64_t		term;
+	uint64_t	system_identifier;	/* of the group, as recorded; 0 = not known yet */
 	int32_t		primary;		/* index into peers of the recorded primary; -1 = none known */
 	bool		is_paused;
 	bool		is_operation_running;
@@ -125,6 +126,13 @@ static inline bool
 fo_core_peer_answers(const FoPeerView *peer)
 {
 	return peer->observed.at != 0 && peer->error == FO_ERROR_NONE;
+}
+
+/* The recorded primary; NULL = none known. */
+static inline const FoPeerView *
+fo_core_primary(const FoGroupView *group)
+{
+	return group->primary >= 0 && group->primary < group->peers_n ? &group->peers[group->primary] : NULL;
 }
 
 #endif							/* FO_CORE_VIEW_H */

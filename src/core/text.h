@@ -1,0 +1,36 @@
+/*-------------------------------------------------------------------------
+ *
+ * text.h
+ *		Writes sentences into fixed buffers, without stdio.
+ *
+ * What does not fit is cut at a character boundary, and everything after the
+ * cut is dropped: a sentence never goes on behind a gap.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef FO_CORE_TEXT_H
+#define FO_CORE_TEXT_H
+
+#include "core/types.h"
+
+typedef struct FoText
+{
+	char	   *buffer;
+	size_t		size;
+	size_t		used;			/* without the terminator */
+	bool		is_cut;
+} FoText;
+
+/* Start an empty text; the buffer is zeroed. */
+extern void fo_core_text_begin(FoText *text, char *buffer, size_t size);
+
+extern void fo_core_text_add(FoText *text, const char *words);
+extern void fo_core_text_add_integer(FoText *text, int64_t number);
+
+/* A duration in the unit that reads best: "850 ms", "3.2 s", "12 min". */
+extern void fo_core_text_add_duration(FoText *text, int64_t duration_us);
+
+/* A size in the largest unit that keeps it over 9: "512 bytes", "23 MB". */
+extern void fo_core_text_add_size(FoText *text, int64_t bytes);
+
+#endif							/* FO_CORE_TEXT_H */
