@@ -45,7 +45,7 @@
 typedef struct Options
 {
 	const char *conninfo;
-	const char *table;
+	const char *insert;			/* statement that writes row $2 of writer $1 */
 	const char *setup;			/* statement run once per session, or NULL */
 	int			writers;
 	int			first_writer;	/* number of the first; ids are kept apart by it */
@@ -185,11 +185,9 @@ static PGconn *
 open_session(const Options *options)
 {
 	PGconn	   *conn = PQconnectdb(options->conninfo);
-	char		statement[256];
+	char		statement[1024];
 
-	snprintf(statement, sizeof(statement),
-			 "PREPARE " INSERT_NAME " (int, bigint) AS INSERT INTO %s (writer, id) VALUES ($1, $2)",
-			 options->table);
+	snprintf(statement, sizeof(statement), "PREPARE " INSERT_NAME " (int, bigint) AS %s", options->insert);
 	if (PQstatus(conn) == CONNECTION_OK &&
 		run(conn, statement, options->timeout_ms) &&
 		(options->setup == NULL || run(conn, options->setup, options->timeout_ms)))
@@ -263,7 +261,7 @@ usage(void)
 {
 	fprintf(stderr,
 			"usage: writer -o RECORD [-w WRITERS] [-f FIRST] [-p PAUSE_US] [-T TIMEOUT_MS]\n"
-			"              [-t SECONDS] [-n TABLE] [-s STATEMENT] CONNINFO\n");
+			"              [-t SECONDS] [-i INSERT] [-s STATEMENT] CONNINFO\n");
 	exit(2);
 }
 
@@ -273,7 +271,7 @@ parse_options(int argc, char **argv, Options *options)
 	const char *record = NULL;
 	int			c;
 
-	while ((c = getopt(argc, argv, "o:w:f:p:T:t:n:s:")) != -1)
+	while ((c = getopt(argc, argv, "o:w:f:p:T:t:i:s:")) != -1)
 	{
 		switch (c)
 		{
@@ -295,8 +293,8 @@ parse_options(int argc, char **argv, Options *options)
 			case 't':
 				options->seconds = atoi(optarg);
 				break;
-			case 'n':
-				options->table = optarg;
+			case 'i':
+				options->insert = optarg;
 				break;
 			case 's':
 				options->setup = optarg;
@@ -319,8 +317,14 @@ parse_options(int argc, char **argv, Options *options)
 int
 main(int argc, char **argv)
 {
-	Options		options = {.table = "failover_test", .writers = 1, .first_writer = 1, .pause_us = 1000,
-	.timeout_ms = 5000, .seconds = 600};
+	Options		options = {
+		.insert = "INSERT INTO failover_test (writer, id) VALUES ($1, $2)",
+		.writers = 1,
+		.first_writer = 1,
+		.pause_us = 1000,
+		.timeout_ms = 5000,
+		.seconds = 600
+	};
 	struct sigaction action = {.sa_handler = handle_stop};
 	pid_t		parent = getpid();
 	sigset_t	stops;

@@ -14,7 +14,9 @@ use Time::HiRes ();
 
 my %running;
 
-# Start writers on the servers.  Options: writers, pause_us, timeout_ms, setup (SQL of each session), name.
+# Start writers on the servers.  Options: writers (how many), first (number of
+# the first), pause_us, timeout_ms, setup (SQL of each session), insert (instead
+# of the plain one), name.
 sub start
 {
 	my ($class, $nodes, %options) = @_;
@@ -33,7 +35,9 @@ sub start
 		'-w', $options{writers} // 2, '-p', $options{pause_us} // 1000,
 		'-T', $options{timeout_ms} // 2000);
 
+	push @command, '-f', $options{first} if defined $options{first};
 	push @command, '-s', $options{setup} if defined $options{setup};
+	push @command, '-i', $options{insert} if defined $options{insert};
 	print '# ', join(' ', @command, $conninfo), "\n";
 	$self->{pid} = fork() // croak "could not fork: $!";
 	if ($self->{pid} == 0)

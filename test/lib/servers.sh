@@ -1,0 +1,187 @@
+# servers.sh - local servers for the demo and the benchmark
+#
+# Sourced after common.sh, once as_user, bindir and work are set.  Servers live
+# in $work/<name>, listen on 127.0.0.1 and on a socket in $work, and are run by
+# the unprivileged user.  stop_servers ends all of them, whatever state they are
+# in; callers have it in their EXIT trap.
+
+declare -A port					# by server name
+superuser=postgres				# of every server
+
+free_port()
+{
+	perl -MIO::Socket::INET -e '
+		print IO::Socket::INET->new(Listen => 1, LocalAddr => "127.0.0.1", LocalPort => 0)->sockport'
+}
+
+# Let a moment pass between two looks at a condition.
+tick()
+{
+	read -rt "${1:-0.05}" <> <(:) || true
+}
+
+as()
+{
+	"${as_user[@]}" "$@"
+}
+
+conninfo()
+{
+	echo "host=127.0.0.1 port=${port[$1]} user=$superuser dbname=postgres"
+}
+
+# One string for clients: every server given, whoever of them takes writes.
+write_conninfo()
+{
+	local hosts='' ports='' name
+
+	for name
+	do
+		hosts+=",127.0.0.1" ports+=",${port[$name]}"
+	done
+	echo "host=${hosts#,} port=${ports#,} user=$superuser dbname=postgres target_session_attrs=read-write connect_timeout=2"
+}
+
+# sql SERVER QUERY [PSQL OPTION...]: unaligned answer
+sql()
+{
+	local name=$1 query=$2
+
+	shift 2
+	as "$bindir/psql" -XqAt -v ON_ERROR_STOP=1 -h "$work" -p "${port[$name]}" -U $superuser -d postgres "$@" -c "$query"
+}
+
+# wait_sql SERVER QUERY [SECONDS]: until the answer is t
+wait_sql()
+{
+	local deadline=$((SECONDS + ${3:-60}))
+
+	until [ "$(sql "$1" "$2" 2>/dev/null)" = t ]
+	do
+		[ $SECONDS -lt $deadline ] || return 1
+		tick
+	done
+}
+
+# Settings that every server here has; more on standard input.
+server_conf()
+{
+	cat <<-EOF
+		listen_addresses = '127.0.0.1'
+		port = ${port[$1]}
+		unix_socket_directories = '$work'
+		max_connections = 50
+		shared_buffers = 16MB
+		wal_log_hints = on
+		log_line_prefix = '%m [%p] %a '
+	EOF
+	cat
+}
+
+# init_server NAME <settings
+init_server()
+{
+	port[$1]=$(free_port)
+	as "$bindir/initdb" -D "$work/$1" -U $superuser -A trust -E UTF8 --no-locale --no-sync >"$work/$1.init" || return 1
+	server_conf "$1" | as tee -a "$work/$1/postgresql.conf" >/dev/null
+}
+
+# init_standby NAME PRIMARY <settings
+init_standby()
+{
+	port[$1]=$(free_port)
+	as "$bindir/pg_basebackup" -D "$work/$1" -h "$work" -p "${port[$2]}" -U $superuser -c fast --no-sync || return 1
+	{
+		server_conf "$1"
+		echo "primary_conninfo = 'host=127.0.0.1 port=${port[$2]} user=$superuser application_name=$1'"
+	} | as tee -a "$work/$1/postgresql.conf" >/dev/null
+	as touch "$work/$1/standby.signal"
+}
+
+start_server()
+{
+	as "$bindir/pg_ctl" -s -w -D "$work/$1" -l "$work/$1.log" start || { tail -20 "$work/$1.log" >&2; return 1; }
+}
+
+postmaster_pid()
+{
+	head -1 "$work/$1/postmaster.pid" 2>/dev/null
+}
+
+# All processes of a server, the postmaster first.
+server_pids()
+{
+	local pid stat
+
+	pid=$(postmaster_pid "$1") || return
+	echo "$pid"
+	sed -nE "s/^([0-9]+) \(.*\) . $pid .*/\1/p" /proc/[0-9]*/stat 2>/dev/null
+}
+
+# kill_server NAME: SIGKILL to all of its processes.  Prints the time, in microseconds, at which it was done.
+kill_server()
+{
+	local pids
+
+	# A stopped postmaster forks nobody that would be missing from the list.
+	kill -STOP "$(postmaster_pid "$1")"
+	pids=$(server_pids "$1")
+	echo "${EPOCHREALTIME/./}"
+	# shellcheck disable=SC2086
+	kill -KILL $pids
+}
+
+# Until nothing of the killed server is left: see the pid's end, not only the process's.
+wait_killed()
+{
+	local pid
+
+	pid=$(postmaster_pid "$1")
+	while [ -e "/proc/$pid" ]
+	do
+		tick
+	done
+}
+
+stop_servers()
+{
+	local name pid
+
+	for name in "${!port[@]}"
+	do
+		pid=$(postmaster_pid "$name")
+		[ -n "$pid" ] && [ -e "/proc/$pid" ] || continue
+		kill -CONT "$pid" 2>/dev/null
+		as "$bindir/pg_ctl" -s -D "$work/$name" -m immediate -t 20 stop >/dev/null 2>&1 || true
+	done
+}
+
+# start_writer RECORD SECONDS WRITERS SERVER...: in the background; its pid is in writer_pid
+start_writer()
+{
+	local record=$1 seconds=$2 writers=$3
+
+	shift 3
+	"${as_user[@]}" "$work/src/test/lib/writer" -o "$record" -t "$seconds" -w "$writers" "$(write_conninfo "$@")" &
+	writer_pid=$!
+}
+
+stop_writer()
+{
+	[ -n "${writer_pid:-}" ] || return 0
+	kill -TERM "$writer_pid" 2>/dev/null
+	wait "$writer_pid" 2>/dev/null
+	writer_pid=
+}
+
+# wait_acks RECORD N: until the record holds so many acknowledgements
+wait_acks()
+{
+	local deadline=$((SECONDS + 60))
+
+	until [ "$(grep -c '^a' "$1" 2>/dev/null)" -ge "$2" ]
+	do
+		[ $SECONDS -lt $deadline ] || return 1
+		tick
+	done
+}
