@@ -16,7 +16,6 @@
  */
 #include "postgres.h"
 
-#include <arpa/inet.h>
 #include <ctype.h>
 
 #include "lib/stringinfo.h"
@@ -122,15 +121,47 @@ refusal_hint(const char *name)
 	return NULL;
 }
 
+/* NULL if it cannot be parsed.  The caller frees it with PQconninfoFree, whatever happens. */
+static PQconninfoOption *
+parse(const char *conninfo)
+{
+	char	   *message = NULL;
+	PQconninfoOption *options = PQconninfoParse(conninfo, &message);
+
+	if (message)
+		PQfreemem(message);
+	return options;
+}
+
+static bool
+is_known(const PQconninfoOption *options, const char *keyword)
+{
+	for (const PQconninfoOption *option = options; option->keyword; option++)
+	{
+		if (strcmp(option->keyword, keyword) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Those that the libpq here knows: an empty conninfo is parsed into all of them, without a value. */
 static char *
 allowed_hint(void)
 {
+	PQconninfoOption *options = parse("");
+	bool		is_listed[lengthof(allowed)];
 	StringInfoData hint;
 
-	initStringInfo(&hint);
-	appendStringInfoString(&hint, "Allowed keywords: ");
 	for (size_t i = 0; i < lengthof(allowed); i++)
-		appendStringInfo(&hint, "%s%s", i > 0 ? ", " : "", allowed[i].name);
+		is_listed[i] = options == NULL || is_known(options, allowed[i].name);
+	PQconninfoFree(options);
+
+	initStringInfo(&hint);
+	for (size_t i = 0; i < lengthof(allowed); i++)
+	{
+		if (is_listed[i])
+			appendStringInfo(&hint, "%s%s", hint.len > 0 ? ", " : "Allowed keywords: ", allowed[i].name);
+	}
 	appendStringInfoChar(&hint, '.');
 	return hint.data;
 }
@@ -176,14 +207,14 @@ is_number_within(const char *value, int min, int max)
 	return errno == 0 && *end == '\0' && number >= min && number <= max;
 }
 
-/* IPv4 or IPv6, with or without a %scope. */
+/* Written like one IPv4 or IPv6 address, with or without a %scope; libpq will say if it is none after all. */
 static bool
 is_address(const char *value)
 {
-	char	   *bare = pnstrdup(value, strcspn(value, "%"));
-	struct in6_addr address;	/* room for either */
+	size_t		len = strspn(value, "0123456789abcdefABCDEF:.");
 
-	return inet_pton(AF_INET, value, &address) == 1 || inet_pton(AF_INET6, bare, &address) == 1;
+	return strpbrk(value, ".:") != NULL && len > 0 &&
+		(value[len] == '\0' || value[len] == '%') && strchr(value, ',') == NULL;
 }
 
 /* libpq would take it for a conninfo if it were asked to look. */
@@ -346,18 +377,6 @@ check_options(const PQconninfoOption *options, char **error, char **hint)
 		return NULL;
 	}
 	return conninfo;
-}
-
-/* NULL if it cannot be parsed.  The caller frees it with PQconninfoFree, whatever happens. */
-static PQconninfoOption *
-parse(const char *conninfo)
-{
-	char	   *message = NULL;
-	PQconninfoOption *options = PQconninfoParse(conninfo, &message);
-
-	if (message)
-		PQfreemem(message);
-	return options;
 }
 
 char *

@@ -132,17 +132,14 @@ parse_word(const FoSettingDef *def, const char *value, double *number, char **hi
 }
 
 static bool
-is_text_sane(const char *value, char **hint)
+has_control_character(const char *value)
 {
-	for (const char *c = value; *c; c++)
+	for (; *value; value++)
 	{
-		if ((unsigned char) *c < ' ' || *c == 0x7f)
-		{
-			*hint = pstrdup("It must not contain control characters.");
-			return false;
-		}
+		if ((unsigned char) *value < ' ' || *value == 0x7f)
+			return true;
 	}
-	return true;
+	return false;
 }
 
 /* Text to a number, or to itself; ranges are not looked at. */
@@ -169,7 +166,10 @@ parse_value(const FoSettingDef *def, const char *value, double *number, char **h
 		case FO_SETTING_ENUM:
 			return parse_word(def, value, number, hint);
 		case FO_SETTING_TEXT:
-			return is_text_sane(value, hint);
+			if (!has_control_character(value))
+				return true;
+			*hint = pstrdup("It must not contain control characters.");
+			return false;
 	}
 	return false;
 }
@@ -178,7 +178,7 @@ static char *
 describe_limit(const FoSettingDef *def)
 {
 	if (def->type == FO_SETTING_TEXT)
-		return psprintf("It may have %d bytes.", FO_SETTING_TEXT_LEN - 1);
+		return psprintf("It may have %.0f bytes.", def->max_value);
 	return describe_range(def);
 }
 
@@ -197,7 +197,7 @@ fo_catalog_setting_parse(FoSettings *settings, const FoSettingDef *def, const ch
 		*hint = describe_limit(def);
 	}
 
-	*error = def->is_secret
+	*error = def->is_secret || has_control_character(value)
 		? psprintf("invalid value for setting \"%s\"", def->name)
 		: psprintf("invalid value for setting \"%s\": \"%s\"", def->name, value);
 	return false;
