@@ -146,3 +146,363 @@ CREATE TABLE failover_event (
 CREATE INDEX failover_event_group_idx ON failover_event (group_name, event_id);
 CREATE INDEX failover_event_at_idx ON failover_event (at);
 COMMENT ON TABLE failover_event IS 'everything that happened, in the order in which it was written down';
+
+----------------------------------------------------------------------
+-- Registering.  These functions write the tables of the owner of the
+-- extension, whoever was granted them: hence SECURITY DEFINER, and the
+-- search_path that goes with it.
+----------------------------------------------------------------------
+
+CREATE FUNCTION failover_create_group(group_name text, kind text DEFAULT 'streaming')
+RETURNS void
+LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'failover_create_group';
+COMMENT ON FUNCTION failover_create_group(text, text) IS 'creates a group of peers';
+
+CREATE FUNCTION failover_drop_group(group_name text, force boolean DEFAULT false)
+RETURNS void
+LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'failover_drop_group';
+COMMENT ON FUNCTION failover_drop_group(text, boolean) IS 'drops a group; with force also one that has peers; its history stays';
+
+CREATE FUNCTION failover_register(
+    group_name text, peer_name text, conninfo text, priority integer DEFAULT 100, weight integer DEFAULT 1,
+    zone text DEFAULT NULL, promotable boolean DEFAULT true)
+RETURNS void
+LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'failover_register';
+COMMENT ON FUNCTION failover_register(text, text, text, integer, integer, text, boolean) IS 'puts a server under watch; the group is created if it does not exist';
+
+CREATE FUNCTION failover_unregister(group_name text, peer_name text, force boolean DEFAULT false)
+RETURNS void
+LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'failover_unregister';
+COMMENT ON FUNCTION failover_unregister(text, text, boolean) IS 'ends the watch over a server; with force also over the current primary';
+
+CREATE FUNCTION failover_alter_peer(
+    group_name text, peer_name text, conninfo text DEFAULT NULL, priority integer DEFAULT NULL,
+    weight integer DEFAULT NULL, zone text DEFAULT NULL, promotable boolean DEFAULT NULL)
+RETURNS void
+LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'failover_alter_peer';
+COMMENT ON FUNCTION failover_alter_peer(text, text, text, integer, integer, text, boolean) IS 'changes the registration of a peer; NULL leaves as is';
+
+CREATE FUNCTION failover_set(group_name text, name text, value text)
+RETURNS void
+LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'failover_set';
+COMMENT ON FUNCTION failover_set(text, text, text) IS 'sets one setting of a group';
+
+CREATE FUNCTION failover_reset(group_name text, name text)
+RETURNS void
+LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'failover_reset';
+COMMENT ON FUNCTION failover_reset(text, text) IS 'returns one setting of a group to its default';
+
+CREATE FUNCTION failover_apply_profile(group_name text, profile text)
+RETURNS void
+LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'failover_apply_profile';
+COMMENT ON FUNCTION failover_apply_profile(text, text) IS 'sets a named set of settings of a group: development, production or aggressive';
+
+CREATE FUNCTION failover_peer_grants(server_version_num integer DEFAULT 150000)
+RETURNS SETOF text
+LANGUAGE c STABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'failover_peer_grants';
+COMMENT ON FUNCTION failover_peer_grants(integer) IS 'the script that gives the coordinator''s role on a peer the least privileges it needs';
+
+CREATE FUNCTION failover_setting_definitions(
+    OUT name text, OUT unit text, OUT default_setting text, OUT min_value text, OUT max_value text,
+    OUT is_secret boolean, OUT description text)
+RETURNS SETOF record
+LANGUAGE c STABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'failover_setting_definitions';
+COMMENT ON FUNCTION failover_setting_definitions() IS 'the settings that every group has';
+
+----------------------------------------------------------------------
+-- Watching.  What the coordinator knows is read from shared memory; SECURITY
+-- DEFINER serves the moments in which the tables must be asked, before the
+-- coordinator has published them.
+----------------------------------------------------------------------
+
+CREATE FUNCTION failover_status(group_name text DEFAULT NULL)
+RETURNS TABLE (
+    group_name text, kind text, state text, primary_peer text, preferred_primary text, term bigint,
+    peers_total integer, peers_healthy integer, standbys_healthy integer, redundancy text,
+    degraded boolean, degraded_reasons text[], failover_possible boolean, candidate text,
+    blocked_by text, paused_until timestamptz, last_failover_at timestamptz,
+    since_last_failover interval, current_event bigint, current_step text, fencing text,
+    blocked_until timestamptz, coordinator text)
+LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp ROWS 10
+AS 'MODULE_PATHNAME', 'failover_status';
+COMMENT ON FUNCTION failover_status(text) IS 'the state of each group, one row a group';
+
+CREATE FUNCTION failover_health(group_name text DEFAULT NULL, peer_name text DEFAULT NULL)
+RETURNS TABLE (
+    group_name text, peer_name text, role text, health text, consecutive_failures integer,
+    consecutive_successes integer, response_time_ms double precision, baseline_ms double precision,
+    success_rate double precision, suspicion double precision, last_check_at timestamptz,
+    last_success_at timestamptz, down_since timestamptz, downtime interval, timeline integer,
+    lsn pg_lsn, lag_bytes bigint, lag interval, replication_state text, sync_state text,
+    connections integer, promotion_eligible boolean, ineligible_reason text, node_library boolean,
+    lease_until timestamptz, circuit text, error_class text, last_error text, server_version text)
+LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp ROWS 30
+AS 'MODULE_PATHNAME', 'failover_health';
+COMMENT ON FUNCTION failover_health(text, text) IS 'what the checks found, one row a peer';
+
+CREATE FUNCTION failover_check_health(group_name text DEFAULT NULL)
+RETURNS TABLE (
+    group_name text, peer_name text, role text, health text, consecutive_failures integer,
+    consecutive_successes integer, response_time_ms double precision, baseline_ms double precision,
+    success_rate double precision, suspicion double precision, last_check_at timestamptz,
+    last_success_at timestamptz, down_since timestamptz, downtime interval, timeline integer,
+    lsn pg_lsn, lag_bytes bigint, lag interval, replication_state text, sync_state text,
+    connections integer, promotion_eligible boolean, ineligible_reason text, node_library boolean,
+    lease_until timestamptz, circuit text, error_class text, last_error text, server_version text)
+LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp ROWS 30
+AS 'MODULE_PATHNAME', 'failover_check_health';
+COMMENT ON FUNCTION failover_check_health(text) IS 'checks the peers now, waits for the answers and returns the rows of failover_health';
+
+CREATE FUNCTION failover_evaluate(
+    group_name text, OUT verdict text, OUT rule integer, OUT reason text, OUT candidate text,
+    OUT evidence jsonb, OUT situation_rule integer)
+LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'failover_evaluate';
+COMMENT ON FUNCTION failover_evaluate(text) IS 'what the coordinator would decide now, by which rule and on what evidence; changes nothing';
+
+CREATE FUNCTION failover_candidates(group_name text)
+RETURNS TABLE (
+    rank integer, peer_name text, eligible boolean, reason text, timeline integer,
+    received_lsn pg_lsn, lag_bytes bigint, priority integer, score double precision)
+LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp ROWS 5
+AS 'MODULE_PATHNAME', 'failover_candidates';
+COMMENT ON FUNCTION failover_candidates(text) IS 'whom a failover would promote, in order, and why the others not';
+
+CREATE FUNCTION failover_rules(OUT rule integer, OUT condition text, OUT verdict text, OUT reason text)
+RETURNS SETOF record
+LANGUAGE c STABLE PARALLEL SAFE ROWS 30
+AS 'MODULE_PATHNAME', 'failover_rules';
+COMMENT ON FUNCTION failover_rules() IS 'the decision table, in the order in which its rules are tried';
+
+CREATE FUNCTION failover_metrics(group_name text DEFAULT NULL)
+RETURNS TABLE (name text, labels jsonb, value double precision, kind text, help text)
+LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp ROWS 500
+AS 'MODULE_PATHNAME', 'failover_metrics';
+COMMENT ON FUNCTION failover_metrics(text) IS 'the figures of groups, peers and the coordinator, named as Prometheus names them';
+
+CREATE FUNCTION failover_redundancy(group_name text DEFAULT NULL)
+RETURNS TABLE (
+    group_name text, redundancy text, peers_total integer, peers_healthy integer, backups integer,
+    degraded boolean, reasons text[])
+LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp ROWS 10
+AS 'MODULE_PATHNAME', 'failover_redundancy';
+COMMENT ON FUNCTION failover_redundancy(text) IS 'how many peers of each group could serve, and what is missing';
+
+CREATE VIEW failover_history AS
+SELECT o.event_id, o.group_name, o.kind, o.trigger, o.from_peer, o.to_peer, o.status, o.reason,
+       o.initiated_by, o.term, o.rule, o.started_at, o.finished_at, o.detection_ms, o.decision_ms,
+       o.fence_ms, o.promote_ms, o.repoint_ms, o.total_ms, o.lost_bytes, o.attempts, o.error,
+       o.forced, o.target, o.snapshot
+  FROM @extschema@.failover_operation o
+ ORDER BY o.event_id DESC;
+COMMENT ON VIEW failover_history IS 'every operation, newest first';
+COMMENT ON COLUMN failover_history.trigger IS 'what set it off: health_check, connection, performance, timeout, cascade, manual or scheduled';
+COMMENT ON COLUMN failover_history.initiated_by IS 'session user who asked for it, or the role of the coordinator';
+COMMENT ON COLUMN failover_history.rule IS 'row of failover_rules() that decided; NULL: a user did';
+COMMENT ON COLUMN failover_history.detection_ms IS 'from the first sign of failure to the verdict';
+COMMENT ON COLUMN failover_history.decision_ms IS 'from the verdict to the final choice of the candidate';
+COMMENT ON COLUMN failover_history.fence_ms IS 'keeping the old primary from taking writes';
+COMMENT ON COLUMN failover_history.promote_ms IS 'from the order to promote to a primary that takes writes';
+COMMENT ON COLUMN failover_history.repoint_ms IS 'until the others follow the new primary';
+COMMENT ON COLUMN failover_history.total_ms IS 'from the first sign of failure to a primary that takes writes';
+COMMENT ON COLUMN failover_history.lost_bytes IS 'WAL of the old primary, as far as known, that the new one does not have; NULL: not known';
+COMMENT ON COLUMN failover_history.snapshot IS 'the evidence on which it was decided';
+
+CREATE FUNCTION failover_history(group_name text DEFAULT NULL, max_rows integer DEFAULT 50)
+RETURNS SETOF failover_history
+LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp ROWS 50
+AS 'MODULE_PATHNAME', 'failover_history';
+COMMENT ON FUNCTION failover_history(text, integer) IS 'the latest operations, newest first; NULL rows: all of them';
+
+CREATE VIEW failover_timeline AS
+SELECT s.event_id, s.step_no, s.step, s.peer_name, s.status, s.started_at, s.finished_at,
+       s.duration_ms, s.detail, o.group_name
+  FROM @extschema@.failover_step s
+  JOIN @extschema@.failover_operation o ON o.event_id OPERATOR(pg_catalog.=) s.event_id
+ ORDER BY s.event_id, s.step_no;
+COMMENT ON VIEW failover_timeline IS 'the steps of every operation';
+
+CREATE VIEW failover_events AS
+SELECT e.event_id, e.at, e.group_name, e.peer_name, e.kind, e.severity, e.message, e.detail
+  FROM @extschema@.failover_event e
+ ORDER BY e.event_id;
+COMMENT ON VIEW failover_events IS 'everything that happened, in order';
+COMMENT ON COLUMN failover_events.detail IS 'who did it and why, and what it was decided on';
+
+CREATE VIEW failover_peers AS
+SELECT p.group_name, p.peer_name, p.conninfo, p.priority, p.weight, p.zone, p.promotable,
+       p.maintenance_until, h.role, h.health, h.lag_bytes, h.replication_state, h.response_time_ms,
+       h.last_check_at, h.down_since, h.last_error, p.registered_at, p.registered_by
+  FROM @extschema@.failover_peer p
+  LEFT JOIN @extschema@.failover_health() h
+         ON p.group_name OPERATOR(pg_catalog.=) h.group_name
+        AND p.peer_name OPERATOR(pg_catalog.=) h.peer_name;
+COMMENT ON VIEW failover_peers IS 'registered peers with their live status';
+COMMENT ON COLUMN failover_peers.conninfo IS 'how to reach it, without any secret';
+
+CREATE VIEW failover_settings AS
+SELECT g.group_name, d.name,
+       CASE WHEN d.is_secret AND pg_catalog.length(COALESCE(s.value, d.default_setting)) OPERATOR(pg_catalog.>) 0
+            THEN '********' ELSE COALESCE(s.value, d.default_setting) END AS setting,
+       d.unit, d.default_setting, d.min_value, d.max_value,
+       CASE WHEN s.name IS NULL THEN 'default' ELSE 'group' END AS source,
+       d.description, s.set_at, s.set_by
+  FROM @extschema@.failover_group g
+ CROSS JOIN @extschema@.failover_setting_definitions() d
+  LEFT JOIN @extschema@.failover_setting s
+         ON s.group_name OPERATOR(pg_catalog.=) g.group_name
+        AND s.name OPERATOR(pg_catalog.=) d.name;
+COMMENT ON VIEW failover_settings IS 'every setting of every group';
+COMMENT ON COLUMN failover_settings.unit IS 'unit in which a bare number is read';
+COMMENT ON COLUMN failover_settings.source IS 'default, or group: set for this group';
+
+CREATE VIEW failover_downtime AS
+SELECT d.group_name, d.peer_name, d.outages, d.total, d.longest,
+       GREATEST(0.0, 1.0 OPERATOR(pg_catalog.-) EXTRACT(epoch FROM d.total)::double precision
+                OPERATOR(pg_catalog./) NULLIF(EXTRACT(epoch FROM pg_catalog.now() OPERATOR(pg_catalog.-) d.observed_since), 0)::double precision)
+       AS availability,
+       d.observed_since, d.down_since
+  FROM (SELECT s.group_name, s.peer_name, s.outages,
+               s.downtime OPERATOR(pg_catalog.+) COALESCE(pg_catalog.now() OPERATOR(pg_catalog.-) s.down_since, '0'::interval) AS total,
+               GREATEST(s.longest, pg_catalog.now() OPERATOR(pg_catalog.-) s.down_since) AS longest,
+               s.observed_since, s.down_since
+          FROM @extschema@.failover_peer_state s
+        UNION ALL
+        SELECT g.group_name, NULL, pg_catalog.count(o.outage),
+               COALESCE(pg_catalog.sum(o.outage), '0'::interval), COALESCE(pg_catalog.max(o.outage), '0'::interval),
+               g.created_at, pg_catalog.min(o.running_since)
+          FROM @extschema@.failover_group g
+          LEFT JOIN (SELECT group_name, started_at,
+                            CASE WHEN total_ms IS NOT NULL
+                                 THEN pg_catalog.make_interval(secs => total_ms OPERATOR(pg_catalog./) 1000.0)
+                                 ELSE COALESCE(finished_at, pg_catalog.now()) OPERATOR(pg_catalog.-) started_at END AS outage,
+                            CASE WHEN finished_at IS NULL THEN started_at END AS running_since
+                       FROM @extschema@.failover_operation
+                      WHERE kind OPERATOR(pg_catalog.=) 'failover') o
+                 ON o.group_name OPERATOR(pg_catalog.=) g.group_name
+                AND o.started_at OPERATOR(pg_catalog.>=) g.created_at
+         GROUP BY g.group_name, g.created_at) d;
+COMMENT ON VIEW failover_downtime IS 'outages of each peer, and of each group as a whole (peer_name NULL): the time that its failovers took';
+COMMENT ON COLUMN failover_downtime.availability IS 'share of the time since observed_since, 0 to 1';
+COMMENT ON COLUMN failover_downtime.down_since IS 'start of the outage that is going on';
+
+----------------------------------------------------------------------
+-- Acting
+----------------------------------------------------------------------
+
+CREATE FUNCTION failover_trigger(
+    group_name text, target text DEFAULT NULL, force boolean DEFAULT false, reason text DEFAULT NULL,
+    wait boolean DEFAULT true,
+    OUT event_id bigint, OUT kind text, OUT status text, OUT from_peer text, OUT to_peer text,
+    OUT total_ms double precision, OUT error text)
+LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'failover_trigger';
+COMMENT ON FUNCTION failover_trigger(text, text, boolean, text, boolean) IS 'moves the primary of a group now';
+
+CREATE FUNCTION failover_pause(group_name text DEFAULT NULL, duration interval DEFAULT NULL, reason text DEFAULT NULL)
+RETURNS void
+LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'failover_pause';
+COMMENT ON FUNCTION failover_pause(text, interval, text) IS 'observe only: no failover of the group, or of any group';
+
+CREATE FUNCTION failover_resume(group_name text DEFAULT NULL, reason text DEFAULT NULL)
+RETURNS void
+LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'failover_resume';
+COMMENT ON FUNCTION failover_resume(text, text) IS 'ends a pause';
+
+CREATE FUNCTION failover_set_maintenance(
+    group_name text, peer_name text, enabled boolean, duration interval DEFAULT NULL, reason text DEFAULT NULL)
+RETURNS void
+LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'failover_set_maintenance';
+COMMENT ON FUNCTION failover_set_maintenance(text, text, boolean, interval, text) IS 'begins or ends maintenance of a peer: no alert, and no candidate';
+
+CREATE FUNCTION failover_acknowledge(group_name text, reason text DEFAULT NULL)
+RETURNS void
+LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'failover_acknowledge';
+COMMENT ON FUNCTION failover_acknowledge(text, text) IS 'ends the block period that follows a failover';
+
+----------------------------------------------------------------------
+-- Inside
+----------------------------------------------------------------------
+
+CREATE FUNCTION failover_wake()
+RETURNS void
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'failover_wake';
+COMMENT ON FUNCTION failover_wake() IS 'makes the coordinator look at its configuration again when the transaction commits';
+
+----------------------------------------------------------------------
+-- Privileges: nothing for PUBLIC, reading for pg_monitor.  Acting is for
+-- superusers and for whom they grant it to, function by function.
+----------------------------------------------------------------------
+
+REVOKE ALL ON FUNCTION
+    failover_create_group(text, text),
+    failover_drop_group(text, boolean),
+    failover_register(text, text, text, integer, integer, text, boolean),
+    failover_unregister(text, text, boolean),
+    failover_alter_peer(text, text, text, integer, integer, text, boolean),
+    failover_set(text, text, text),
+    failover_reset(text, text),
+    failover_apply_profile(text, text),
+    failover_peer_grants(integer),
+    failover_setting_definitions(),
+    failover_status(text),
+    failover_health(text, text),
+    failover_check_health(text),
+    failover_evaluate(text),
+    failover_candidates(text),
+    failover_rules(),
+    failover_metrics(text),
+    failover_redundancy(text),
+    failover_history(text, integer),
+    failover_trigger(text, text, boolean, text, boolean),
+    failover_pause(text, interval, text),
+    failover_resume(text, text),
+    failover_set_maintenance(text, text, boolean, interval, text),
+    failover_acknowledge(text, text),
+    failover_wake()
+FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION
+    failover_peer_grants(integer),
+    failover_setting_definitions(),
+    failover_status(text),
+    failover_health(text, text),
+    failover_check_health(text),
+    failover_evaluate(text),
+    failover_candidates(text),
+    failover_rules(),
+    failover_metrics(text),
+    failover_redundancy(text),
+    failover_history(text, integer)
+TO pg_monitor;
+
+GRANT SELECT ON
+    failover_history,
+    failover_timeline,
+    failover_events,
+    failover_peers,
+    failover_settings,
+    failover_downtime
+TO pg_monitor;
+
+SELECT pg_catalog.pg_extension_config_dump('failover_group', '');
+SELECT pg_catalog.pg_extension_config_dump('failover_peer', '');
+SELECT pg_catalog.pg_extension_config_dump('failover_setting', '');
+
+-- last: the launcher starts the coordinator once this is committed
+SELECT @extschema@.failover_wake();

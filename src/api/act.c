@@ -1,0 +1,99 @@
+/*-------------------------------------------------------------------------
+ *
+ * act.c
+ *		Asks the coordinator to act, and waits for what comes of it:
+ *		failover_trigger.
+ *
+ * The worker does the work; a function here only posts a request and reports.
+ * A request that is refused is an ERROR with the worker's own SQLSTATE and
+ * hint.  An operation that was carried out and failed is no error of this
+ * statement: it is a row with status "failed", because what it did is done
+ * whether this transaction commits or not.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "api/api.h"
+
+PG_FUNCTION_INFO_V1(failover_trigger);
+
+void
+fo_api_ask(FoRequest *request)
+{
+	int			slot;
+
+	strlcpy(request->user, fo_api_session_user(), FO_NAME_LEN);
+	slot = fo_shared_request_post(request);
+	fo_shared_request_wait(slot, request);
+	if (request->sqlstate == 0)
+		return;
+	ereport(ERROR,
+			(errcode(request->sqlstate),
+			 errmsg("%s", request->error),
+			 request->hint[0] != '\0' ? errhint("%s", request->hint) : 0));
+}
+
+/* The operation of a request, as a row. */
+static Datum
+return_operation(FunctionCallInfo fcinfo, const FoRequest *request)
+{
+	FoRow		row = {0};
+
+	if (request->event_id != 0)
+		fo_api_row_int8(&row, request->event_id);
+	else
+		fo_api_row_null(&row);
+	fo_api_row_text(&row, fo_core_operation_name(request->operation));
+	fo_api_row_text(&row, fo_core_operation_status_name(request->status));
+	fo_api_row_text(&row, request->from_peer);
+	fo_api_row_text(&row, request->to_peer);
+	if (request->status == FO_OPERATION_IN_PROGRESS)
+		fo_api_row_null(&row);
+	else
+		fo_api_row_positive(&row, request->total_ms);
+	fo_api_row_text(&row, request->error);
+	return fo_api_row_return(fcinfo, &row);
+}
+
+/* Leave the request to the worker: what is returned is what is known before it has begun. */
+static Datum
+post_and_leave(FunctionCallInfo fcinfo, FoRequest *request, const FoGroupCopy *group)
+{
+	int			primary = group->group.view.primary;
+
+	strlcpy(request->user, fo_api_session_user(), FO_NAME_LEN);
+	fo_shared_request_abandon(fo_shared_request_post(request));
+	request->operation = FO_OPERATION_FAILOVER;
+	request->status = FO_OPERATION_IN_PROGRESS;
+	if (primary >= 0)
+		strlcpy(request->from_peer, group->views[primary].name, FO_NAME_LEN);
+	strlcpy(request->to_peer, request->target, FO_NAME_LEN);
+	return return_operation(fcinfo, request);
+}
+
+Datum
+failover_trigger(PG_FUNCTION_ARGS)
+{
+	char	   *group_name = fo_api_arg_name(fcinfo, 0, "group_name");
+	char	   *target = fo_api_arg_name_or_null(fcinfo, 1, "target");
+	bool		is_forced = fo_api_arg_bool(fcinfo, 2, "force");
+	char	   *reason = fo_api_arg_reason(fcinfo, 3);
+	bool		is_waiting = fo_api_arg_bool(fcinfo, 4, "wait");
+	FoRequest  *request = palloc0(sizeof(FoRequest));
+	FoSnapshot	snapshot;
+
+	fo_api_snapshot(group_name, &snapshot);
+	if (target != NULL)
+		fo_api_require_peer_of(&snapshot.groups[0], target);
+
+	request->kind = FO_REQUEST_FAILOVER;
+	strlcpy(request->group, group_name, FO_NAME_LEN);
+	strlcpy(request->target, target ? target : "", FO_NAME_LEN);
+	strlcpy(request->reason, reason ? reason : "", FO_SENTENCE_LEN);
+	request->is_forced = is_forced;
+	if (!is_waiting)
+		return post_and_leave(fcinfo, request, &snapshot.groups[0]);
+	fo_api_ask(request);
+	return return_operation(fcinfo, request);
+}

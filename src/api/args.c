@@ -1,0 +1,159 @@
+/*-------------------------------------------------------------------------
+ *
+ * args.c
+ *		Reads and validates the arguments of the SQL-callable functions.
+ *
+ * The functions are not STRICT: a NULL where none makes sense is an ERROR that
+ * names the argument, not a silent nothing.  Names are of type text so that
+ * one that is too long can be refused; the type name would cut it, and a cut
+ * name may be that of another group.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+#include "utils/datetime.h"
+#include "utils/timestamp.h"
+
+#include "api/api.h"
+
+/* Longest duration that anybody means: ten years. */
+#define DURATION_MAX_MONTHS 120
+
+static void
+require_value(FunctionCallInfo fcinfo, int n, const char *arg)
+{
+	if (PG_ARGISNULL(n))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("argument \"%s\" must not be null", arg)));
+}
+
+/* Is there a control character (C0, DEL or C1) at text? */
+static bool
+is_control(const unsigned char *text)
+{
+	if (text[0] < 0x20 || text[0] == 0x7f)
+		return true;
+	return GetDatabaseEncoding() == PG_UTF8 &&
+		text[0] == 0xc2 && text[1] >= 0x80 && text[1] <= 0x9f;
+}
+
+static void
+check_name(const char *name, const char *arg)
+{
+	const unsigned char *p;
+
+	if (name[0] == '\0')
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"%s\" must not be empty", arg)));
+	if (strlen(name) >= FO_NAME_LEN)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"%s\" is too long", arg),
+				 errdetail("A name has at most %d bytes.", FO_NAME_LEN - 1)));
+	for (p = (const unsigned char *) name; *p != '\0'; p++)
+	{
+		if (is_control(p))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("argument \"%s\" contains a control character", arg)));
+	}
+}
+
+char *
+fo_api_arg_name(FunctionCallInfo fcinfo, int n, const char *arg)
+{
+	require_value(fcinfo, n, arg);
+	return fo_api_arg_name_or_null(fcinfo, n, arg);
+}
+
+char *
+fo_api_arg_name_or_null(FunctionCallInfo fcinfo, int n, const char *arg)
+{
+	char	   *name;
+
+	if (PG_ARGISNULL(n))
+		return NULL;
+	name = text_to_cstring(PG_GETARG_TEXT_PP(n));
+	check_name(name, arg);
+	return name;
+}
+
+char *
+fo_api_arg_text(FunctionCallInfo fcinfo, int n, const char *arg)
+{
+	require_value(fcinfo, n, arg);
+	return text_to_cstring(PG_GETARG_TEXT_PP(n));
+}
+
+/*
+ * A reason goes into logs, events and notifications: line breaks in it become
+ * blanks, so that nobody can forge a second line.
+ */
+char *
+fo_api_arg_reason(FunctionCallInfo fcinfo, int n)
+{
+	char	   *given;
+	char	   *reason;
+	char	   *p;
+
+	if (PG_ARGISNULL(n))
+		return NULL;
+	given = text_to_cstring(PG_GETARG_TEXT_PP(n));
+	if (given[0] == '\0')
+		return NULL;
+	for (p = given; *p != '\0'; p++)
+	{
+		if ((unsigned char) *p < 0x20 || *p == 0x7f)
+			*p = ' ';
+	}
+	reason = palloc0(FO_SENTENCE_LEN);
+	memcpy(reason, given, pg_mbcliplen(given, strlen(given), FO_SENTENCE_LEN - 1));
+	return reason;
+}
+
+bool
+fo_api_arg_bool(FunctionCallInfo fcinfo, int n, const char *arg)
+{
+	require_value(fcinfo, n, arg);
+	return PG_GETARG_BOOL(n);
+}
+
+int32
+fo_api_arg_natural(FunctionCallInfo fcinfo, int n, const char *arg)
+{
+	int32		value;
+
+	require_value(fcinfo, n, arg);
+	value = PG_GETARG_INT32(n);
+	if (value < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"%s\" must not be negative", arg)));
+	return value;
+}
+
+TimestampTz
+fo_api_arg_until(FunctionCallInfo fcinfo, int n, const char *arg)
+{
+	Interval	zero = {0};
+	Interval	longest = {0};
+	Datum		duration;
+
+	if (PG_ARGISNULL(n))
+		return DT_NOEND;
+	duration = PG_GETARG_DATUM(n);
+	longest.month = DURATION_MAX_MONTHS;
+	if (DatumGetInt32(DirectFunctionCall2(interval_cmp, duration, IntervalPGetDatum(&zero))) <= 0 ||
+		DatumGetInt32(DirectFunctionCall2(interval_cmp, duration, IntervalPGetDatum(&longest))) > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"%s\" is out of range", arg),
+				 errhint("Give a duration above zero and up to ten years, or NULL for no limit.")));
+	return DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,
+												   TimestampTzGetDatum(GetCurrentTimestamp()), duration));
+}

@@ -1,0 +1,120 @@
+/*-------------------------------------------------------------------------
+ *
+ * change.c
+ *		What all functions that change the configuration have in common:
+ *		locking, checking and writing down who did it.
+ *
+ * Changes are serialized by a lock on the row of the group, FOR NO KEY UPDATE:
+ * two users who change the same group wait for each other, but the
+ * coordinator, whose state tables refer to the group (and so take a KEY SHARE
+ * lock), never waits for a user who forgot to commit.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "utils/timestamp.h"
+
+#include "api/api.h"
+#include "catalog/catalog.h"
+#include "catalog/rows.h"
+
+void
+fo_api_change_begin(void)
+{
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+}
+
+void
+fo_api_change_end(void)
+{
+	SPI_finish();
+	fo_shared_config_changed();
+}
+
+bool
+fo_api_insert_group(const char *group, const char *kind)
+{
+	FoParams	params = {0};
+
+	fo_catalog_add_name(&params, group);
+	fo_catalog_add_text(&params, kind);
+	return fo_catalog_write("INSERT INTO %s.failover_group (group_name, kind) VALUES ($1, $2)"
+						  " ON CONFLICT DO NOTHING", &params) > 0;
+}
+
+void
+fo_api_lock_group(const char *group, FoLockedGroup *locked)
+{
+	FoParams	params = {0};
+
+	fo_catalog_add_name(&params, group);
+	if (fo_catalog_write("SELECT paused_until FROM %s.failover_group WHERE group_name = $1"
+					   " FOR NO KEY UPDATE", &params) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("group \"%s\" does not exist", group)));
+
+	memset(locked, 0, sizeof(*locked));
+	strlcpy(locked->name, group, FO_NAME_LEN);
+	locked->paused_until = fo_catalog_column_time(0, 1);
+	fo_api_load_settings(group, &locked->settings);
+}
+
+void
+fo_api_require_peer(const FoLockedGroup *group, const char *peer)
+{
+	FoParams	params = {0};
+
+	fo_catalog_add_name(&params, group->name);
+	fo_catalog_add_name(&params, peer);
+	if (fo_catalog_write("SELECT 1 FROM %s.failover_peer WHERE group_name = $1 AND peer_name = $2", &params) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("peer \"%s\" of group \"%s\" does not exist", peer, group->name)));
+}
+
+void
+fo_api_require_idle(const FoLockedGroup *group, const char *action)
+{
+	FoParams	params = {0};
+
+	fo_catalog_add_name(&params, group->name);
+	if (fo_catalog_write("SELECT kind, event_id FROM %s.failover_operation"
+					   " WHERE group_name = $1 AND status = 'in_progress'", &params) == 0)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("cannot %s while a %s of group \"%s\" is running", action, fo_catalog_column_text(0, 1), group->name),
+			 errhint("Wait until it has ended; failover_timeline shows event %s.", fo_catalog_column_text(0, 2))));
+}
+
+char *
+fo_api_session_user(void)
+{
+	return GetUserNameFromId(GetSessionUserId(), false);
+}
+
+void
+fo_api_record(const FoLockedGroup *group, const char *peer, const char *kind,
+			  const char *message, StringInfo detail, const char *reason)
+{
+	char	   *user = fo_api_session_user();
+	char	   *sentence = psprintf("%s by \"%s\"", message, user);
+	StringInfoData own;
+
+	if (detail == NULL)
+	{
+		initStringInfo(&own);
+		fo_api_json_open(&own);
+		detail = &own;
+	}
+	fo_api_json_text(detail, "user", user);
+	fo_api_json_text(detail, "reason", reason);
+	fo_api_json_close(detail);
+	fo_catalog_write_event(group->name, peer, kind, FO_INFO, GetCurrentTimestamp(), sentence,
+						   detail->data, group->settings.notify_channel);
+}

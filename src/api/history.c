@@ -1,0 +1,39 @@
+/*-------------------------------------------------------------------------
+ *
+ * history.c
+ *		failover_history: the latest operations.
+ *
+ * The view of the same name does the work; a row type of its own keeps view
+ * and function the same for ever.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "executor/spi.h"
+
+#include "api/api.h"
+#include "catalog/rows.h"
+
+PG_FUNCTION_INFO_V1(failover_history);
+
+Datum
+failover_history(PG_FUNCTION_ARGS)
+{
+	char	   *group_name = fo_api_arg_name_or_null(fcinfo, 0, "group_name");
+	int32		max_rows = PG_ARGISNULL(1) ? PG_INT32_MAX : fo_api_arg_natural(fcinfo, 1, "max_rows");
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	FoParams	params = {0};
+	uint64		n;
+	uint64		i;
+
+	InitMaterializedSRF(fcinfo, 0);
+	SPI_connect();
+	fo_catalog_add_name(&params, group_name);
+	fo_catalog_add_int(&params, max_rows);
+	n = fo_catalog_write("SELECT * FROM %s.failover_history WHERE $1 IS NULL OR group_name = $1 LIMIT $2", &params);
+	for (i = 0; i < n; i++)
+		tuplestore_puttuple(result->setResult, SPI_tuptable->vals[i]);
+	SPI_finish();
+	return (Datum) 0;
+}

@@ -1,0 +1,333 @@
+/*-------------------------------------------------------------------------
+ *
+ * summary.c
+ *		One look at a group for people and monitoring.
+ *
+ * What counts as degraded: whatever makes the group serve worse than it was
+ * set up to, or survive one failure less.  What a DBA chose does not count: a
+ * peer in maintenance, one that may not be promoted, a delayed standby.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "core/summary.h"
+
+#include <string.h>
+
+#include "core/text.h"
+
+static const char *const state_names[FO_GROUP_STATES_N] = {
+	[FO_GROUP_UNKNOWN] = "unknown",
+	[FO_GROUP_HEALTHY] = "healthy",
+	[FO_GROUP_DEGRADED] = "degraded",
+	[FO_GROUP_FAILOVER_IN_PROGRESS] = "failover_in_progress",
+	[FO_GROUP_FAILOVER_COMPLETE] = "failover_complete",
+	[FO_GROUP_RECOVERY_IN_PROGRESS] = "recovery_in_progress",
+};
+
+static const char *const redundancy_names[FO_REDUNDANCY_N] = {
+	[FO_REDUNDANCY_NONE] = "none",
+	[FO_REDUNDANCY_SINGLE] = "single",
+	[FO_REDUNDANCY_DUAL] = "dual",
+	[FO_REDUNDANCY_MULTI] = "multi",
+};
+
+static const char *const block_names[FO_BLOCK_N] = {
+	[FO_BLOCK_NOT] = NULL,
+	[FO_BLOCK_OPERATION] = "operation",
+	[FO_BLOCK_PAUSE] = "pause",
+	[FO_BLOCK_MAINTENANCE] = "maintenance",
+	[FO_BLOCK_CLOCK] = "clock",
+	[FO_BLOCK_ATTEMPTS] = "attempts",
+	[FO_BLOCK_PERIOD] = "block_period",
+	[FO_BLOCK_AUTO_FAILOVER] = "auto_failover",
+};
+
+const char *
+fo_core_group_state_name(FoGroupState state)
+{
+	return state_names[state];
+}
+
+const char *
+fo_core_redundancy_name(FoRedundancy redundancy)
+{
+	return redundancy_names[redundancy];
+}
+
+const char *
+fo_core_block_name(FoBlock block)
+{
+	return block_names[block];
+}
+
+/* Room for one more reason in text, or false if only a count of them is kept from here on. */
+static bool
+begin_reason(FoSummary *summary, FoText *text)
+{
+	summary->reasons_n++;
+	if (summary->reasons_n > FO_SUMMARY_REASONS_MAX)
+		return false;
+	fo_core_text_begin(text, summary->reasons[summary->reasons_n - 1], FO_SENTENCE_LEN);
+	return true;
+}
+
+static void
+add_reason(FoSummary *summary, const char *sentence)
+{
+	FoText		text;
+
+	if (begin_reason(summary, &text))
+		fo_core_text_add(&text, sentence);
+}
+
+/* Writes: noun "name" verb detail; detail may be NULL. */
+static void
+add_peer_reason(FoSummary *summary, const char *noun, const FoPeerView *peer, const char *verb, const char *detail)
+{
+	FoText		text;
+
+	if (!begin_reason(summary, &text))
+		return;
+	fo_core_text_add(&text, noun);
+	fo_core_text_add(&text, " \"");
+	fo_core_text_add(&text, peer->name);
+	fo_core_text_add(&text, "\" ");
+	fo_core_text_add(&text, verb);
+	if (detail != NULL)
+		fo_core_text_add(&text, detail);
+}
+
+/* More reasons than room: the last place tells how many are not shown. */
+static void
+end_reasons(FoSummary *summary)
+{
+	FoText		text;
+	int32_t		hidden = summary->reasons_n - FO_SUMMARY_REASONS_MAX + 1;
+
+	if (summary->reasons_n <= FO_SUMMARY_REASONS_MAX)
+		return;
+	summary->reasons_n = FO_SUMMARY_REASONS_MAX;
+	fo_core_text_begin(&text, summary->reasons[FO_SUMMARY_REASONS_MAX - 1], FO_SENTENCE_LEN);
+	fo_core_text_add(&text, "and ");
+	fo_core_text_add_integer(&text, hidden);
+	fo_core_text_add(&text, " more");
+}
+
+static const FoCandidate *
+candidate_of(const FoSummaryInput *input, int32_t peer)
+{
+	int32_t		i;
+
+	for (i = 0; i < input->group->peers_n; i++)
+	{
+		if (input->candidates[i].peer == peer)
+			return &input->candidates[i];
+	}
+	return NULL;
+}
+
+/* Says why it is not well; false, and nothing said, if it answers as it should. */
+static bool
+explain_silence(FoSummary *summary, const char *noun, const FoPeerView *peer)
+{
+	char		detail[FO_NAME_LEN];
+	FoText		text;
+
+	if (fo_core_peer_answers(peer))
+		return false;
+	if (peer->last_attempt_at == 0)
+	{
+		add_peer_reason(summary, noun, peer, "has not been checked yet", NULL);
+		return true;
+	}
+	fo_core_text_begin(&text, detail, sizeof(detail));
+	fo_core_text_add(&text, " (");
+	fo_core_text_add(&text, fo_core_error_class_name(peer->error));
+	fo_core_text_add(&text, ")");
+	add_peer_reason(summary, noun, peer, "does not answer", peer->error == FO_ERROR_NONE ? NULL : detail);
+	return true;
+}
+
+static void
+explain_primary(FoSummary *summary, const FoGroupView *group)
+{
+	const FoPeerView *primary;
+
+	if (group->primary < 0)
+	{
+		add_reason(summary, "no primary is known");
+		return;
+	}
+	primary = &group->peers[group->primary];
+	if (explain_silence(summary, "primary", primary))
+		return;
+	if (group->kind == FO_KIND_STREAMING && primary->observed.in_recovery)
+		add_peer_reason(summary, "primary", primary, "is in recovery", NULL);
+	if (primary->is_fenced)
+		add_peer_reason(summary, "primary", primary, "is fenced", NULL);
+	if (primary->connect_failing_since != 0)
+		add_peer_reason(summary, "primary", primary, "takes no new connections", NULL);
+	if (primary->write_failing_since != 0)
+		add_peer_reason(summary, "primary", primary, "cannot write", NULL);
+	if (primary->health.is_slow)
+		add_peer_reason(summary, "primary", primary, "answers slowly", NULL);
+	else if (primary->health.health == FO_HEALTH_UNHEALTHY || primary->health.health == FO_HEALTH_DEGRADED)
+		add_peer_reason(summary, "primary", primary, "is ", fo_core_health_name(primary->health.health));
+}
+
+/* Is this what the DBA wanted, and so nothing to complain of? */
+static bool
+is_chosen(FoExclusion exclusion)
+{
+	return exclusion == FO_EXCLUDED_NOT || exclusion == FO_EXCLUDED_NOT_PROMOTABLE ||
+		exclusion == FO_EXCLUDED_MAINTENANCE || exclusion == FO_EXCLUDED_DELAYED;
+}
+
+static void
+explain_standby(FoSummary *summary, const FoSummaryInput *input, int32_t index)
+{
+	const FoPeerView *peer = &input->group->peers[index];
+	const FoCandidate *candidate = candidate_of(input, index);
+
+	if (peer->is_in_maintenance)
+		return;
+	if (peer->is_fenced)
+	{
+		add_peer_reason(summary, "peer", peer, "is fenced: it was the primary, and has not come back as a standby", NULL);
+		return;
+	}
+	if (explain_silence(summary, "standby", peer))
+		return;
+	if (input->group->kind == FO_KIND_STREAMING && !peer->observed.in_recovery)
+		add_peer_reason(summary, "peer", peer, "is out of recovery beside the primary", NULL);
+	else if (candidate != NULL && !is_chosen(candidate->exclusion))
+		add_peer_reason(summary, "standby", peer, candidate->reason, NULL);
+	else if (peer->health.is_slow)
+		add_peer_reason(summary, "standby", peer, "answers slowly", NULL);
+	else if (peer->health.health != FO_HEALTH_HEALTHY)
+		add_peer_reason(summary, "standby", peer, "is ", fo_core_health_name(peer->health.health));
+}
+
+static void
+explain(FoSummary *summary, const FoSummaryInput *input)
+{
+	int32_t		i;
+
+	if (input->unknown_reason != NULL)
+		add_reason(summary, input->unknown_reason);
+	else if (input->group->peers_n == 0)
+		add_reason(summary, "no peer is registered");
+	else
+	{
+		explain_primary(summary, input->group);
+		for (i = 0; i < input->group->peers_n; i++)
+		{
+			if (i != input->group->primary)
+				explain_standby(summary, input, i);
+		}
+		if (input->group->peers_n == 1)
+			add_reason(summary, "there is no standby");
+		else if (input->eligible == 0)
+			add_reason(summary, "no standby could take over");
+	}
+	end_reasons(summary);
+}
+
+static void
+count_peers(FoSummary *summary, const FoSummaryInput *input)
+{
+	const FoGroupView *group = input->group;
+	int32_t		serving = 0;
+	int32_t		i;
+
+	summary->peers_total = group->peers_n;
+	if (input->unknown_reason != NULL)
+		return;
+	for (i = 0; i < group->peers_n; i++)
+	{
+		const FoPeerView *peer = &group->peers[i];
+
+		if (i == group->primary && fo_core_peer_answers(peer) && peer->health.health != FO_HEALTH_UNHEALTHY)
+			serving++;
+		if (peer->health.health != FO_HEALTH_HEALTHY)
+			continue;
+		summary->peers_healthy++;
+		if (i != group->primary && !peer->is_in_maintenance && !peer->is_fenced &&
+			(group->kind == FO_KIND_SERVICE || peer->observed.in_recovery))
+			summary->standbys_healthy++;
+	}
+	summary->backups = input->eligible;
+	serving += input->eligible;
+	summary->redundancy = serving < FO_REDUNDANCY_MULTI ? (FoRedundancy) serving : FO_REDUNDANCY_MULTI;
+	if (input->eligible > 0)
+		summary->candidate = input->candidates[0].peer;
+}
+
+/* After a failover: is somebody on the way back? */
+static bool
+is_recovering(const FoSummaryInput *input)
+{
+	int32_t		i;
+
+	for (i = 0; i < input->group->peers_n; i++)
+	{
+		const FoPeerView *peer = &input->group->peers[i];
+		const FoCandidate *candidate = candidate_of(input, i);
+
+		if (i == input->group->primary || peer->is_in_maintenance)
+			continue;
+		if (peer->error == FO_ERROR_STARTING_UP)
+			return true;
+		if (fo_core_peer_answers(peer) && peer->observed.in_recovery &&
+			candidate != NULL && !is_chosen(candidate->exclusion))
+			return true;
+	}
+	return false;
+}
+
+static FoGroupState
+judge_state(const FoSummary *summary, const FoSummaryInput *input)
+{
+	const FoGroupView *group = input->group;
+
+	if (input->unknown_reason != NULL)
+		return FO_GROUP_UNKNOWN;
+	if (group->is_operation_running)
+		return input->operation == FO_OPERATION_REJOIN ? FO_GROUP_RECOVERY_IN_PROGRESS : FO_GROUP_FAILOVER_IN_PROGRESS;
+	if (group->primary < 0 || group->peers[group->primary].last_attempt_at == 0)
+		return FO_GROUP_UNKNOWN;
+	if (!input->is_redundancy_restored)
+		return is_recovering(input) ? FO_GROUP_RECOVERY_IN_PROGRESS : FO_GROUP_FAILOVER_COMPLETE;
+	return summary->reasons_n > 0 ? FO_GROUP_DEGRADED : FO_GROUP_HEALTHY;
+}
+
+static FoBlock
+find_block(const FoGroupView *group)
+{
+	if (group->is_operation_running)
+		return FO_BLOCK_OPERATION;
+	if (group->is_paused)
+		return FO_BLOCK_PAUSE;
+	if (group->primary >= 0 && group->peers[group->primary].is_in_maintenance)
+		return FO_BLOCK_MAINTENANCE;
+	if (group->clock_jump_until > group->now)
+		return FO_BLOCK_CLOCK;
+	if (group->recent_failovers >= group->settings.max_attempts)
+		return FO_BLOCK_ATTEMPTS;
+	if (group->blocked_until > group->now && !group->settings.cascade)
+		return FO_BLOCK_PERIOD;
+	if (!group->settings.auto_failover)
+		return FO_BLOCK_AUTO_FAILOVER;
+	return FO_BLOCK_NOT;
+}
+
+void
+fo_core_summarize(const FoSummaryInput *input, FoSummary *summary)
+{
+	memset(summary, 0, sizeof(*summary));
+	summary->candidate = -1;
+	count_peers(summary, input);
+	explain(summary, input);
+	summary->state = judge_state(summary, input);
+	summary->blocked_by = find_block(input->group);
+}
