@@ -13,7 +13,6 @@
  */
 #include "postgres.h"
 
-#include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/timestamp.h"
 
@@ -24,14 +23,13 @@
 void
 fo_api_change_begin(void)
 {
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "could not connect to SPI");
+	fo_catalog_connect();
 }
 
 void
 fo_api_change_end(void)
 {
-	SPI_finish();
+	fo_catalog_disconnect();
 	fo_shared_config_changed();
 }
 

@@ -10,8 +10,6 @@
  */
 #include "postgres.h"
 
-#include "executor/spi.h"
-
 #include "api/api.h"
 #include "catalog/rows.h"
 
@@ -24,16 +22,13 @@ failover_history(PG_FUNCTION_ARGS)
 	int32		max_rows = PG_ARGISNULL(1) ? PG_INT32_MAX : fo_api_arg_natural(fcinfo, 1, "max_rows");
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	FoParams	params = {0};
-	uint64		n;
-	uint64		i;
 
 	InitMaterializedSRF(fcinfo, 0);
-	SPI_connect();
+	fo_catalog_connect();
 	fo_catalog_add_name(&params, group_name);
 	fo_catalog_add_int(&params, max_rows);
-	n = fo_catalog_write("SELECT * FROM %s.failover_history WHERE $1 IS NULL OR group_name = $1 LIMIT $2", &params);
-	for (i = 0; i < n; i++)
-		tuplestore_puttuple(result->setResult, SPI_tuptable->vals[i]);
-	SPI_finish();
+	(void) fo_catalog_write("SELECT * FROM %s.failover_history WHERE $1 IS NULL OR group_name = $1 LIMIT $2", &params);
+	fo_catalog_rows_to_store(result->setResult);
+	fo_catalog_disconnect();
 	return (Datum) 0;
 }

@@ -19,11 +19,11 @@
 #include "postgres.h"
 
 #include "commands/dbcommands.h"
-#include "executor/spi.h"
 #include "miscadmin.h"
 
 #include "api/api.h"
 #include "catalog/catalog.h"
+#include "catalog/rows.h"
 #include "guc.h"
 #include "shared/clock.h"
 
@@ -199,9 +199,9 @@ merge_tables(FoSnapshot *snapshot, const char *group_name)
 	int			i;
 	MemoryContext cxt = CurrentMemoryContext;
 
-	SPI_connect();
+	fo_catalog_connect();
 	configs = fo_catalog_load(cxt, &configs_n);
-	SPI_finish();
+	fo_catalog_disconnect();
 
 	groups = palloc0(mul_size(sizeof(FoGroupCopy), Max(configs_n, 1)));
 	for (i = 0; i < configs_n; i++)

@@ -108,10 +108,30 @@ fo_catalog_add_duration(FoParams *params, int64 us)
 	add(params, INTERVALOID, IntervalPGetDatum(interval), false);
 }
 
+void
+fo_catalog_connect(void)
+{
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+}
+
+void
+fo_catalog_disconnect(void)
+{
+	SPI_finish();
+}
+
 uint64
 fo_catalog_write(const char *sql, FoParams *params)
 {
 	return fo_catalog_execute(sql, params->n, params->types, params->values, params->nulls, false);
+}
+
+void
+fo_catalog_rows_to_store(Tuplestorestate *store)
+{
+	for (uint64 i = 0; i < SPI_processed; i++)
+		tuplestore_puttuple(store, SPI_tuptable->vals[i]);
 }
 
 static Datum

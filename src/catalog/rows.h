@@ -12,6 +12,8 @@
 #ifndef FO_CATALOG_ROWS_H
 #define FO_CATALOG_ROWS_H
 
+#include "utils/tuplestore.h"
+
 #include "catalog/catalog.h"
 
 #define FO_PARAMS_MAX 28
@@ -38,8 +40,18 @@ extern void fo_catalog_add_ms(FoParams *params, double value);	/* < 0 = NULL */
 extern void fo_catalog_add_time(FoParams *params, TimestampTz value);	/* 0 = NULL */
 extern void fo_catalog_add_duration(FoParams *params, int64 us);
 
+/*
+ * A stretch of statements in a backend's own transaction.  What is palloc'd in
+ * between is gone afterwards.
+ */
+extern void fo_catalog_connect(void);
+extern void fo_catalog_disconnect(void);
+
 /* fo_catalog_execute for writing, with collected parameters. */
 extern uint64 fo_catalog_write(const char *sql, FoParams *params);
+
+/* Append all rows of SPI_tuptable to the store. */
+extern void fo_catalog_rows_to_store(Tuplestorestate *store);
 
 /* Columns of row number row of SPI_tuptable.  NULL reads as NULL, '', 0, false, or -1 where it says so. */
 extern char *fo_catalog_column_text(uint64 row, int column);	/* palloc'd; NULL */
