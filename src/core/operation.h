@@ -4,8 +4,8 @@
  *		Operations as tables: which steps a failover consists of, in which
  *		order, on whom each runs, and what its failure means.
  *
- * The executor (src/coordinator) interprets these tables; the simulator and
- * the unit tests read the same ones.  Steps of one phase start together; a
+ * The executor (src/coordinator) interprets these tables, the unit tests read
+ * the same ones.  Steps of one phase start together; a
  * phase begins when every step of the one before has ended.  A step that runs
  * on several peers is one task per peer.
  *
@@ -106,13 +106,14 @@ extern const char *fo_core_step_status_name(FoStepStatus status);
 
 /* Read a word back; -1 if it is none. */
 extern int	fo_core_operation_parse(const char *word);
+extern int	fo_core_trigger_parse(const char *word);
 extern int	fo_core_step_parse(const char *word);
 extern int	fo_core_step_status_parse(const char *word);
 
 /* The steps of an operation, phases ascending; *n receives their number. */
 extern const FoStepDef *fo_core_operation_steps(FoOperationKind kind, int *n);
 
-/* Number of the last phase of the operation that cannot be undone any more starts here. */
+/* The first phase that cannot be undone once it has begun; 0 = every phase can. */
 extern int	fo_core_operation_point_of_no_return(FoOperationKind kind);
 
 #endif							/* FO_CORE_OPERATION_H */

@@ -1,0 +1,187 @@
+/*-------------------------------------------------------------------------
+ *
+ * operation.c
+ *		The step tables of operations, and the words for their parts.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "core/operation.h"
+
+#include <string.h>
+
+#define lengthof_table(a) ((int) (sizeof(a) / sizeof((a)[0])))
+
+/*
+ * Failover.  The order is the safety argument: the term is on disk before any
+ * peer is touched; the old primary can no longer acknowledge (fence) and the
+ * standbys can no longer receive (freeze) before positions are compared; the
+ * choice is on disk before the promotion.  Repointing starts together with
+ * the promotion, because under synchronous replication writers wait for it.
+ */
+static const FoStepDef failover_steps[] = {
+	/* kind, phase, scope, on_failure, is_background */
+	{FO_STEP_TERM, 1, FO_SCOPE_COORDINATOR, FO_ON_FAILURE_ABORT, false},
+	{FO_STEP_FENCE, 2, FO_SCOPE_OLD_PRIMARY, FO_ON_FAILURE_ABORT, false},
+	{FO_STEP_DRAIN, 3, FO_SCOPE_STANDBYS, FO_ON_FAILURE_EXCLUDE, false},
+	{FO_STEP_FREEZE, 4, FO_SCOPE_STANDBYS, FO_ON_FAILURE_EXCLUDE, false},
+	{FO_STEP_CHOOSE, 5, FO_SCOPE_COORDINATOR, FO_ON_FAILURE_ABORT, false},
+	{FO_STEP_SLOTS, 6, FO_SCOPE_CANDIDATE, FO_ON_FAILURE_NOTE, false},
+	{FO_STEP_SYNC_NAMES, 6, FO_SCOPE_CANDIDATE, FO_ON_FAILURE_ABORT, false},
+	{FO_STEP_PROMOTE, 7, FO_SCOPE_CANDIDATE, FO_ON_FAILURE_NEXT, false},
+	{FO_STEP_REPOINT, 7, FO_SCOPE_OTHERS, FO_ON_FAILURE_NOTE, false},
+	{FO_STEP_CHECKPOINT, 8, FO_SCOPE_CANDIDATE, FO_ON_FAILURE_NOTE, true},
+};
+
+/* Rejoin of a standby whose history has not diverged: let it follow the primary. */
+static const FoStepDef rejoin_steps[] = {
+	{FO_STEP_SLOTS, 1, FO_SCOPE_CANDIDATE, FO_ON_FAILURE_NOTE, false},
+	{FO_STEP_REPOINT, 2, FO_SCOPE_OTHERS, FO_ON_FAILURE_ABORT, false},
+};
+
+static const char *const operation_words[FO_OPERATION_N] = {
+	[FO_OPERATION_FAILOVER] = "failover",
+	[FO_OPERATION_SWITCHOVER] = "switchover",
+	[FO_OPERATION_FAILBACK] = "failback",
+	[FO_OPERATION_REJOIN] = "rejoin",
+	[FO_OPERATION_DRILL] = "drill",
+};
+
+static const char *const trigger_words[FO_TRIGGER_N] = {
+	[FO_TRIGGER_HEALTH_CHECK] = "health_check",
+	[FO_TRIGGER_CONNECTION] = "connection",
+	[FO_TRIGGER_PERFORMANCE] = "performance",
+	[FO_TRIGGER_TIMEOUT] = "timeout",
+	[FO_TRIGGER_CASCADE] = "cascade",
+	[FO_TRIGGER_MANUAL] = "manual",
+	[FO_TRIGGER_SCHEDULED] = "scheduled",
+};
+
+static const char *const status_words[] = {
+	[FO_OPERATION_IN_PROGRESS] = "in_progress",
+	[FO_OPERATION_COMPLETED] = "completed",
+	[FO_OPERATION_FAILED] = "failed",
+	[FO_OPERATION_CANCELLED] = "cancelled",
+};
+
+static const char *const step_words[FO_STEP_N] = {
+	[FO_STEP_TERM] = "raise_term",
+	[FO_STEP_FENCE] = "fence",
+	[FO_STEP_DRAIN] = "drain",
+	[FO_STEP_FREEZE] = "freeze",
+	[FO_STEP_CHOOSE] = "choose",
+	[FO_STEP_SLOTS] = "slots",
+	[FO_STEP_SYNC_NAMES] = "sync_names",
+	[FO_STEP_PROMOTE] = "promote",
+	[FO_STEP_REPOINT] = "repoint",
+	[FO_STEP_CHECKPOINT] = "checkpoint",
+	[FO_STEP_UNDO] = "undo",
+};
+
+static const char *const step_status_words[] = {
+	[FO_STEP_PENDING] = "pending",
+	[FO_STEP_RUNNING] = "running",
+	[FO_STEP_DONE] = "done",
+	[FO_STEP_FAILED] = "failed",
+	[FO_STEP_SKIPPED] = "skipped",
+};
+
+/* Index of a word in a table of n, or -1. */
+static int
+find_word(const char *const *words, int n, const char *word)
+{
+	for (int i = 0; i < n; i++)
+	{
+		if (strcmp(words[i], word) == 0)
+			return i;
+	}
+	return -1;
+}
+
+const char *
+fo_core_operation_name(FoOperationKind kind)
+{
+	return operation_words[kind];
+}
+
+const char *
+fo_core_trigger_name(FoTrigger trigger)
+{
+	return trigger_words[trigger];
+}
+
+const char *
+fo_core_operation_status_name(FoOperationStatus status)
+{
+	return status_words[status];
+}
+
+const char *
+fo_core_step_name(FoStepKind kind)
+{
+	return step_words[kind];
+}
+
+const char *
+fo_core_step_status_name(FoStepStatus status)
+{
+	return step_status_words[status];
+}
+
+int
+fo_core_operation_parse(const char *word)
+{
+	return find_word(operation_words, FO_OPERATION_N, word);
+}
+
+int
+fo_core_trigger_parse(const char *word)
+{
+	return find_word(trigger_words, FO_TRIGGER_N, word);
+}
+
+int
+fo_core_step_parse(const char *word)
+{
+	return find_word(step_words, FO_STEP_N, word);
+}
+
+int
+fo_core_step_status_parse(const char *word)
+{
+	return find_word(step_status_words, lengthof_table(step_status_words), word);
+}
+
+const FoStepDef *
+fo_core_operation_steps(FoOperationKind kind, int *n)
+{
+	switch (kind)
+	{
+		case FO_OPERATION_FAILOVER:
+			*n = lengthof_table(failover_steps);
+			return failover_steps;
+		case FO_OPERATION_REJOIN:
+			*n = lengthof_table(rejoin_steps);
+			return rejoin_steps;
+		case FO_OPERATION_SWITCHOVER:
+		case FO_OPERATION_FAILBACK:
+		case FO_OPERATION_DRILL:
+		case FO_OPERATION_N:
+			break;
+	}
+	*n = 0;
+	return NULL;
+}
+
+int
+fo_core_operation_point_of_no_return(FoOperationKind kind)
+{
+	int			n;
+	const FoStepDef *steps = fo_core_operation_steps(kind, &n);
+
+	for (int i = 0; i < n; i++)
+	{
+		if (steps[i].kind == FO_STEP_PROMOTE)
+			return steps[i].phase;
+	}
+	return 0;
+}
