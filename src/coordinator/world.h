@@ -14,6 +14,8 @@
  *		world.c		builds and merges; groups and peers each own a memory context
  *		monitor.c	observes: every field of FoPeer.view but the configuration ones
  *		judge.c		reads views, keeps FoGroup.verdict, starts what the verdict asks for
+ *		mend.c		small repairs of single peers outside of operations
+ *		outage.c	changes of health, as events and downtime
  *		executor.c	FoGroup.run; actions.c the SQL of each step; task.c drives one step on one peer
  *		record.c	what has happened, queued for the tables
  *		publish.c	copies into shared memory
@@ -48,7 +50,7 @@ struct FoPeer
 
 	/*
 	 * What decisions see.  name, zone, priority, weight, is_promotable,
-	 * is_in_maintenance, is_fenced: world.c; probe, probe_at: judge.c;
+	 * is_in_maintenance, is_fenced: world.c; probe, probe_at: mend.c;
 	 * is_history_rejected: executor.c; everything else: monitor.c.
 	 */
 	FoPeerView	view;
@@ -64,10 +66,13 @@ struct FoPeer
 	FoLink	   *link;
 	FoMonitor  *monitor;
 
-	/* judge.c: forced reconnect, fencing or repointing outside of an operation */
+	FoHealth	noted_health;	/* outage.c: as last written down */
+
+	/* mend.c: forced reconnect, fencing, lifting a fence */
 	FoTask	   *task;
 	FoTime		task_retry_at;	/* do not start another before */
-	int			task_attempts;
+	int			task_attempts;	/* rejoins since it last streamed */
+	FoTime		stray_since;	/* a standby that does not stream, since; 0 = it streams */
 
 	bool		is_state_dirty; /* cfg's state fields differ from the table */
 };
@@ -89,6 +94,7 @@ struct FoGroup
 
 	/* executor.c */
 	FoRun	   *run;			/* NULL = no operation in progress */
+	FoRun	   *ended;			/* list: ended, but not written yet or with background steps */
 
 	bool		is_state_dirty; /* cfg's state fields differ from the table */
 	bool		is_publish_needed;
@@ -120,6 +126,9 @@ extern FoPeer *fo_coordinator_find_peer(FoGroup *group, const char *name);	/* NU
 
 /* The recorded primary; NULL = none known. */
 extern FoPeer *fo_coordinator_primary(FoGroup *group);
+
+/* The peer is fenced no more: forget what the fence replaced. */
+extern void fo_coordinator_clear_fence(FoPeer *peer);
 
 /* ---- judge.c ---- */
 

@@ -1,0 +1,197 @@
+/*-------------------------------------------------------------------------
+ *
+ * mend.c
+ *		What the coordinator does to single peers outside of a failover: ask a
+ *		witness, fence a second primary, lift a fence, let a standby that lost
+ *		its way follow the primary again.
+ *
+ * At most one task per peer at a time, with a back-off after a failure, so that
+ * a peer which refuses to be mended is not pestered.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/timestamp.h"
+
+#include "coordinator/actions.h"
+#include "coordinator/executor.h"
+#include "coordinator/judge.h"
+#include "coordinator/record.h"
+
+#define FENCE_TIMEOUT_MS 5000
+#define UNFENCE_TIMEOUT_MS 5000
+
+/* A witness must have said "not connected" within this long for its word to count. */
+#define FRESH_WORD_US FO_MS(1000)
+
+/* A standby that does not stream is left alone for this long: it may be reconnecting. */
+#define STRAY_AFTER_US FO_MS(3000)
+
+/* ---- asking a witness ---- */
+
+static void
+asked(FoTask *task, void *arg)
+{
+	FoPeer	   *peer = arg;
+	FoTime		now = fo_net_now();
+
+	peer->task = NULL;
+	peer->view.probe_at = now;
+	if (task->is_done)
+		peer->view.probe = FO_PROBE_BACK;
+	else if (task->facts.odd_since != 0 && now - task->facts.odd_since < FRESH_WORD_US)
+		peer->view.probe = FO_PROBE_LOST;
+	else
+		peer->view.probe = FO_PROBE_NONE;	/* the witness itself fell silent: it has said nothing */
+	fo_coordinator_record(peer->group, peer, "witness_asked", FO_NOTICE, NULL,
+						  "was asked to reconnect to the primary: %s", task->detail);
+	fo_coordinator_group_changed(peer->group);
+}
+
+void
+fo_coordinator_ask_witness(FoPeer *peer)
+{
+	FoTaskFacts facts = {0};
+
+	if (peer->task != NULL)
+		return;
+	peer->view.probe = FO_PROBE_ASKED;
+	peer->view.probe_at = fo_net_now();
+	peer->task = fo_coordinator_task_start(&fo_coordinator_action_reconnect, peer, &facts,
+										   Max(peer->group->cfg.settings.check_timeout, 1000), asked, peer);
+	fo_coordinator_group_changed(peer->group);
+}
+
+/* ---- fencing ---- */
+
+static void
+fenced(FoTask *task, void *arg)
+{
+	FoPeer	   *peer = arg;
+
+	peer->task = NULL;
+	peer->task_retry_at = fo_net_now() + FO_MS(peer->group->cfg.settings.rejoin_backoff);
+	if (task->is_done)
+		fo_coordinator_record(peer->group, peer, "fenced", FO_WARNING, NULL,
+							  "is a second primary and was fenced with SQL: %s", task->detail);
+	else
+		fo_coordinator_record(peer->group, peer, "fence_failed", FO_SEVERE, NULL,
+							  "is a second primary and could not be fenced: %s", task->detail);
+	fo_coordinator_group_changed(peer->group);
+}
+
+void
+fo_coordinator_fence_peer(FoPeer *peer)
+{
+	FoTaskFacts facts = {0};
+
+	if (peer->task != NULL || fo_net_now() < peer->task_retry_at)
+		return;
+	peer->task = fo_coordinator_task_start(&fo_coordinator_action_fence, peer, &facts, FENCE_TIMEOUT_MS,
+										   fenced, peer);
+}
+
+static void
+unfenced(FoTask *task, void *arg)
+{
+	FoPeer	   *peer = arg;
+
+	peer->task = NULL;
+	peer->task_retry_at = fo_net_now() + FO_MS(peer->group->cfg.settings.rejoin_backoff);
+	if (!task->is_done)
+	{
+		fo_coordinator_record(peer->group, peer, "unfence_failed", FO_WARNING, NULL,
+							  "is a standby again, but its fence could not be lifted: %s", task->detail);
+		return;
+	}
+	fo_coordinator_clear_fence(peer);
+	fo_coordinator_record(peer->group, peer, "unfenced", FO_NOTICE, NULL, "is a standby again: its fence was lifted");
+	fo_coordinator_group_changed(peer->group);
+}
+
+static void
+lift_fence(FoPeer *peer)
+{
+	FoTaskFacts facts = {0};
+
+	if (peer->task != NULL || fo_net_now() < peer->task_retry_at)
+		return;
+	peer->task = fo_coordinator_task_start(&fo_coordinator_action_unfence, peer, &facts, UNFENCE_TIMEOUT_MS,
+										   unfenced, peer);
+}
+
+/* ---- strayed standbys ---- */
+
+/*
+ * Does it need help to follow the primary?  Not one that streams from anybody
+ * (cascading is the DBA's business), nor one that never streamed at all (an
+ * archive-only standby), nor one whose history is known to have diverged.
+ */
+static bool
+is_stray(const FoPeer *peer, FoTime now)
+{
+	const FoPeerView *view = &peer->view;
+	const FoPeerView *primary = &fo_coordinator_primary(peer->group)->view;
+
+	return fo_core_peer_answers(view) && view->observed.in_recovery &&
+		view->observed.receiver != FO_RECEIVER_STREAMING &&
+		view->observed.is_privileged && !view->is_in_maintenance && !view->is_history_rejected &&
+		!view->observed.has_upstream_password &&
+		peer->cfg.follow_conninfo != NULL &&
+		view->observed.system_identifier == primary->observed.system_identifier &&
+		peer->stray_since != 0 && now - peer->stray_since > STRAY_AFTER_US;
+}
+
+static void
+note_stray(FoPeer *peer, FoTime now)
+{
+	const FoObservation *seen = &peer->view.observed;
+
+	if (seen->in_recovery && seen->receiver != FO_RECEIVER_STREAMING)
+	{
+		if (peer->stray_since == 0)
+			peer->stray_since = now;
+		return;
+	}
+	peer->stray_since = 0;
+	peer->task_attempts = 0;
+}
+
+static void
+rejoin(FoGroup *group, FoPeer *peer, FoTime now)
+{
+	FoOrder		order = {.kind = FO_OPERATION_REJOIN,.trigger = FO_TRIGGER_HEALTH_CHECK,.target = peer,.request = -1};
+	const FoSettings *settings = &group->cfg.settings;
+
+	if (now < peer->task_retry_at || peer->task_attempts >= settings->rejoin_attempts)
+		return;
+	peer->task_attempts++;
+	peer->task_retry_at = now + FO_MS(settings->rejoin_backoff) * peer->task_attempts;
+	order.detected_since = peer->stray_since;
+	order.reason = psprintf("standby \"%s\" does not follow primary \"%s\"", peer->cfg.name, group->cfg.primary_peer);
+	fo_coordinator_run_start(group, &order);
+}
+
+void
+fo_coordinator_mend_group(FoGroup *group)
+{
+	FoPeer	   *primary = fo_coordinator_primary(group);
+	FoTime		now = fo_net_now();
+
+	if (primary == NULL || !fo_core_peer_answers(&primary->view) || primary->view.observed.in_recovery ||
+		group->view.is_paused || group->run != NULL)
+		return;
+	for (int i = 0; i < group->peers_n; i++)
+	{
+		FoPeer	   *peer = group->peers[i];
+
+		if (peer == primary)
+			continue;
+		note_stray(peer, now);
+		if (peer->cfg.fenced_at != 0 && fo_core_peer_answers(&peer->view) && peer->view.observed.in_recovery)
+			lift_fence(peer);
+		if (group->cfg.settings.auto_rejoin && group->run == NULL && is_stray(peer, now))
+			rejoin(group, peer, now);
+	}
+}

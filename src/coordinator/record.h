@@ -1,0 +1,35 @@
+/*-------------------------------------------------------------------------
+ *
+ * record.h
+ *		What has happened, on its way into the tables and the server log.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef FO_COORDINATOR_RECORD_H
+#define FO_COORDINATOR_RECORD_H
+
+#include "coordinator/world.h"
+
+/*
+ * Note an event: to the server log at once (LOG or WARNING by severity), to
+ * failover_events and the notify channel with the next flush.  peer may be
+ * NULL; detail is jsonb as text, or NULL; message is formatted.
+ */
+extern void fo_coordinator_record(FoGroup *group, FoPeer *peer, const char *kind, FoSeverity severity,
+								  const char *detail, const char *format,...) pg_attribute_printf(6, 7);
+
+/*
+ * Write everything that waits (events, dirty state of groups and peers, dirty
+ * operations and steps) in one transaction, with synchronous_commit = local.
+ * True once all of it is on disk; false if it could not be written now (said
+ * in the log; retried by the next flush, with a back-off unless is_urgent).
+ */
+extern bool fo_coordinator_flush(FoWorld *world, bool is_urgent);
+
+/* When a flush that failed wants to be tried again; 0 = nothing waits. */
+extern FoTime fo_coordinator_flush_due(void);
+
+/* Set when a flush found that the extension is gone: the worker should end. */
+extern bool fo_coordinator_is_extension_gone(void);
+
+#endif							/* FO_COORDINATOR_RECORD_H */

@@ -1,0 +1,26 @@
+/*-------------------------------------------------------------------------
+ *
+ * report.h
+ *		What an operation tells people: events, progress for the waiting caller,
+ *		durations, the snapshot it was decided on.  Private to the executor.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef FO_COORDINATOR_REPORT_H
+#define FO_COORDINATOR_REPORT_H
+
+#include "coordinator/run.h"
+
+extern void fo_coordinator_report_start(FoRun *run);
+extern void fo_coordinator_report_step(FoRun *run, const FoRunStep *step);
+
+/* The operation has its final status: work out the durations, say so. */
+extern void fo_coordinator_report_end(FoRun *run);
+
+/* Its rows are written: answer whoever waits (once). */
+extern void fo_coordinator_report_answer(FoRun *run);
+
+/* The group's view and verdict as jsonb text, allocated in cxt. */
+extern char *fo_coordinator_snapshot_json(const FoGroup *group, MemoryContext cxt);
+
+#endif							/* FO_COORDINATOR_REPORT_H */

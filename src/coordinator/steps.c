@@ -1,0 +1,588 @@
+/*-------------------------------------------------------------------------
+ *
+ * steps.c
+ *		What each step of an operation means: on whom it runs, with which action
+ *		and facts, and what follows from its outcome.
+ *
+ * Nothing here waits or talks to a peer; tasks do.  A step that finds nothing
+ * to do ends as "skipped" and says why, so that failover_timeline explains
+ * also what was not done.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "lib/stringinfo.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "core/syncnames.h"
+#include "coordinator/actions.h"
+#include "coordinator/record.h"
+#include "coordinator/run.h"
+
+/* Bounds of single steps, milliseconds; the promotion has a setting of its own. */
+#define FENCE_TIMEOUT_MS 5000
+#define DRAIN_TIMEOUT_MS 10000
+#define FREEZE_TIMEOUT_MS 3000
+#define SLOTS_TIMEOUT_MS 2000
+#define REPOINT_TIMEOUT_MS 10000
+#define UNDO_TIMEOUT_MS 3000
+
+FoRunPeer *
+fo_coordinator_run_peer(FoRun *run, const FoPeer *peer)
+{
+	for (int i = 0; i < run->peers_n; i++)
+	{
+		if (run->peers[i].peer == peer)
+			return &run->peers[i];
+	}
+
+	/* Registered after the operation began: it takes no part. */
+	{
+		static FoRunPeer stranger;
+
+		memset(&stranger, 0, sizeof(stranger));
+		stranger.is_excluded = true;
+		return &stranger;
+	}
+}
+
+/* A standby that takes part: it answers, is in recovery and has not dropped out. */
+static bool
+takes_part(FoRun *run, const FoRunPeer *member)
+{
+	const FoPeer *peer = member->peer;
+
+	return peer != NULL && peer != run->from && !member->is_excluded &&
+		fo_core_peer_answers(&peer->view) && peer->view.observed.in_recovery;
+}
+
+static bool
+is_old_primary_refusing(const FoRun *run)
+{
+	return run->from != NULL && run->from->view.error == FO_ERROR_REFUSED;
+}
+
+/* ---- term ---- */
+
+static void
+plan_term(FoRun *run, const FoStepDef *def)
+{
+	FoRunStep  *step = fo_coordinator_add_step(run, def, NULL);
+	FoGroup    *group = run->group;
+
+	group->cfg.term++;
+	group->is_state_dirty = true;
+	run->row.term = group->cfg.term;
+	run->is_dirty = true;
+	fo_coordinator_end_step(step, FO_STEP_DONE, "term " INT64_FORMAT, group->cfg.term);
+}
+
+/* ---- fence ---- */
+
+static void
+plan_fence(FoRun *run, const FoStepDef *def)
+{
+	FoRunStep  *step = fo_coordinator_add_step(run, def, run->from);
+
+	if (run->from == NULL)
+		fo_coordinator_end_step(step, FO_STEP_SKIPPED, "no old primary is known");
+	else if (is_old_primary_refusing(run))
+		fo_coordinator_end_step(step, FO_STEP_SKIPPED, "its host refuses connections: no server runs there");
+	else if (run->from->view.observed.at != 0 && run->from->view.observed.in_recovery)
+		fo_coordinator_end_step(step, FO_STEP_SKIPPED, "it is in recovery");
+	else if (!fo_net_link_is_ready(run->from->link))
+		fo_coordinator_end_step(step, FO_STEP_SKIPPED, "it cannot be reached: SQL cannot fence it");
+}
+
+/*
+ * A fence that failed on a primary that was reachable: going on would risk two
+ * primaries, unless the group (or the caller) prefers availability.
+ */
+static void
+fence_ended(FoRunStep *step, FoTask *task)
+{
+	FoRun	   *run = step->run;
+
+	if (task->is_done)
+	{
+		run->drain_to = task->facts.lsn;
+		fo_coordinator_end_step(step, FO_STEP_DONE, "%s", task->detail);
+	}
+	else if (task->is_peer_dead)
+		fo_coordinator_end_step(step, FO_STEP_SKIPPED, "it died meanwhile");
+	else if (run->row.is_forced || run->group->cfg.settings.prefer == FO_PREFER_AVAILABILITY)
+		fo_coordinator_end_step(step, FO_STEP_SKIPPED, "not fenced, going on as asked: %.180s", task->detail);
+	else
+		fo_coordinator_end_step(step, FO_STEP_FAILED, "%s", task->detail);
+}
+
+/* ---- drain and freeze ---- */
+
+static void
+plan_drain(FoRun *run, const FoStepDef *def)
+{
+	if (run->drain_to == 0)
+	{
+		fo_coordinator_end_step(fo_coordinator_add_step(run, def, NULL), FO_STEP_SKIPPED,
+								"nothing more comes from the old primary");
+		return;
+	}
+	for (int i = 0; i < run->peers_n; i++)
+	{
+		FoRunPeer  *member = &run->peers[i];
+
+		if (takes_part(run, member) && member->peer->view.observed.receiver == FO_RECEIVER_STREAMING)
+			(void) fo_coordinator_add_step(run, def, member->peer);
+	}
+}
+
+static void
+plan_freeze(FoRun *run, const FoStepDef *def)
+{
+	for (int i = 0; i < run->peers_n; i++)
+	{
+		FoRunPeer  *member = &run->peers[i];
+
+		if (!takes_part(run, member))
+			continue;
+		(void) fo_coordinator_add_step(run, def, member->peer);
+		member->is_frozen = true;
+		member->final.is_known = false;
+	}
+}
+
+static void
+freeze_ended(FoRunStep *step, FoTask *task)
+{
+	if (task->is_done)
+	{
+		fo_coordinator_run_peer(step->run, step->peer)->final = task->facts.final;
+		fo_coordinator_end_step(step, FO_STEP_DONE, "%s", task->detail);
+	}
+	else
+		fo_coordinator_end_step(step, FO_STEP_FAILED, "%s", task->detail);
+}
+
+/* ---- choose ---- */
+
+/* Positions by index of the view; unknown for who did not freeze. */
+static FoFinalPosition *
+final_positions(FoRun *run)
+{
+	FoGroup    *group = run->group;
+	FoFinalPosition *final = palloc0(Max(group->peers_n, 1) * sizeof(FoFinalPosition));
+
+	for (int i = 0; i < group->peers_n; i++)
+	{
+		FoRunPeer  *member = fo_coordinator_run_peer(run, group->peers[i]);
+
+		if (!member->is_excluded)
+			final[i] = member->final;
+	}
+	return final;
+}
+
+/*
+ * Under synchronous replication: is every acknowledged commit sure to be on
+ * one of the standbys that we have frozen and read?  A fenced and drained
+ * primary has shipped everything, whatever the configuration.
+ */
+static bool
+is_loss_excluded(FoRun *run, const FoFinalPosition *final)
+{
+	FoGroup    *group = run->group;
+	FoSyncNames names;
+	const char **members = palloc0(Max(group->peers_n, 1) * sizeof(char *));
+	bool	   *is_heard = palloc0(Max(group->peers_n, 1) * sizeof(bool));
+	int			n = 0;
+
+	if (run->from == NULL || run->drain_to != 0)
+		return true;
+	fo_core_sync_parse(&names, run->from->view.observed.sync_names);
+	if (names.method == FO_SYNC_NAMES_NONE)
+		return true;
+	for (int i = 0; i < group->peers_n; i++)
+	{
+		if (group->peers[i] == run->from)
+			continue;
+		members[n] = group->peers[i]->view.observed.application_name;
+		is_heard[n++] = final[i].is_known;
+	}
+	return fo_core_sync_is_covered(&names, run->from->view.observed.application_name, n, members, is_heard);
+}
+
+static int64
+lost_bytes(const FoRun *run, FoLsn reached)
+{
+	FoLsn		last;
+
+	if (run->from == NULL)
+		return -1;
+	last = Max(run->from->view.observed.lsn, run->drain_to);
+	return last > reached ? (int64) (last - reached) : 0;
+}
+
+/* Why nobody can be promoted: each peer's own reason. */
+static void
+explain_no_candidate(FoRun *run, const FoCandidate *ranked)
+{
+	StringInfoData why;
+
+	initStringInfo(&why);
+	for (int i = 0; i < run->group->peers_n; i++)
+	{
+		if (ranked[i].exclusion == FO_EXCLUDED_PRIMARY)
+			continue;
+		appendStringInfo(&why, "%s\"%s\": %s", why.len > 0 ? "; " : "",
+						 run->group->peers[ranked[i].peer]->cfg.name, ranked[i].reason);
+	}
+	fo_coordinator_fail_run(run, "no standby can be promoted: %.220s", why.len > 0 ? why.data : "there is none");
+}
+
+static void
+plan_choose(FoRun *run, const FoStepDef *def)
+{
+	FoGroup    *group = run->group;
+	FoRunStep  *step = fo_coordinator_add_step(run, def, NULL);
+	FoFinalPosition *final = final_positions(run);
+	FoCandidate *ranked = palloc0(Max(group->peers_n, 1) * sizeof(FoCandidate));
+	FoCandidateOptions options = {.final = final,.is_forced = run->row.is_forced,.target = -1};
+	bool		is_consistency_wanted = !run->row.is_forced &&
+		group->cfg.settings.prefer == FO_PREFER_CONSISTENCY;
+
+	fo_coordinator_freeze_view(group);
+	for (int i = 0; i < group->peers_n; i++)
+	{
+		if (group->peers[i] == run->target)
+			options.target = i;
+	}
+
+	if (is_consistency_wanted && !is_loss_excluded(run, final))
+	{
+		fo_coordinator_fail_run(run, "an acknowledged commit may be on a synchronous standby that did not answer");
+		fo_coordinator_end_step(step, FO_STEP_FAILED, "%s", run->row.error);
+		return;
+	}
+	if (fo_core_rank_candidates(&group->view, &options, ranked) == 0)
+	{
+		explain_no_candidate(run, ranked);
+		fo_coordinator_end_step(step, FO_STEP_FAILED, "%s", run->row.error);
+		return;
+	}
+
+	run->candidate = group->peers[ranked[0].peer];
+	strlcpy(run->row.to_peer, run->candidate->cfg.name, sizeof(run->row.to_peer));
+	run->row.lost_bytes = lost_bytes(run, ranked[0].lsn);
+	run->is_dirty = true;
+	fo_coordinator_end_step(step, FO_STEP_DONE, "\"%s\": %.180s", run->row.to_peer, ranked[0].reason);
+}
+
+/* ---- slots and synchronous_standby_names ---- */
+
+/* Slots that those who will follow use; palloc'd, NULL-terminated. */
+static const char **
+wanted_slots(FoRun *run, int *n)
+{
+	const char **slots = MemoryContextAllocZero(run->cxt, (run->peers_n + 1) * sizeof(char *));
+
+	*n = 0;
+	for (int i = 0; i < run->peers_n; i++)
+	{
+		const FoPeer *peer = run->peers[i].peer;
+
+		if (peer == NULL || peer == run->candidate || peer->cfg.slot_name == NULL || peer->cfg.slot_name[0] == '\0')
+			continue;
+		if (run->row.kind == FO_OPERATION_REJOIN && peer != run->target)
+			continue;
+		slots[(*n)++] = peer->cfg.slot_name;
+	}
+	return slots;
+}
+
+static void
+plan_slots(FoRun *run, const FoStepDef *def)
+{
+	int			n;
+
+	pfree(wanted_slots(run, &n));
+	if (n > 0)
+		(void) fo_coordinator_add_step(run, def, run->candidate);
+	else
+		fo_coordinator_end_step(fo_coordinator_add_step(run, def, run->candidate), FO_STEP_SKIPPED,
+								"nobody uses a slot");
+}
+
+/* ANY k over the standbys that will follow; NULL where the group leaves the setting to the DBA. */
+static char *
+wanted_sync_names(FoRun *run)
+{
+	const FoSettings *settings = &run->group->cfg.settings;
+	StringInfoData names;
+	int			n = 0;
+
+	if (settings->sync_mode == FO_SYNC_OFF)
+		return NULL;
+	initStringInfo(&names);
+	for (int i = 0; i < run->peers_n; i++)
+	{
+		const FoPeer *peer = run->peers[i].peer;
+
+		if (peer == NULL || peer == run->candidate || peer->view.observed.at == 0)
+			continue;
+		if (settings->sync_mode == FO_SYNC_QUORUM && !takes_part(run, &run->peers[i]))
+			continue;
+		appendStringInfo(&names, "%s%s", n++ > 0 ? ", " : "",
+						 quote_identifier(peer->view.observed.application_name));
+	}
+	if (n == 0)
+		return MemoryContextStrdup(run->cxt, "");
+	return MemoryContextStrdup(run->cxt,
+							   psprintf("ANY %d (%s)",
+										settings->sync_mode == FO_SYNC_STRICT ? (int) settings->sync_standbys :
+										(int) Min(settings->sync_standbys, n), names.data));
+}
+
+static void
+plan_sync_names(FoRun *run, const FoStepDef *def)
+{
+	if (run->group->cfg.settings.sync_mode != FO_SYNC_OFF)
+		(void) fo_coordinator_add_step(run, def, run->candidate);
+	else
+		fo_coordinator_end_step(fo_coordinator_add_step(run, def, run->candidate), FO_STEP_SKIPPED,
+								"left as configured there (sync_mode is off)");
+}
+
+/* ---- promote and repoint ---- */
+
+static void
+plan_promote(FoRun *run, const FoStepDef *def)
+{
+	(void) fo_coordinator_add_step(run, def, run->candidate);
+	run->is_promoting = true;
+}
+
+static void
+plan_repoint(FoRun *run, const FoStepDef *def)
+{
+	if (run->row.kind == FO_OPERATION_REJOIN)
+	{
+		(void) fo_coordinator_add_step(run, def, run->target);
+		return;
+	}
+	for (int i = 0; i < run->peers_n; i++)
+	{
+		if (run->peers[i].peer != run->candidate && takes_part(run, &run->peers[i]))
+			(void) fo_coordinator_add_step(run, def, run->peers[i].peer);
+	}
+}
+
+/* What peer is to follow upstream with: its own template, or the bare minimum for a peer that never had one. */
+static char *
+follow_conninfo(FoRun *run, const FoPeer *peer, const FoPeer *upstream)
+{
+	return MemoryContextStrdup(run->cxt,
+							   fo_catalog_conninfo_follow(peer->cfg.follow_conninfo, upstream->cfg.conninfo,
+														  peer->cfg.name));
+}
+
+/* The new primary takes writes: from here on it is the group's primary. */
+static void
+promoted(FoRun *run, const FoTask *task)
+{
+	FoGroup    *group = run->group;
+	TimestampTz now = GetCurrentTimestamp();
+
+	run->is_promoted = true;
+	run->timeline = task->facts.timeline;
+	strlcpy(group->cfg.primary_peer, run->row.to_peer, sizeof(group->cfg.primary_peer));
+	group->cfg.recent_failovers = group->cfg.blocked_until > now ? group->cfg.recent_failovers + 1 : 1;
+	group->cfg.blocked_since = now;
+	group->cfg.blocked_until = now + group->cfg.settings.block_period * 1000;
+	group->cfg.last_failover_at = now;
+	group->cfg.is_redundancy_restored = false;
+	group->is_state_dirty = true;
+
+	for (int i = 0; i < run->steps_n; i++)
+	{
+		if (run->steps[i]->task != NULL && run->steps[i]->row.kind == FO_STEP_REPOINT)
+			run->steps[i]->task->facts.timeline = run->timeline;
+	}
+	fo_coordinator_record(group, run->candidate, "promoted", FO_NOTICE, NULL,
+						  "is the primary now, term " INT64_FORMAT ", %s", group->cfg.term, task->detail);
+}
+
+static void
+repoint_ended(FoRunStep *step, FoTask *task)
+{
+	FoPeerView *view = &step->peer->view;
+
+	if (task->is_done)
+	{
+		view->is_history_rejected = false;
+		fo_coordinator_end_step(step, FO_STEP_DONE, "%s", task->detail);
+		return;
+	}
+	view->is_history_rejected = task->facts.odd_since != 0;
+	fo_coordinator_end_step(step, FO_STEP_FAILED, "%s", task->detail);
+	fo_coordinator_record(step->run->group, step->peer, "not_following", FO_WARNING, NULL,
+						  "does not follow the new primary: %s", step->row.detail);
+}
+
+/* ---- undo ---- */
+
+void
+fo_coordinator_plan_undo(FoRun *run)
+{
+	static const FoStepDef undo = {FO_STEP_UNDO, 0, FO_SCOPE_STANDBYS, FO_ON_FAILURE_NOTE, false};
+
+	run->phase_first_step = run->steps_n;
+	if (run->from == NULL)
+		return;
+	for (int i = 0; i < run->peers_n; i++)
+	{
+		FoRunPeer  *member = &run->peers[i];
+		const FoPeer *peer = member->peer;
+
+		if (peer != NULL && member->is_frozen && fo_core_peer_answers(&peer->view) && peer->view.observed.in_recovery)
+			(void) fo_coordinator_add_step(run, &undo, member->peer);
+	}
+	if (run->from->cfg.fence_saved != NULL && fo_net_link_is_ready(run->from->link))
+		(void) fo_coordinator_add_step(run, &undo, run->from);
+}
+
+/* ---- dispatch ---- */
+
+void
+fo_coordinator_plan_phase(FoRun *run, int phase)
+{
+	static void (*const planners[FO_STEP_N]) (FoRun *run, const FoStepDef *def) = {
+		[FO_STEP_TERM] = plan_term,
+		[FO_STEP_FENCE] = plan_fence,
+		[FO_STEP_DRAIN] = plan_drain,
+		[FO_STEP_FREEZE] = plan_freeze,
+		[FO_STEP_CHOOSE] = plan_choose,
+		[FO_STEP_SLOTS] = plan_slots,
+		[FO_STEP_SYNC_NAMES] = plan_sync_names,
+		[FO_STEP_PROMOTE] = plan_promote,
+		[FO_STEP_REPOINT] = plan_repoint,
+	};
+	int			n;
+	const FoStepDef *defs = fo_core_operation_steps(run->row.kind, &n);
+
+	for (int i = 0; i < n; i++)
+	{
+		if (defs[i].phase != phase)
+			continue;
+		if (planners[defs[i].kind] != NULL)
+			planners[defs[i].kind] (run, &defs[i]);
+		else
+			(void) fo_coordinator_add_step(run, &defs[i], run->candidate);
+	}
+}
+
+/* Action, facts and time of a step on a peer. */
+static const FoAction *
+action_of(FoRunStep *step, FoTaskFacts *facts, int64 *timeout_ms)
+{
+	FoRun	   *run = step->run;
+	int			n;
+
+	switch (step->row.kind)
+	{
+		case FO_STEP_FENCE:
+			*timeout_ms = FENCE_TIMEOUT_MS;
+			return &fo_coordinator_action_fence;
+		case FO_STEP_DRAIN:
+			facts->lsn = run->drain_to;
+			*timeout_ms = DRAIN_TIMEOUT_MS;
+			return &fo_coordinator_action_drain;
+		case FO_STEP_FREEZE:
+			/* A receiver that is gone because its primary is dead needs no second look. */
+			facts->good_looks_needed = run->from == NULL || is_old_primary_refusing(run) ? 1 : 2;
+			*timeout_ms = FREEZE_TIMEOUT_MS;
+			return &fo_coordinator_action_freeze;
+		case FO_STEP_SLOTS:
+			facts->slots = wanted_slots(run, &n);
+			*timeout_ms = SLOTS_TIMEOUT_MS;
+			return &fo_coordinator_action_slots;
+		case FO_STEP_SYNC_NAMES:
+			facts->names = wanted_sync_names(run);
+			*timeout_ms = SLOTS_TIMEOUT_MS;
+			return &fo_coordinator_action_sync_names;
+		case FO_STEP_PROMOTE:
+			*timeout_ms = run->group->cfg.settings.promote_timeout;
+			return &fo_coordinator_action_promote;
+		case FO_STEP_REPOINT:
+			facts->conninfo = follow_conninfo(run, step->peer, run->candidate);
+			facts->timeline = run->timeline;
+			*timeout_ms = REPOINT_TIMEOUT_MS;
+			return &fo_coordinator_action_repoint;
+		case FO_STEP_CHECKPOINT:
+			*timeout_ms = run->group->cfg.settings.promote_timeout;
+			return &fo_coordinator_action_checkpoint;
+		case FO_STEP_UNDO:
+			*timeout_ms = UNDO_TIMEOUT_MS;
+			if (step->peer == run->from)
+				return &fo_coordinator_action_unfence;
+			facts->conninfo = follow_conninfo(run, step->peer, run->from);
+			return &fo_coordinator_action_unfreeze;
+		case FO_STEP_TERM:
+		case FO_STEP_CHOOSE:
+		case FO_STEP_N:
+			break;
+	}
+	return NULL;
+}
+
+void
+fo_coordinator_start_step(FoRunStep *step)
+{
+	FoTaskFacts facts = {0};
+	int64		timeout_ms = 0;
+	const FoAction *action;
+
+	if (step->peer == NULL)
+	{
+		fo_coordinator_end_step(step, FO_STEP_FAILED, "the peer was unregistered");
+		return;
+	}
+	action = action_of(step, &facts, &timeout_ms);
+	step->task = fo_coordinator_task_start(action, step->peer, &facts, timeout_ms,
+										   fo_coordinator_run_task_callback(), step);
+}
+
+void
+fo_coordinator_step_ended(FoRunStep *step, FoTask *task)
+{
+	switch (step->row.kind)
+	{
+		case FO_STEP_FENCE:
+			fence_ended(step, task);
+			return;
+		case FO_STEP_FREEZE:
+			freeze_ended(step, task);
+			return;
+		case FO_STEP_REPOINT:
+			repoint_ended(step, task);
+			return;
+		case FO_STEP_PROMOTE:
+			if (task->is_done)
+				promoted(step->run, task);
+			break;
+		case FO_STEP_UNDO:
+			if (task->is_done && step->peer == step->run->from)
+				fo_coordinator_clear_fence(step->peer);
+			break;
+		case FO_STEP_DRAIN:
+		case FO_STEP_SLOTS:
+		case FO_STEP_SYNC_NAMES:
+		case FO_STEP_CHECKPOINT:
+		case FO_STEP_TERM:
+		case FO_STEP_CHOOSE:
+		case FO_STEP_N:
+			break;
+	}
+	fo_coordinator_end_step(step, task->is_done ? FO_STEP_DONE : FO_STEP_FAILED, "%s", task->detail);
+}

@@ -1,0 +1,359 @@
+/*-------------------------------------------------------------------------
+ *
+ * task.c
+ *		Drives one action on one peer: waits for a session, looks, acts, looks
+ *		again, kicks, gives up at the deadline.
+ *
+ * States, by the fields: no call in flight and the timer armed = waiting (for
+ * a session, or for the next look); is_calling = a look or the statements are
+ * under way.  has_acted is cleared when the session is lost, so that the next
+ * look decides whether to act (again).
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+
+#include "coordinator/task.h"
+#include "guc.h"
+
+/* How often to see whether the peer's session is back. */
+#define WAIT_FOR_LINK_US FO_MS(2)
+
+/* After this long, look less often: whatever it is, it takes its time. */
+#define PATIENT_AFTER_US FO_MS(1000)
+#define PATIENT_POLL_MS 25
+
+static void task_step(void *arg);
+static void looked(void *arg, const PGresult *result, const FoNetError *error, int64 rtt_us);
+static void acted(void *arg, const PGresult *result, const FoNetError *error, int64 rtt_us);
+
+static const char *const slow_setup[] = {
+	"SET search_path = ''",
+	"SET statement_timeout = 0",
+	"SET synchronous_commit = local",
+	NULL
+};
+
+void
+fo_coordinator_task_explain(FoTask *task, const char *format,...)
+{
+	va_list		args;
+
+	va_start(args, format);
+	vsnprintf(task->detail, sizeof(task->detail), format, args);
+	va_end(args);
+}
+
+void
+fo_coordinator_task_statement(FoTask *task, const char *format,...)
+{
+	MemoryContext old = MemoryContextSwitchTo(task->cxt);
+	StringInfoData sql;
+
+	Assert(task->statements_n < lengthof(task->statements) - 1);
+	initStringInfo(&sql);
+	for (;;)
+	{
+		va_list		args;
+		int			needed;
+
+		va_start(args, format);
+		needed = appendStringInfoVA(&sql, format, args);
+		va_end(args);
+		if (needed == 0)
+			break;
+		enlargeStringInfo(&sql, needed);
+	}
+	task->statements[task->statements_n++] = sql.data;
+	task->statements[task->statements_n] = NULL;
+	MemoryContextSwitchTo(old);
+}
+
+/* Forget the statements of the last round. */
+static void
+clear_statements(FoTask *task)
+{
+	for (int i = 0; i < task->statements_n; i++)
+		pfree(unconstify(char *, task->statements[i]));
+	task->statements_n = 0;
+}
+
+static FoLoop *
+task_loop(const FoTask *task)
+{
+	return task->peer->group->world->loop;
+}
+
+static FoLink *
+task_link(const FoTask *task)
+{
+	return task->link ? task->link : task->peer->link;
+}
+
+static void
+release(FoTask *task)
+{
+	fo_net_loop_disarm(task_loop(task), &task->timer);
+	if (task->link != NULL)
+		fo_net_link_destroy(task->link);
+	else if (task->peer->link != NULL)
+		fo_net_link_forget(task->peer->link, task);
+	MemoryContextDelete(task->cxt);
+}
+
+void
+fo_coordinator_task_cancel(FoTask *task)
+{
+	release(task);
+}
+
+static void
+finish(FoTask *task, bool is_done)
+{
+	task->is_done = is_done;
+	fo_net_loop_disarm(task_loop(task), &task->timer);
+	task->finished(task, task->arg);
+	release(task);
+}
+
+static void
+step_after(FoTask *task, FoTime delay_us)
+{
+	fo_net_loop_arm(task_loop(task), &task->timer, fo_net_now() + delay_us);
+}
+
+/* Time left, at least a little: a call with no time at all could never succeed. */
+static int64
+time_left_ms(const FoTask *task)
+{
+	return Max((task->deadline - fo_net_now()) / 1000, 10);
+}
+
+/* Bound of one call: a hung session must not eat the whole deadline. */
+static int64
+call_timeout_ms(const FoTask *task)
+{
+	if (task->action->is_slow)
+		return time_left_ms(task);
+	return Min(time_left_ms(task), task->peer->group->cfg.settings.check_timeout);
+}
+
+static void
+send_look(FoTask *task, bool is_kicking)
+{
+	StringInfoData sql;
+	const char *statements[3];
+	int			n = 0;
+
+	initStringInfo(&sql);
+	task->action->look(task, &sql);
+	if (is_kicking)
+		statements[n++] = "SELECT pg_catalog.pg_reload_conf()";
+	statements[n++] = sql.data;
+	statements[n] = NULL;
+	task->is_calling = true;
+	fo_net_link_call(task_link(task), statements, call_timeout_ms(task), true, looked, task);
+	pfree(sql.data);
+}
+
+static void
+send_act(FoTask *task)
+{
+	clear_statements(task);
+	if (!task->action->act(task))
+	{
+		step_after(task, FO_MS(100));
+		return;
+	}
+	task->has_acted = true;
+	task->facts.acted_at = fo_net_now();
+	task->kicked_at = task->facts.acted_at;
+	Assert(task->statements_n > 0);
+	task->is_calling = true;
+	fo_net_link_call(task_link(task), task->statements, call_timeout_ms(task), true, acted, task);
+}
+
+/*
+ * A call has failed.  Lost sessions come back, and then we look first; an SQL
+ * error is the peer's answer and ends the task.
+ */
+static void
+call_failed(FoTask *task, const FoNetError *error)
+{
+	bool		is_session_lost = error->sqlstate[0] == '\0' ||
+		error->class == FO_ERROR_RESET || error->class == FO_ERROR_TIMEOUT ||
+		error->class == FO_ERROR_SHUTTING_DOWN;
+
+	fo_coordinator_task_explain(task, "%s", error->message);
+	if (is_session_lost && fo_net_now() < task->deadline)
+	{
+		task->has_acted = false;
+		step_after(task, WAIT_FOR_LINK_US);
+		return;
+	}
+	finish(task, false);
+}
+
+static void
+looked(void *arg, const PGresult *result, const FoNetError *error, int64 rtt_us)
+{
+	FoTask	   *task = arg;
+	int			poll_ms = task->action->poll_ms;
+
+	task->is_calling = false;
+	if (result == NULL)
+	{
+		call_failed(task, error);
+		return;
+	}
+	switch (task->action->read(task, result))
+	{
+		case FO_LOOK_DONE:
+			finish(task, true);
+			return;
+		case FO_LOOK_FAILED:
+			finish(task, false);
+			return;
+		case FO_LOOK_NOT_YET:
+			break;
+	}
+	if (!task->has_acted)
+	{
+		send_act(task);
+		return;
+	}
+	if (fo_net_now() - task->facts.acted_at > PATIENT_AFTER_US)
+		poll_ms = Max(poll_ms, PATIENT_POLL_MS);
+	step_after(task, FO_MS(poll_ms));
+}
+
+static void
+acted(void *arg, const PGresult *result, const FoNetError *error, int64 rtt_us)
+{
+	FoTask	   *task = arg;
+
+	task->is_calling = false;
+	if (result == NULL)
+		call_failed(task, error);
+	else if (task->action->look == NULL)
+		finish(task, true);
+	else
+		send_look(task, false);
+}
+
+/* Past the deadline.  What the last look said stays in the detail. */
+static void
+give_up(FoTask *task)
+{
+	char		last[FO_SENTENCE_LEN];
+
+	strlcpy(last, task->detail, sizeof(last));
+	if (last[0] != '\0')
+		fo_coordinator_task_explain(task, "gave up after %lld ms: %.180s",
+									(long long) (fo_net_now() - task->started_at) / 1000, last);
+	else
+		fo_coordinator_task_explain(task, "gave up after %lld ms",
+									(long long) (fo_net_now() - task->started_at) / 1000);
+	finish(task, false);
+}
+
+/* The timer has run: do what is next. */
+static void
+task_step(void *arg)
+{
+	FoTask	   *task = arg;
+	FoTime		now = fo_net_now();
+	bool		is_kicking;
+
+	if (task->is_calling)
+		return;
+	if (now >= task->deadline)
+	{
+		give_up(task);
+		return;
+	}
+	if (!fo_net_link_is_ready(task_link(task)))
+	{
+		if (task->link == NULL && task->peer->view.error == FO_ERROR_REFUSED)
+		{
+			task->is_peer_dead = true;
+			fo_coordinator_task_explain(task, "it refuses connections");
+			finish(task, false);
+			return;
+		}
+		step_after(task, WAIT_FOR_LINK_US);
+		return;
+	}
+	if (task->action->look == NULL || (task->action->is_acting_blind && !task->has_acted))
+	{
+		send_act(task);
+		return;
+	}
+	is_kicking = task->has_acted && task->action->kick_ms > 0 &&
+		now - task->kicked_at >= FO_MS(task->action->kick_ms);
+	if (is_kicking)
+		task->kicked_at = now;
+	send_look(task, is_kicking);
+}
+
+static void
+slow_link_closed(void *arg, const FoNetError *error)
+{
+	FoTask	   *task = arg;
+
+	/* Calls in flight have been told; this is for a connect that failed. */
+	if (!task->is_calling)
+	{
+		fo_coordinator_task_explain(task, "%s", error->message);
+		fo_net_loop_disarm(task_loop(task), &task->timer);
+		task->deadline = 0;
+		step_after(task, 0);
+	}
+}
+
+static void
+slow_link_ready(void *arg)
+{
+	step_after((FoTask *) arg, 0);
+}
+
+static void
+open_own_link(FoTask *task)
+{
+	FoWorld    *world = task->peer->group->world;
+	FoLinkOwner owner = {slow_link_ready, slow_link_closed, task};
+
+	task->link = fo_net_link_create(world->loop, world->resolver, task->cxt, task->peer->cfg.name, &owner);
+	fo_net_link_open(task->link, task->peer->cfg.conninfo, fo_guc_passfile, "failover operation",
+					 slow_setup, time_left_ms(task));
+}
+
+FoTask *
+fo_coordinator_task_start(const FoAction *action, FoPeer *peer, const FoTaskFacts *facts,
+						  int64 timeout_ms, FoTaskCallback finished, void *arg)
+{
+	MemoryContext cxt = AllocSetContextCreate(peer->group->cxt, "failover task", ALLOCSET_SMALL_SIZES);
+	FoTask	   *task = MemoryContextAllocZero(cxt, sizeof(FoTask));
+
+	task->cxt = cxt;
+	task->action = action;
+	task->peer = peer;
+	task->facts = *facts;
+	task->started_at = fo_net_now();
+	task->deadline = task->started_at + FO_MS(timeout_ms);
+	task->finished = finished;
+	task->arg = arg;
+	task->timer.callback = task_step;
+	task->timer.arg = task;
+	if (action->is_slow)
+		open_own_link(task);
+
+	/* Milliseconds count: send at once where there is a session, which never calls back from here. */
+	if (fo_net_link_is_ready(task_link(task)))
+		task_step(task);
+	else if (!action->is_slow)
+		step_after(task, 0);
+	return task;
+}

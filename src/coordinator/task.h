@@ -1,0 +1,109 @@
+/*-------------------------------------------------------------------------
+ *
+ * task.h
+ *		One piece of work on one peer, by the law of operations: look ("already
+ *		done?"), act, look again until it is done or its deadline has passed.
+ *
+ * What to look at and what to do is an FoAction (actions.h): SQL text out, a
+ * result row in.  The task knows links, deadlines and repetition, and nothing
+ * else.  When the session breaks, the task waits for the monitor to bring it
+ * back and starts over by looking; so a lost answer never makes it act blindly
+ * twice.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef FO_COORDINATOR_TASK_H
+#define FO_COORDINATOR_TASK_H
+
+#include "coordinator/world.h"
+#include "core/candidate.h"
+#include "lib/stringinfo.h"
+
+/* What a look has found. */
+typedef enum FoLook
+{
+	FO_LOOK_NOT_YET,			/* act if we have not, else look again */
+	FO_LOOK_DONE,
+	FO_LOOK_FAILED				/* cannot be done here; task->detail says why */
+} FoLook;
+
+typedef struct FoAction
+{
+	const char *name;			/* for messages */
+
+	/* The SELECT whose single row read() judges.  NULL: done when the statements have run. */
+	void		(*look) (FoTask *task, StringInfo sql);
+	FoLook		(*read) (FoTask *task, const PGresult *result);
+
+	/* Append the statements (fo_coordinator_task_statement).  False: cannot act now, try again later. */
+	bool		(*act) (FoTask *task);
+
+	int			poll_ms;		/* between looks */
+	int			kick_ms;		/* reload the peer's configuration this often while waiting; 0 = never */
+	bool		is_slow;		/* may take long: on a session of its own, so that checks go on */
+	bool		is_acting_blind;	/* skip the first look: acting twice does no harm */
+} FoAction;
+
+/* What an action needs to know and what it has found out; fields are the actions' own. */
+typedef struct FoTaskFacts
+{
+	char	   *conninfo;		/* primary_conninfo to set */
+	char	   *names;			/* synchronous_standby_names to set */
+	const char **slots;			/* NULL-terminated: slots to create */
+	uint32		timeline;		/* timeline to reach; 0 = not known yet */
+	FoLsn		lsn;			/* position to reach, or reached */
+	int			receiver_pid;	/* of the walreceiver before it was asked to reconnect */
+	int			good_looks;		/* in a row */
+	int			good_looks_needed;
+	FoTime		acted_at;
+	FoTime		odd_since;		/* since when something looks hopeless */
+	FoFinalPosition final;
+} FoTaskFacts;
+
+/* Called once, when the task has ended; the task is freed after it returns. */
+typedef void (*FoTaskCallback) (FoTask *task, void *arg);
+
+struct FoTask
+{
+	MemoryContext cxt;			/* holds the task, its facts and statements */
+	const FoAction *action;
+	FoPeer	   *peer;
+	FoTaskFacts facts;
+	FoTime		started_at;
+	FoTime		deadline;
+
+	/* outcome, for the callback */
+	bool		is_done;
+	bool		is_peer_dead;	/* it failed because the peer refuses connections */
+	char		detail[FO_SENTENCE_LEN];
+
+	/* task.c's own */
+	FoTaskCallback finished;
+	void	   *arg;
+	FoLink	   *link;			/* own session of a slow action; else NULL */
+	FoTimer		timer;
+	bool		is_calling;		/* a call is in flight */
+	bool		has_acted;
+	FoTime		kicked_at;
+	int			statements_n;
+	const char *statements[16];
+};
+
+/*
+ * Create and start.  facts is copied (its strings must live in a context that
+ * outlives the task, or be put into task->cxt by the caller afterwards).  The
+ * callback is not called before this returns.
+ */
+extern FoTask *fo_coordinator_task_start(const FoAction *action, FoPeer *peer, const FoTaskFacts *facts,
+										 int64 timeout_ms, FoTaskCallback finished, void *arg);
+
+/* End it without a callback. */
+extern void fo_coordinator_task_cancel(FoTask *task);
+
+/* For actions: add a statement (formatted, allocated in the task). */
+extern void fo_coordinator_task_statement(FoTask *task, const char *format,...) pg_attribute_printf(2, 3);
+
+/* For actions: the sentence that explains the outcome. */
+extern void fo_coordinator_task_explain(FoTask *task, const char *format,...) pg_attribute_printf(2, 3);
+
+#endif							/* FO_COORDINATOR_TASK_H */

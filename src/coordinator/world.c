@@ -1,0 +1,327 @@
+/*-------------------------------------------------------------------------
+ *
+ * world.c
+ *		Builds the worker's world from the tables and merges later changes of
+ *		the configuration into it, without disturbing what is under way.
+ *
+ * A merge compares names: peers and groups that are gone are stopped and
+ * freed, new ones are started, and those that stay take over the new
+ * configuration but keep their observations, sessions and state.  A group
+ * with an operation in progress is kept even if its row is gone until the
+ * operation has ended (the SQL functions refuse to drop it; a DBA with DELETE
+ * does not).
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "coordinator/executor.h"
+#include "coordinator/monitor.h"
+#include "coordinator/task.h"
+#include "coordinator/world.h"
+#include "shared/shared.h"
+
+FoWorld *
+fo_coordinator_world_create(void)
+{
+	MemoryContext cxt = AllocSetContextCreate(TopMemoryContext, "failover world",
+											  ALLOCSET_DEFAULT_SIZES);
+	FoWorld    *world = MemoryContextAllocZero(cxt, sizeof(FoWorld));
+
+	world->cxt = cxt;
+	world->away_us = -1;
+	world->loop = fo_net_loop_create(cxt);
+	world->resolver = fo_net_resolver_create(world->loop, cxt);
+	return world;
+}
+
+FoGroup *
+fo_coordinator_find_group(FoWorld *world, const char *name)
+{
+	for (int i = 0; i < world->groups_n; i++)
+	{
+		if (strcmp(world->groups[i]->cfg.name, name) == 0)
+			return world->groups[i];
+	}
+	return NULL;
+}
+
+FoPeer *
+fo_coordinator_find_peer(FoGroup *group, const char *name)
+{
+	for (int i = 0; i < group->peers_n; i++)
+	{
+		if (strcmp(group->peers[i]->cfg.name, name) == 0)
+			return group->peers[i];
+	}
+	return NULL;
+}
+
+FoPeer *
+fo_coordinator_primary(FoGroup *group)
+{
+	return fo_coordinator_find_peer(group, group->cfg.primary_peer);
+}
+
+/* Copy a string into the peer's context, freeing the one it replaces. */
+static void
+replace_string(MemoryContext cxt, char **to, const char *from)
+{
+	char	   *old = *to;
+
+	*to = from ? MemoryContextStrdup(cxt, from) : NULL;
+	if (old != NULL)
+		pfree(old);
+}
+
+static bool
+is_same_string(const char *a, const char *b)
+{
+	if (a == NULL || b == NULL)
+		return a == b;
+	return strcmp(a, b) == 0;
+}
+
+/* Configuration -> the fields of the view that decisions read. */
+static void
+apply_peer_config(FoPeer *peer)
+{
+	FoPeerView *view = &peer->view;
+	TimestampTz until = peer->cfg.maintenance_until;
+
+	strlcpy(view->name, peer->cfg.name, sizeof(view->name));
+	strlcpy(view->zone, peer->cfg.zone, sizeof(view->zone));
+	view->priority = peer->cfg.priority;
+	view->weight = peer->cfg.weight;
+	view->is_promotable = peer->cfg.is_promotable;
+	view->is_in_maintenance = until != 0 && until > GetCurrentTimestamp();
+	view->is_fenced = peer->cfg.fenced_at != 0;
+}
+
+/* Take over the configured fields of from; state fields stay as they are. */
+static void
+merge_peer(FoPeer *peer, const FoPeerConfig *from, bool is_settings_changed)
+{
+	bool		is_conninfo_changed = !is_same_string(peer->cfg.conninfo, from->conninfo);
+
+	if (is_conninfo_changed)
+		replace_string(peer->cxt, &peer->cfg.conninfo, from->conninfo);
+	peer->cfg.priority = from->priority;
+	peer->cfg.weight = from->weight;
+	strlcpy(peer->cfg.zone, from->zone, sizeof(peer->cfg.zone));
+	peer->cfg.is_promotable = from->is_promotable;
+	peer->cfg.maintenance_until = from->maintenance_until;
+	apply_peer_config(peer);
+	if (is_conninfo_changed || is_settings_changed)
+		fo_coordinator_monitor_reconfigure(peer, is_conninfo_changed);
+}
+
+static FoPeer *
+create_peer(FoGroup *group, const FoPeerConfig *from)
+{
+	MemoryContext cxt = AllocSetContextCreate(group->cxt, "failover peer", ALLOCSET_SMALL_SIZES);
+	FoPeer	   *peer = MemoryContextAllocZero(cxt, sizeof(FoPeer));
+
+	peer->group = group;
+	peer->cxt = cxt;
+	peer->cfg = *from;
+	peer->cfg.conninfo = NULL;
+	peer->cfg.follow_conninfo = NULL;
+	peer->cfg.slot_name = NULL;
+	peer->cfg.fence_saved = NULL;
+	replace_string(cxt, &peer->cfg.conninfo, from->conninfo);
+	replace_string(cxt, &peer->cfg.follow_conninfo, from->follow_conninfo);
+	replace_string(cxt, &peer->cfg.slot_name, from->slot_name);
+	replace_string(cxt, &peer->cfg.fence_saved, from->fence_saved);
+	peer->down_since = from->down_since;
+	peer->is_state_dirty = !from->has_state;
+	fo_core_health_init(&peer->view.health);
+	apply_peer_config(peer);
+	return peer;
+}
+
+static void
+destroy_peer(FoPeer *peer)
+{
+	fo_coordinator_executor_forget(peer);
+	if (peer->task != NULL)
+		fo_coordinator_task_cancel(peer->task);
+	fo_coordinator_monitor_stop(peer);
+	MemoryContextDelete(peer->cxt);
+}
+
+void
+fo_coordinator_clear_fence(FoPeer *peer)
+{
+	replace_string(peer->cxt, &peer->cfg.fence_saved, NULL);
+	peer->cfg.fenced_at = 0;
+	peer->view.is_fenced = false;
+	peer->is_state_dirty = true;
+}
+
+static void
+judge_again(void *arg)
+{
+	fo_coordinator_group_changed((FoGroup *) arg);
+}
+
+/* The configured fields of a group; the peers follow in merge_peers(). */
+static void
+merge_group(FoGroup *group, const FoGroupConfig *from)
+{
+	group->cfg.kind = from->kind;
+	strlcpy(group->cfg.preferred_primary, from->preferred_primary, sizeof(group->cfg.preferred_primary));
+	group->cfg.paused_until = from->paused_until;
+	group->cfg.acknowledged_at = from->acknowledged_at;
+	group->cfg.settings = from->settings;
+}
+
+static FoGroup *
+create_group(FoWorld *world, const FoGroupConfig *from)
+{
+	MemoryContext cxt = AllocSetContextCreate(world->cxt, "failover group", ALLOCSET_SMALL_SIZES);
+	FoGroup    *group = MemoryContextAllocZero(cxt, sizeof(FoGroup));
+
+	group->world = world;
+	group->cxt = cxt;
+	group->cfg = *from;
+	group->cfg.peers = NULL;
+	group->cfg.peers_n = 0;
+	group->is_state_dirty = !from->has_state;
+	group->judge_timer.callback = judge_again;
+	group->judge_timer.arg = group;
+	return group;
+}
+
+static void
+destroy_group(FoGroup *group)
+{
+	fo_net_loop_disarm(group->world->loop, &group->judge_timer);
+	for (int i = 0; i < group->peers_n; i++)
+		destroy_peer(group->peers[i]);
+	MemoryContextDelete(group->cxt);
+}
+
+/* Peers of the group := those of from, keeping the ones that stay. */
+static void
+merge_peers(FoGroup *group, const FoGroupConfig *from, bool is_settings_changed)
+{
+	FoPeer	  **old = group->peers;
+	int			old_n = group->peers_n;
+	FoPeer	  **peers = MemoryContextAllocZero(group->cxt, Max(from->peers_n, 1) * sizeof(FoPeer *));
+
+	for (int i = 0; i < from->peers_n; i++)
+	{
+		FoPeer	   *peer = fo_coordinator_find_peer(group, from->peers[i].name);
+
+		if (peer != NULL)
+			merge_peer(peer, &from->peers[i], is_settings_changed);
+		else
+			peer = create_peer(group, &from->peers[i]);
+		peers[i] = peer;
+	}
+
+	group->peers = peers;
+	group->peers_n = from->peers_n;
+	for (int i = 0; i < old_n; i++)
+	{
+		if (fo_coordinator_find_peer(group, old[i]->cfg.name) != old[i])
+			destroy_peer(old[i]);
+	}
+	if (old != NULL)
+		pfree(old);
+	if (group->views != NULL)
+		pfree(group->views);
+	group->views = MemoryContextAllocZero(group->cxt, Max(group->peers_n, 1) * sizeof(FoPeerView));
+
+	/* Only now, with the group complete, may observation of new peers begin. */
+	for (int i = 0; i < group->peers_n; i++)
+	{
+		if (group->peers[i]->monitor == NULL)
+			fo_coordinator_monitor_start(group->peers[i]);
+	}
+}
+
+static bool
+is_configured(const FoGroupConfig *configs, int n, const char *name)
+{
+	for (int i = 0; i < n; i++)
+	{
+		if (strcmp(configs[i].name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Groups that have lost their row and have nothing under way go. */
+static void
+drop_missing_groups(FoWorld *world, const FoGroupConfig *configs, int n)
+{
+	int			kept = 0;
+
+	for (int i = 0; i < world->groups_n; i++)
+	{
+		FoGroup    *group = world->groups[i];
+
+		if (group->run != NULL || is_configured(configs, n, group->cfg.name))
+			world->groups[kept++] = group;
+		else
+			destroy_group(group);
+	}
+	world->groups_n = kept;
+}
+
+static int
+compare_groups(const void *a, const void *b)
+{
+	return strcmp((*(FoGroup *const *) a)->cfg.name, (*(FoGroup *const *) b)->cfg.name);
+}
+
+void
+fo_coordinator_world_load(FoWorld *world)
+{
+	uint64		generation = pg_atomic_read_u64(&fo_shared->config_generation);
+	MemoryContext cxt = AllocSetContextCreate(CurrentMemoryContext, "failover configuration",
+											  ALLOCSET_DEFAULT_SIZES);
+	int			n;
+	FoGroupConfig *configs = fo_catalog_load(cxt, &n);
+	FoGroup   **groups;
+
+	drop_missing_groups(world, configs, n);
+	groups = MemoryContextAllocZero(world->cxt, Max(world->groups_n + n, 1) * sizeof(FoGroup *));
+	if (world->groups != NULL)
+	{
+		memcpy(groups, world->groups, world->groups_n * sizeof(FoGroup *));
+		pfree(world->groups);
+	}
+	world->groups = groups;
+
+	for (int i = 0; i < n; i++)
+	{
+		FoGroup    *group = fo_coordinator_find_group(world, configs[i].name);
+		bool		is_settings_changed = false;
+
+		if (group == NULL)
+		{
+			group = create_group(world, &configs[i]);
+			world->groups[world->groups_n++] = group;
+		}
+		else
+		{
+			is_settings_changed = memcmp(&group->cfg.settings, &configs[i].settings,
+										 sizeof(FoSettings)) != 0;
+			merge_group(group, &configs[i]);
+		}
+		merge_peers(group, &configs[i], is_settings_changed);
+		fo_coordinator_group_changed(group);
+	}
+	qsort(world->groups, world->groups_n, sizeof(FoGroup *), compare_groups);
+
+	world->loaded_generation = generation;
+	world->is_loaded = true;
+	MemoryContextDelete(cxt);
+}
