@@ -45,7 +45,6 @@ outage_ends(FoPeer *peer)
 	lasted_us = Max(GetCurrentTimestamp() - peer->cfg.down_since, 0);
 	peer->cfg.outages++;
 	peer->cfg.downtime_us += lasted_us;
-	peer->cfg.longest_us = Max(peer->cfg.longest_us, lasted_us);
 	peer->cfg.down_since = 0;
 	peer->down_since = 0;
 	peer->is_state_dirty = true;

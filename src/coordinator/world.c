@@ -282,9 +282,8 @@ compare_groups(const void *a, const void *b)
 }
 
 void
-fo_coordinator_world_load(FoWorld *world)
+fo_coordinator_world_load(FoWorld *world, uint64 generation)
 {
-	uint64		generation = pg_atomic_read_u64(&fo_shared->config_generation);
 	MemoryContext cxt = AllocSetContextCreate(CurrentMemoryContext, "failover configuration",
 											  ALLOCSET_DEFAULT_SIZES);
 	int			n;

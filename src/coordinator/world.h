@@ -118,8 +118,12 @@ struct FoWorld
 
 extern FoWorld *fo_coordinator_world_create(void);
 
-/* Load or merge the configuration.  Inside fo_catalog_begin/end. */
-extern void fo_coordinator_world_load(FoWorld *world);
+/*
+ * Load or merge the configuration.  Inside fo_catalog_begin/end.  generation
+ * is fo_shared->config_generation as it was read before the transaction began,
+ * so that a change committed meanwhile is loaded the next time.
+ */
+extern void fo_coordinator_world_load(FoWorld *world, uint64 generation);
 
 extern FoGroup *fo_coordinator_find_group(FoWorld *world, const char *name);
 extern FoPeer *fo_coordinator_find_peer(FoGroup *group, const char *name);	/* NULL also for '' */
