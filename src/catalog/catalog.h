@@ -134,7 +134,12 @@ typedef struct FoGroupConfig
 	FoPeerConfig *peers;		/* in order of name */
 } FoGroupConfig;
 
-/* Everything, groups in order of name, allocated in cxt.  A setting or conninfo that no longer parses is skipped with a WARNING. */
+/*
+ * Everything, groups in order of name, allocated in cxt.  What no longer makes
+ * sense is skipped with a WARNING: a setting, or a peer whose conninfo would
+ * be refused today.  Read config_generation before the transaction begins: what
+ * changes later bumps it again.
+ */
 extern FoGroupConfig *fo_catalog_load(MemoryContext cxt, int *groups_n);
 
 /* ---- journal.c: what the worker writes ---- */
@@ -207,6 +212,9 @@ typedef struct FoOperationRecord
 } FoOperationRecord;
 
 extern FoOperationRecord *fo_catalog_load_operations(MemoryContext cxt, int *n);
+
+/* One operation, running or ended, without its snapshot; false if there is none of that number. */
+extern bool fo_catalog_find_operation(int64 event_id, FoOperationRow *row);
 
 /*
  * Delete one batch (at most limit rows) of the group's events and ended

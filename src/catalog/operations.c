@@ -1,9 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * operations.c
- *		Reading back the operations that a coordinator left unfinished.
+ *		Reading operations back, above all those that a coordinator left
+ *		unfinished.
  *
- * Called once, when the worker starts.  What a peer really did is not believed
+ * Called when the worker starts.  What a peer really did is not believed
  * from these rows; they say what was intended, and the executor looks.
  *
  *-------------------------------------------------------------------------
@@ -17,6 +18,14 @@
 #include "catalog/internal.h"
 #include "catalog/rows.h"
 
+/* What read_operation reads, by number. */
+#define COLUMNS \
+	"event_id, group_name, kind, trigger, from_peer, to_peer, reason," \
+	" initiated_by, term, rule, forced, target, started_at, finished_at," \
+	" detection_ms, decision_ms, fence_ms, promote_ms, repoint_ms, total_ms," \
+	" lost_bytes, attempts, error, status"
+#define COLUMN_SNAPSHOT 25		/* beside them */
+
 static FoTrigger
 parse_trigger(const char *word)
 {
@@ -28,11 +37,21 @@ parse_trigger(const char *word)
 	return FO_TRIGGER_MANUAL;	/* only shown: nothing is decided by it */
 }
 
-/* False if the operation is of a kind that this version does not know. */
-static bool
-read_operation(MemoryContext cxt, uint64 row, FoOperationRow *operation)
+static FoOperationStatus
+parse_status(const char *word)
 {
-	char	   *snapshot = fo_catalog_column_text(row, 13);
+	for (int status = 0; status <= FO_OPERATION_CANCELLED; status++)
+	{
+		if (strcmp(word, fo_core_operation_status_name(status)) == 0)
+			return status;
+	}
+	return FO_OPERATION_FAILED;	/* the table's CHECK allows no other word */
+}
+
+/* All but the snapshot.  False if the operation is of a kind that this version does not know. */
+static bool
+read_operation(uint64 row, FoOperationRow *operation)
+{
 	int			kind = fo_core_operation_parse(fo_catalog_column_text(row, 3));
 
 	operation->event_id = fo_catalog_column_bigint(row, 1, 0);
@@ -46,7 +65,7 @@ read_operation(MemoryContext cxt, uint64 row, FoOperationRow *operation)
 
 	operation->kind = kind;
 	operation->trigger = parse_trigger(fo_catalog_column_text(row, 4));
-	operation->status = FO_OPERATION_IN_PROGRESS;
+	operation->status = parse_status(fo_catalog_column_text(row, 24));
 	fo_catalog_column_copy(row, 2, operation->group_name, sizeof(operation->group_name));
 	fo_catalog_column_copy(row, 5, operation->from_peer, sizeof(operation->from_peer));
 	fo_catalog_column_copy(row, 6, operation->to_peer, sizeof(operation->to_peer));
@@ -56,18 +75,18 @@ read_operation(MemoryContext cxt, uint64 row, FoOperationRow *operation)
 	operation->rule = fo_catalog_column_int(row, 10);
 	operation->is_forced = fo_catalog_column_bool(row, 11);
 	fo_catalog_column_copy(row, 12, operation->target, sizeof(operation->target));
-	operation->snapshot = snapshot ? MemoryContextStrdup(cxt, snapshot) : NULL;
-	operation->started_at = fo_catalog_column_time(row, 14);
-	operation->finished_at = fo_catalog_column_time(row, 15);
-	operation->detection_ms = fo_catalog_column_ms(row, 16);
-	operation->decision_ms = fo_catalog_column_ms(row, 17);
-	operation->fence_ms = fo_catalog_column_ms(row, 18);
-	operation->promote_ms = fo_catalog_column_ms(row, 19);
-	operation->repoint_ms = fo_catalog_column_ms(row, 20);
-	operation->total_ms = fo_catalog_column_ms(row, 21);
-	operation->lost_bytes = fo_catalog_column_bigint(row, 22, -1);
-	operation->attempts = fo_catalog_column_int(row, 23);
-	fo_catalog_column_copy(row, 24, operation->error, sizeof(operation->error));
+	operation->snapshot = NULL;
+	operation->started_at = fo_catalog_column_time(row, 13);
+	operation->finished_at = fo_catalog_column_time(row, 14);
+	operation->detection_ms = fo_catalog_column_ms(row, 15);
+	operation->decision_ms = fo_catalog_column_ms(row, 16);
+	operation->fence_ms = fo_catalog_column_ms(row, 17);
+	operation->promote_ms = fo_catalog_column_ms(row, 18);
+	operation->repoint_ms = fo_catalog_column_ms(row, 19);
+	operation->total_ms = fo_catalog_column_ms(row, 20);
+	operation->lost_bytes = fo_catalog_column_bigint(row, 21, -1);
+	operation->attempts = fo_catalog_column_int(row, 22);
+	fo_catalog_column_copy(row, 23, operation->error, sizeof(operation->error));
 	return true;
 }
 
@@ -123,11 +142,7 @@ fo_catalog_load_operations(MemoryContext cxt, int *n)
 	FoOperationRecord *records;
 	uint64		rows;
 
-	rows = fo_catalog_execute("SELECT event_id, group_name, kind, trigger, from_peer, to_peer, reason,"
-							  " initiated_by, term, rule, forced, target, snapshot::text, started_at, finished_at,"
-							  " detection_ms, decision_ms, fence_ms, promote_ms, repoint_ms, total_ms,"
-							  " lost_bytes, attempts, error"
-							  " FROM %s.failover_operation WHERE status = 'in_progress' ORDER BY event_id",
+	rows = fo_catalog_execute("SELECT " COLUMNS ", snapshot::text FROM %s.failover_operation WHERE status = 'in_progress' ORDER BY event_id",
 							  0, NULL, NULL, NULL, true);
 
 	records = MemoryContextAllocExtended(cxt, mul_size(Max(rows, 1), sizeof(FoOperationRecord)),
@@ -135,11 +150,28 @@ fo_catalog_load_operations(MemoryContext cxt, int *n)
 	*n = 0;
 	for (uint64 row = 0; row < rows; row++)
 	{
-		if (read_operation(cxt, row, &records[*n].operation))
-			(*n)++;
+		char	   *snapshot = fo_catalog_column_text(row, COLUMN_SNAPSHOT);
+
+		if (!read_operation(row, &records[*n].operation))
+			continue;
+		if (snapshot)
+			records[*n].operation.snapshot = MemoryContextStrdup(cxt, snapshot);
+		(*n)++;
 	}
 
 	for (int i = 0; i < *n; i++)
 		load_steps(cxt, &records[i]);
 	return records;
+}
+
+bool
+fo_catalog_find_operation(int64 event_id, FoOperationRow *row)
+{
+	FoParams	params = {0};
+	uint64		rows;
+
+	fo_catalog_add_bigint(&params, event_id, false);
+	rows = fo_catalog_execute("SELECT " COLUMNS " FROM %s.failover_operation WHERE event_id = $1",
+							  params.n, params.types, params.values, params.nulls, true);
+	return rows == 1 && read_operation(0, row);
 }

@@ -325,6 +325,14 @@ fo_shared_request_retake(void)
 }
 
 void
+fo_shared_request_serve(int slot, int64 event_id)
+{
+	LWLockAcquire(fo_shared->lock, LW_EXCLUSIVE);
+	fo_shared->requests[slot].event_id = event_id;
+	LWLockRelease(fo_shared->lock);
+}
+
+void
 fo_shared_request_progress(int slot, const char *line)
 {
 	FoRequest  *request = &fo_shared->requests[slot];

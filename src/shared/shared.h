@@ -220,6 +220,12 @@ extern void fo_shared_request_abandon(int slot);
 extern int	fo_shared_request_take(FoRequest *copy);
 /* Start of a worker: TAKEN requests become POSTED again. */
 extern void fo_shared_request_retake(void);
+/*
+ * Note which operation serves it, before that operation's row is committed.  A
+ * request that is retaken with an event_id must not be begun a second time if
+ * that row exists: the operation goes on, or has ended.
+ */
+extern void fo_shared_request_serve(int slot, int64 event_id);
 /* Add a line for the waiting caller. */
 extern void fo_shared_request_progress(int slot, const char *line);
 /* Answer fields are taken from *answer. */
