@@ -24,6 +24,7 @@
 #include "compat.h"
 #include "coordinator/launcher.h"
 #include "guc.h"
+#include "node/node.h"
 #include "shared/shared.h"
 
 FO_MODULE_MAGIC("failover", "1.0");
@@ -78,4 +79,6 @@ _PG_init(void)
 		fo_shared_install_hooks();
 		fo_coordinator_register_launcher();
 	}
+	else
+		fo_node_install();
 }

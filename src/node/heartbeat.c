@@ -1,0 +1,243 @@
+/*-------------------------------------------------------------------------
+ *
+ * heartbeat.c
+ *		The functions that the coordinator calls on a data server: heartbeat,
+ *		status, fence, demote, rejoin, release.
+ *
+ * All of them answer with the same row, the node's status after what they
+ * did, so that the coordinator grants a lease and looks at the server in one
+ * round trip.  They work on a standby too: its term must be known before it is
+ * promoted, and a lease granted just before the promotion lets it take writes
+ * from its first moment.
+ *
+ * They act on the server as a whole; EXECUTE is revoked from PUBLIC and given
+ * to the coordinator's role.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/xlog.h"
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+
+#include "compat.h"
+#include "node/node.h"
+
+PG_FUNCTION_INFO_V1(failover_node_heartbeat);
+PG_FUNCTION_INFO_V1(failover_node_status);
+PG_FUNCTION_INFO_V1(failover_node_fence);
+PG_FUNCTION_INFO_V1(failover_node_release);
+
+/* Columns of the status row, in order. */
+enum
+{
+	STATUS_TERM = 0,
+	STATUS_LEASE_UNTIL,
+	STATUS_CLOCK,
+	STATUS_INCARNATION,
+	STATUS_ARMED,
+	STATUS_MAY_COMMIT,
+	STATUS_FENCED_TERM,
+	STATUS_COORDINATOR,
+	STATUS_HOLDER,
+	STATUS_STANDBYS_VERSION,
+	STATUS_REJOIN_PHASE,
+	STATUS_REJOIN_ATTEMPTS,
+	STATUS_REJOIN_REPORT,
+	STATUS_REJOIN_MS,
+	STATUS_REWIND_MS,
+	STATUS_N
+};
+
+/* Longest lease anybody can mean: it bounds how long a lost server could hold up its group. */
+#define LEASE_MAX_US ((int64) 3600 * 1000000)
+
+static Datum
+text_or_null(const char *value, bool *is_null)
+{
+	*is_null = value[0] == '\0';
+	return *is_null ? (Datum) 0 : CStringGetTextDatum(value);
+}
+
+/* The status row.  The clock is read last: the coordinator counts from it. */
+static Datum
+status_row(FunctionCallInfo fcinfo)
+{
+	TupleDesc	descriptor;
+	Datum		values[STATUS_N];
+	bool		nulls[STATUS_N] = {false};
+	FoNodeState state;
+	FoLease		lease;
+	const FoRejoin *rejoin = &state.rejoin;
+
+	if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE || descriptor->natts != STATUS_N)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the installed extension does not match the library"),
+				 errhint("Run ALTER EXTENSION failover UPDATE on the primary.")));
+
+	LWLockAcquire(fo_node->lock, LW_SHARED);
+	state = fo_node->state;
+	lease = fo_node->lease;
+	values[STATUS_INCARNATION] = Int64GetDatum(fo_node->incarnation);
+	values[STATUS_STANDBYS_VERSION] = Int64GetDatum(fo_node->standbys_version);
+	LWLockRelease(fo_node->lock);
+
+	values[STATUS_TERM] = Int64GetDatum(lease.term);
+	values[STATUS_LEASE_UNTIL] = Int64GetDatum(lease.valid_until);
+	values[STATUS_ARMED] = BoolGetDatum(state.is_armed);
+	values[STATUS_MAY_COMMIT] = BoolGetDatum(!RecoveryInProgress() && fo_node_may_commit());
+	values[STATUS_FENCED_TERM] = Int64GetDatum(lease.fenced_term);
+	nulls[STATUS_FENCED_TERM] = lease.fenced_term < 0;
+	values[STATUS_COORDINATOR] = text_or_null(state.coordinator, &nulls[STATUS_COORDINATOR]);
+	values[STATUS_HOLDER] = text_or_null(state.holder, &nulls[STATUS_HOLDER]);
+	values[STATUS_REJOIN_PHASE] = CStringGetTextDatum(fo_node_phase_name(rejoin->phase));
+	values[STATUS_REJOIN_ATTEMPTS] = Int32GetDatum(rejoin->attempts);
+	values[STATUS_REJOIN_REPORT] = text_or_null(rejoin->report, &nulls[STATUS_REJOIN_REPORT]);
+	values[STATUS_REJOIN_MS] = Float8GetDatum((rejoin->finished_at - rejoin->requested_at) / 1000.0);
+	nulls[STATUS_REJOIN_MS] = rejoin->finished_at == 0;
+	values[STATUS_REWIND_MS] = Float8GetDatum((double) rejoin->rewind_ms);
+	nulls[STATUS_REWIND_MS] = rejoin->finished_at == 0 || rejoin->rewind_ms < 0;
+	values[STATUS_CLOCK] = Int64GetDatum(fo_node_clock());
+
+	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls));
+}
+
+/* ---- arguments ---- */
+
+/* Copy a name argument; NULL gives ''.  A name that does not fit is refused, not cut: two could become one. */
+static void
+name_argument(FunctionCallInfo fcinfo, int number, const char *what, char *to)
+{
+	char	   *value;
+
+	memset(to, 0, FO_NAME_LEN);
+	if (PG_ARGISNULL(number))
+		return;
+	value = text_to_cstring(PG_GETARG_TEXT_PP(number));
+	if (strlen(value) >= FO_NAME_LEN)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s is longer than %d bytes", what, FO_NAME_LEN - 1)));
+	strlcpy(to, value, FO_NAME_LEN);
+}
+
+static int64
+bigint_argument(FunctionCallInfo fcinfo, int number, const char *what, int64 minimum, int64 maximum, int64 if_null)
+{
+	int64		value = PG_ARGISNULL(number) ? if_null : PG_GETARG_INT64(number);
+
+	if (value < minimum || value > maximum)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s is out of range: %lld", what, (long long) value)));
+	return value;
+}
+
+static int64
+term_argument(FunctionCallInfo fcinfo)
+{
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("term must not be null")));
+	return bigint_argument(fcinfo, 0, "term", 0, PG_INT64_MAX, 0);
+}
+
+/* The standbys that renew; -1 when the argument is NULL. */
+static int
+standbys_argument(FunctionCallInfo fcinfo, int number, char (*names)[FO_NAME_LEN])
+{
+	Datum	   *elements;
+	bool	   *nulls;
+	int			n;
+
+	if (PG_ARGISNULL(number))
+		return -1;
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(number), TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, &n);
+	if (n > FO_LEASE_STANDBYS_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("at most %d standbys can renew a lease", FO_LEASE_STANDBYS_MAX)));
+	for (int i = 0; i < n; i++)
+	{
+		char	   *name = nulls[i] ? "" : TextDatumGetCString(elements[i]);
+
+		if (name[0] == '\0' || strlen(name) >= FO_NAME_LEN)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("the name of a standby must have 1 to %d bytes", FO_NAME_LEN - 1)));
+		strlcpy(names[i], name, FO_NAME_LEN);
+	}
+	return n;
+}
+
+/* ---- the functions ---- */
+
+/* (term, valid_until_us, lease_us, incarnation, coordinator, group_name, peer_name, holder, standbys_version, standbys) */
+Datum
+failover_node_heartbeat(PG_FUNCTION_ARGS)
+{
+	FoNodeHeartbeat heartbeat;
+	char		standbys[FO_LEASE_STANDBYS_MAX][FO_NAME_LEN];
+
+	fo_node_require();
+	memset(&heartbeat, 0, sizeof(heartbeat));
+	heartbeat.term = term_argument(fcinfo);
+	heartbeat.valid_until = bigint_argument(fcinfo, 1, "valid_until_us", 0, PG_INT64_MAX / 2, 0);
+	heartbeat.lease_us = bigint_argument(fcinfo, 2, "lease_us", 0, LEASE_MAX_US, 0);
+	heartbeat.incarnation = bigint_argument(fcinfo, 3, "incarnation", 0, PG_INT64_MAX, 0);
+	name_argument(fcinfo, 4, "coordinator", heartbeat.coordinator);
+	name_argument(fcinfo, 5, "group_name", heartbeat.group);
+	name_argument(fcinfo, 6, "peer_name", heartbeat.peer);
+	name_argument(fcinfo, 7, "holder", heartbeat.holder);
+	heartbeat.standbys_version = bigint_argument(fcinfo, 8, "standbys_version", PG_INT64_MIN, PG_INT64_MAX, 0);
+	heartbeat.standbys_n = standbys_argument(fcinfo, 9, standbys);
+	heartbeat.standbys = standbys;
+
+	if (fo_node_hear(&heartbeat) == FO_GRANT_ABSURD)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("the offered lease ends later than any clock reading of this server allows"),
+				 errhint("valid_until_us is clock_us of an earlier reply plus lease_us.")));
+	PG_RETURN_DATUM(status_row(fcinfo));
+}
+
+/* () */
+Datum
+failover_node_status(PG_FUNCTION_ARGS)
+{
+	fo_node_require();
+	PG_RETURN_DATUM(status_row(fcinfo));
+}
+
+/* (term, coordinator, holder) */
+Datum
+failover_node_fence(PG_FUNCTION_ARGS)
+{
+	int64		term;
+	char		coordinator[FO_NAME_LEN];
+	char		holder[FO_NAME_LEN];
+
+	fo_node_require();
+	term = term_argument(fcinfo);
+	name_argument(fcinfo, 1, "coordinator", coordinator);
+	name_argument(fcinfo, 2, "holder", holder);
+	fo_node_fence(term, coordinator, holder);
+	PG_RETURN_DATUM(status_row(fcinfo));
+}
+
+/* () */
+Datum
+failover_node_release(PG_FUNCTION_ARGS)
+{
+	fo_node_require();
+	fo_node_release();
+	PG_RETURN_DATUM(status_row(fcinfo));
+}

@@ -1,0 +1,217 @@
+/*-------------------------------------------------------------------------
+ *
+ * node.h
+ *		What the library does inside a data server (failover.role = node): the
+ *		commit gate, the coordinator's heartbeat, the renewal of the lease by
+ *		standbys, and demotion and rejoin without any agent.
+ *
+ * Who runs what:
+ *	 postmaster		loads the state file and prepares a rejoin before recovery
+ *					begins (_PG_init), re-executes itself when it ends
+ *	 every backend	the gate, at commit; the coordinator's session, the functions
+ *	 node worker	renewals while the coordinator is silent, retries of a rejoin
+ *
+ * A server that no coordinator has ever spoken to is not held back: the gate
+ * is armed by the first heartbeat, and this is remembered in the data
+ * directory.  From then on the server comes up without a lease.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef FO_NODE_H
+#define FO_NODE_H
+
+#include "postgres.h"
+
+#include <time.h>
+
+#include "port/atomics.h"
+#include "storage/lwlock.h"
+#include "utils/timestamp.h"
+
+#include "core/lease.h"
+
+/* Longest conninfo to follow, and longest account of a rejoin, with their terminators. */
+#define FO_NODE_CONNINFO_LEN 1024
+#define FO_NODE_REPORT_LEN 256
+
+/* What is under way with this server's role.  Numbers are on disk: append only. */
+typedef enum FoRejoinPhase
+{
+	FO_REJOIN_NONE = 0,			/* nothing, or the last one has succeeded -> REQUESTED */
+	FO_REJOIN_REQUESTED,		/* to be done at the next clean start -> STOPPING, REWINDING, CLONING, FOLLOWING, FAILED */
+	FO_REJOIN_STOPPING,			/* asked the postmaster to stop and re-execute itself -> as REQUESTED */
+	FO_REJOIN_REWINDING,		/* pg_rewind may have changed files -> FOLLOWING, CLONING, REWINDING */
+	FO_REJOIN_CLONING,			/* a copy of the source is being fetched beside the data -> SWAPPING, FAILED */
+	FO_REJOIN_SWAPPING,			/* the copy is complete and replaces the data -> FOLLOWING */
+	FO_REJOIN_FOLLOWING,		/* configured as a standby, about to start -> NONE */
+	FO_REJOIN_FAILED			/* given up: serves as it is, fenced -> REQUESTED */
+} FoRejoinPhase;
+
+/* Why the server is to become a standby. */
+typedef enum FoRejoinKind
+{
+	FO_REJOIN_KIND_DEMOTE = 0,	/* planned: its shutdown record reaches the new primary, so nothing to rewind */
+	FO_REJOIN_KIND_REJOIN		/* histories may have diverged: compare, rewind if so */
+} FoRejoinKind;
+
+/* One request to become a standby, and how far it is. */
+typedef struct FoRejoin
+{
+	FoRejoinPhase phase;
+	FoRejoinKind kind;
+	char		conninfo[FO_NODE_CONNINFO_LEN];	/* primary_conninfo to be; carries no password */
+	char		slot[FO_NAME_LEN];	/* primary_slot_name to be; '' = none */
+	int32		attempts;		/* begun */
+	int32		max_attempts;
+	int32		backoff_ms;		/* before the second attempt; doubles */
+	TimestampTz requested_at;
+	TimestampTz attempted_at;	/* begin of the last attempt; 0 = none */
+	TimestampTz finished_at;	/* 0 = not yet */
+	int64		rewind_ms;		/* spent in pg_rewind or pg_basebackup by the attempt that succeeded; -1 = neither was needed */
+	char		boot_id[40];	/* of the operating system, when REWINDING began */
+	char		report[FO_NODE_REPORT_LEN];	/* what was done, or what went wrong */
+} FoRejoin;
+
+/*
+ * What survives a restart, as it is in the state file.  Memory follows the
+ * file: a change is durable before anybody acts on it.
+ */
+typedef struct FoNodeState
+{
+	bool		is_armed;		/* a coordinator has spoken to this server: no commit without a lease */
+	int64		term;			/* as in FoLease */
+	int64		fenced_term;
+	char		coordinator[FO_NAME_LEN];	/* who owns the term; '' = did not say */
+	char		group[FO_NAME_LEN];
+	char		peer[FO_NAME_LEN];
+	char		holder[FO_NAME_LEN];	/* last known primary; '' = unknown */
+	FoRejoin	rejoin;
+} FoNodeState;
+
+typedef struct FoNodeShared
+{
+	/*
+	 * Taken by writers (heartbeat, fence, worker), and held over the writing of
+	 * the state file, so that memory never runs ahead of it.  The gate does
+	 * not take it: it reads the atomics below only.
+	 */
+	LWLock	   *lock;
+
+	/* For the gate; written under the lock, from lease and state. */
+	pg_atomic_uint64 valid_until;
+	pg_atomic_uint32 is_armed;
+
+	/* 1 after a refused commit was logged; back to 0 with the next lease, so that the log has one line for each. */
+	pg_atomic_uint32 is_refusal_logged;
+
+	FoLease		lease;
+	FoNodeState state;
+	int64		incarnation;	/* random, drawn at each start: grants meant for another one are void */
+	FoTime		heard_at;		/* last heartbeat; 0 = none since start */
+
+	/* Standbys that renew, by application_name; as told by the coordinator. */
+	int64		standbys_version;
+	int32		standbys_n;
+	char		standbys[FO_LEASE_STANDBYS_MAX][FO_NAME_LEN];
+} FoNodeShared;
+
+/* NULL unless the library was preloaded with failover.role = node. */
+extern FoNodeShared *fo_node;
+
+/* Clock of leases: counts suspend, never set by hand, the same in every process. */
+static inline FoTime
+fo_node_clock(void)
+{
+	struct timespec now;
+
+#ifdef CLOCK_BOOTTIME
+	clock_gettime(CLOCK_BOOTTIME, &now);
+#else
+	clock_gettime(CLOCK_MONOTONIC, &now);
+#endif
+	return (FoTime) now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+/* Called from _PG_init while shared_preload_libraries are processed; in the postmaster it may not return. */
+extern void fo_node_install(void);
+
+/* ---- gate.c ---- */
+
+extern void fo_node_gate_install(void);
+
+/* May a transaction be committed and acknowledged now?  Cheap: two reads and a clock. */
+extern bool fo_node_may_commit(void);
+
+/* ---- shmem.c: lease and state; each change is durable when the function returns ---- */
+
+extern void fo_node_shmem_install(void);
+
+/* ERROR 55000 with a hint if the library was not preloaded as node. */
+extern void fo_node_require(void);
+
+/* What a heartbeat says.  Names may be ''. */
+typedef struct FoNodeHeartbeat
+{
+	int64		term;
+	FoTime		valid_until;	/* 0 = no grant */
+	int64		lease_us;
+	int64		incarnation;	/* of the reply that the grant is based on */
+	char		coordinator[FO_NAME_LEN];
+	char		group[FO_NAME_LEN];
+	char		peer[FO_NAME_LEN];
+	char		holder[FO_NAME_LEN];
+	int64		standbys_version;
+	int			standbys_n;		/* -1 = unchanged */
+	char		(*standbys)[FO_NAME_LEN];
+} FoNodeHeartbeat;
+
+/* Take in a heartbeat.  ERROR 55000 for an older term, or another coordinator's. */
+extern FoGrant fo_node_hear(const FoNodeHeartbeat *heartbeat);
+
+/* End the lease; names as in a heartbeat.  ERROR 55000 for an older term. */
+extern void fo_node_fence(int64 term, const char *coordinator, const char *holder);
+
+/* Fence and record a request to become a standby, ready to stop.  ERROR 55000 for an older term or while files are being changed. */
+extern void fo_node_request_rejoin(int64 term, const char *coordinator, const char *holder,
+								   const FoRejoin *request);
+
+/* This server leaves its group: the gate is disarmed, the term is kept. */
+extern void fo_node_release(void);
+
+/* Replace the request's state on disk and in memory, in a running server. */
+extern void fo_node_update_rejoin(const FoRejoin *rejoin);
+
+/* Take the renewal for which written_at has one entry per standby. */
+extern void fo_node_renew(int64 standbys_version, const FoTime *written_at);
+
+/* ---- state.c: the file; paths are relative to the data directory ---- */
+
+/* False if there is none.  FATAL if it cannot be trusted. */
+extern bool fo_node_state_read(FoNodeState *state);
+
+/* Durable on return.  Raises an error of the level given. */
+extern void fo_node_state_write(const FoNodeState *state, int elevel);
+
+extern const char *fo_node_phase_name(FoRejoinPhase phase);
+
+/* ---- worker.c ---- */
+
+extern void fo_node_register_worker(void);
+
+/* ---- restart.c ---- */
+
+/* In the postmaster, from _PG_init: arrange for the re-execution at exit where a rejoin asks for it. */
+extern void fo_node_restart_install(void);
+
+/* In the postmaster: become the server that was started, again, with the same process id.  Does not return. */
+extern void fo_node_reexecute(void) pg_attribute_noreturn();
+
+/* In any process of a running server: stop it; it comes back by itself. */
+extern void fo_node_restart(void);
+
+/* ---- rejoin.c ---- */
+
+/* In the postmaster, before recovery: carry on what the state asks for.  Returns if the server is to start now, as it is. */
+extern void fo_node_rejoin_at_start(FoNodeState *state);
+
+#endif							/* FO_NODE_H */

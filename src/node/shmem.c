@@ -1,0 +1,285 @@
+/*-------------------------------------------------------------------------
+ *
+ * shmem.c
+ *		The node's shared memory: lease, term and request, and every change of
+ *		them.
+ *
+ * Writers take the lock for the whole change, the state file included: first
+ * the file, then memory, so that nothing is promised to a coordinator that a
+ * crash would forget.  Only a new term, a fence or a request touches the file;
+ * an ordinary heartbeat moves a few words of memory.
+ *
+ * The memory is set up again after the crash of a backend, too.  Then the
+ * lease is gone, as after any start, and the state is read from the file.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "storage/shmem.h"
+
+#include "compat.h"
+#include "node/node.h"
+
+#define TRANCHE "failover_node"
+
+FoNodeShared *fo_node = NULL;
+
+static shmem_request_hook_type previous_request_hook = NULL;
+static shmem_startup_hook_type previous_startup_hook = NULL;
+
+static void
+request_memory(void)
+{
+	if (previous_request_hook)
+		previous_request_hook();
+
+	RequestAddinShmemSpace(MAXALIGN(sizeof(FoNodeShared)));
+	RequestNamedLWLockTranche(TRANCHE, 1);
+}
+
+static void
+initialize(FoNodeShared *node)
+{
+	memset(node, 0, sizeof(*node));
+	node->lock = &GetNamedLWLockTranche(TRANCHE)->lock;
+	fo_core_lease_init(&node->lease);
+	node->state.fenced_term = node->lease.fenced_term;
+	if (fo_node_state_read(&node->state))
+	{
+		node->lease.term = node->state.term;
+		node->lease.fenced_term = node->state.fenced_term;
+	}
+	if (!pg_strong_random(&node->incarnation, sizeof(node->incarnation)))
+		ereport(FATAL, (errmsg("could not draw a random number for this start of the server")));
+	node->incarnation &= PG_INT64_MAX;
+
+	pg_atomic_init_u64(&node->valid_until, 0);
+	pg_atomic_init_u32(&node->is_armed, node->state.is_armed ? 1 : 0);
+	pg_atomic_init_u32(&node->is_refusal_logged, 0);
+}
+
+static void
+startup_memory(void)
+{
+	bool		is_found;
+
+	if (previous_startup_hook)
+		previous_startup_hook();
+
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	fo_node = ShmemInitStruct(TRANCHE, sizeof(FoNodeShared), &is_found);
+	if (!is_found)
+		initialize(fo_node);
+	LWLockRelease(AddinShmemInitLock);
+}
+
+void
+fo_node_shmem_install(void)
+{
+	previous_request_hook = shmem_request_hook;
+	shmem_request_hook = request_memory;
+	previous_startup_hook = shmem_startup_hook;
+	shmem_startup_hook = startup_memory;
+}
+
+void
+fo_node_require(void)
+{
+	if (fo_node != NULL)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("this server does not run the node library"),
+			 errhint("Set shared_preload_libraries = 'failover' and failover.role = 'node', and restart the server.")));
+}
+
+/* ---- helpers; the lock is held ---- */
+
+/* Make the lease visible to the gate. */
+static void
+publish(void)
+{
+	bool		holds = fo_core_lease_holds(&fo_node->lease, fo_node_clock());
+
+	pg_atomic_write_u64(&fo_node->valid_until, (uint64) fo_node->lease.valid_until);
+	pg_atomic_write_u32(&fo_node->is_armed, fo_node->state.is_armed ? 1 : 0);
+	if (holds && pg_atomic_exchange_u32(&fo_node->is_refusal_logged, 0) != 0)
+		ereport(LOG,
+				(errmsg("failover: this server holds the lease of term %lld again, commits are accepted",
+						(long long) fo_node->lease.term)));
+}
+
+/* Write the state if it differs from what is on disk. */
+static void
+commit_state(const FoNodeState *next)
+{
+	if (memcmp(next, &fo_node->state, sizeof(*next)) == 0)
+		return;
+	fo_node_state_write(next, ERROR);
+	fo_node->state = *next;
+}
+
+/* Two coordinators: the one with the older term is refused, and of two in the same term the second. */
+static void
+check_term(int64 term, const char *coordinator)
+{
+	const FoNodeState *state = &fo_node->state;
+
+	if (term < state->term)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("term %lld is older than term %lld of this server", (long long) term, (long long) state->term),
+				 errdetail("The newer term was set by coordinator \"%s\".", state->coordinator),
+				 errhint("Another coordinator has taken over this server, or this one was restored from a backup: stop one of the two.")));
+	if (term == state->term && coordinator[0] != '\0' && state->coordinator[0] != '\0' &&
+		strcmp(coordinator, state->coordinator) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("term %lld of this server belongs to another coordinator", (long long) term),
+				 errdetail("It was set by coordinator \"%s\".", state->coordinator),
+				 errhint("Stop one of the two coordinators; the one that is to stay takes over with its next, higher term.")));
+}
+
+/* Fill in a name, if one was given.  The rest of the field is zeroed, so that states compare as bytes. */
+static void
+note_name(char *to, const char *from)
+{
+	if (from[0] != '\0')
+		strncpy(to, from, FO_NAME_LEN - 1);
+}
+
+static void
+note_term(FoNodeState *state, int64 term, const char *coordinator)
+{
+	if (term > state->term)
+		memset(state->coordinator, 0, sizeof(state->coordinator));
+	state->term = term;
+	state->is_armed = true;
+	note_name(state->coordinator, coordinator);
+}
+
+/* The state that a fence leads to. */
+static FoNodeState
+fenced_state(int64 term, const char *coordinator, const char *holder)
+{
+	FoNodeState next = fo_node->state;
+
+	check_term(term, coordinator);
+	note_term(&next, term, coordinator);
+	next.fenced_term = term;
+	memset(next.holder, 0, sizeof(next.holder));
+	note_name(next.holder, holder);
+	return next;
+}
+
+/* ---- changes ---- */
+
+FoGrant
+fo_node_hear(const FoNodeHeartbeat *heartbeat)
+{
+	FoNodeState next;
+	FoTime		offer;
+	FoGrant		grant;
+
+	LWLockAcquire(fo_node->lock, LW_EXCLUSIVE);
+	check_term(heartbeat->term, heartbeat->coordinator);
+	next = fo_node->state;
+	note_term(&next, heartbeat->term, heartbeat->coordinator);
+	note_name(next.group, heartbeat->group);
+	note_name(next.peer, heartbeat->peer);
+	note_name(next.holder, heartbeat->holder);
+	commit_state(&next);
+
+	/* A clock reading of an earlier start of this server says nothing about this one. */
+	offer = heartbeat->incarnation == fo_node->incarnation ? heartbeat->valid_until : 0;
+	grant = fo_core_lease_hear(&fo_node->lease, heartbeat->term, offer, heartbeat->lease_us, fo_node_clock());
+	if (heartbeat->standbys_n >= 0)
+	{
+		fo_node->standbys_n = heartbeat->standbys_n;
+		memcpy(fo_node->standbys, heartbeat->standbys, sizeof(fo_node->standbys[0]) * heartbeat->standbys_n);
+		fo_node->standbys_version = heartbeat->standbys_version;
+	}
+	fo_node->heard_at = fo_node_clock();
+	publish();
+	LWLockRelease(fo_node->lock);
+	return grant;
+}
+
+void
+fo_node_fence(int64 term, const char *coordinator, const char *holder)
+{
+	FoNodeState next;
+
+	LWLockAcquire(fo_node->lock, LW_EXCLUSIVE);
+	next = fenced_state(term, coordinator, holder);
+	commit_state(&next);
+	fo_core_lease_fence(&fo_node->lease, term);
+	publish();
+	LWLockRelease(fo_node->lock);
+	ereport(LOG,
+			(errmsg("failover: fenced in term %lld, commits are refused", (long long) term),
+			 holder[0] != '\0' ? errdetail("The primary is now peer \"%s\".", holder) : 0));
+}
+
+void
+fo_node_request_rejoin(int64 term, const char *coordinator, const char *holder, const FoRejoin *request)
+{
+	FoNodeState next;
+
+	LWLockAcquire(fo_node->lock, LW_EXCLUSIVE);
+	next = fenced_state(term, coordinator, holder);
+	if (next.rejoin.phase == FO_REJOIN_STOPPING)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("this server is already stopping to become a standby")));
+	next.rejoin = *request;
+	next.rejoin.phase = FO_REJOIN_STOPPING;
+	commit_state(&next);
+	fo_core_lease_fence(&fo_node->lease, term);
+	publish();
+	LWLockRelease(fo_node->lock);
+}
+
+void
+fo_node_release(void)
+{
+	FoNodeState next;
+
+	LWLockAcquire(fo_node->lock, LW_EXCLUSIVE);
+	next = fo_node->state;
+	next.is_armed = false;
+	memset(next.coordinator, 0, sizeof(next.coordinator));
+	memset(next.group, 0, sizeof(next.group));
+	memset(next.peer, 0, sizeof(next.peer));
+	memset(next.holder, 0, sizeof(next.holder));
+	memset(&next.rejoin, 0, sizeof(next.rejoin));
+	commit_state(&next);
+	publish();
+	LWLockRelease(fo_node->lock);
+	ereport(LOG, (errmsg("failover: released from its group, commits need no lease any more")));
+}
+
+void
+fo_node_update_rejoin(const FoRejoin *rejoin)
+{
+	FoNodeState next;
+
+	LWLockAcquire(fo_node->lock, LW_EXCLUSIVE);
+	next = fo_node->state;
+	next.rejoin = *rejoin;
+	commit_state(&next);
+	LWLockRelease(fo_node->lock);
+}
+
+void
+fo_node_renew(int64 standbys_version, const FoTime *written_at)
+{
+	LWLockAcquire(fo_node->lock, LW_EXCLUSIVE);
+	if (standbys_version == fo_node->standbys_version &&
+		fo_core_lease_renew(&fo_node->lease, fo_node->standbys_n, written_at, fo_node_clock()))
+		publish();
+	LWLockRelease(fo_node->lock);
+}

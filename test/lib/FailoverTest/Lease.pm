@@ -1,0 +1,92 @@
+# FailoverTest::Lease - plays the coordinator towards one data server
+#
+# Heartbeats, grants and fences by SQL, for tests of the node library alone.
+# Each call is a session of its own; grants that must be punctual come from
+# FailoverTest::Lease->renewer.
+package FailoverTest::Lease;
+
+use strict;
+use warnings;
+
+use Carp;
+
+sub new
+{
+	my ($class, $node, %defaults) = @_;
+	return bless { node => $node, coordinator => 'test', %defaults }, $class;
+}
+
+# What of the extension a data server needs.
+sub create_extension
+{
+	my ($self) = @_;
+	$self->{node}->safe_psql('postgres', 'CREATE EXTENSION failover');
+	return;
+}
+
+# One column of the node's status.
+sub status
+{
+	my ($self, $column) = @_;
+	return $self->{node}->safe_psql('postgres', "SELECT $column FROM failover_node_status()");
+}
+
+sub _literal
+{
+	my ($value) = @_;
+	return 'NULL' unless defined $value;
+	return 'ARRAY[' . join(',', map { _literal($_) } @$value) . ']::text[]' if ref $value;
+	return $value if $value =~ /^\d+$/;
+	return "'" . ($value =~ s/'/''/gr) . "'";
+}
+
+# failover_node_heartbeat(...) with the arguments given by name.
+sub _heartbeat
+{
+	my ($self, %arguments) = @_;
+
+	$arguments{coordinator} //= $self->{coordinator};
+	$arguments{lease_us} //= 0;
+	$arguments{valid_until_us} = delete $arguments{valid_until} // 0;
+	$arguments{incarnation} //= $self->status('node_incarnation');
+	return 'SELECT * FROM failover_node_heartbeat('
+	  . join(', ', map { "$_ => " . _literal($arguments{$_}) } sort keys %arguments) . ')';
+}
+
+sub hear
+{
+	my ($self, %arguments) = @_;
+	return $self->{node}->safe_psql('postgres', $self->_heartbeat(%arguments));
+}
+
+# The same, which must fail: returns "SQLSTATE: message".
+sub hear_fails
+{
+	my ($self, %arguments) = @_;
+	my ($status, $out, $err) =
+	  $self->{node}->psql('postgres', "\\set VERBOSITY verbose\n" . $self->_heartbeat(%arguments));
+
+	croak 'the heartbeat did not fail' if $err eq '';
+	return $err;
+}
+
+# A lease that ends that many seconds from now.
+sub grant
+{
+	my ($self, %arguments) = @_;
+	my $us = int(delete($arguments{seconds}) * 1_000_000);
+
+	return $self->hear(%arguments, lease_us => $us, valid_until => $self->status('clock_us') + $us);
+}
+
+sub fence
+{
+	my ($self, %arguments) = @_;
+
+	$arguments{coordinator} //= $self->{coordinator};
+	return $self->{node}->safe_psql('postgres',
+		'SELECT * FROM failover_node_fence('
+		  . join(', ', map { "$_ => " . _literal($arguments{$_}) } sort keys %arguments) . ')');
+}
+
+1;
