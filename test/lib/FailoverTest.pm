@@ -15,6 +15,8 @@ use strict;
 use warnings;
 
 use Carp;
+use Cwd ();
+use File::Basename;
 use FailoverTest::Net;
 use FailoverTest::Node;
 use FailoverTest::Writer;
@@ -37,6 +39,7 @@ my $current;
 #	coordinator_conf	of the coordinator
 #	settings	of the group: { block_period => '10s' }
 #	register	by server, further arguments of failover_register: { a => 'priority => 10' }
+#	clock		the coordinator's clocks can be moved, see move_clock()
 #	library		data servers preload the library with failover.role = node
 sub new
 {
@@ -45,7 +48,8 @@ sub new
 
 	$current = $self;
 	$self->{net} = FailoverTest::Net->new if $self->{network};
-	$self->{coordinator} = FailoverTest::Node->new('coordinator', net => $self->{net});
+	$self->{coordinator} = FailoverTest::Node->new('coordinator', net => $self->{net},
+		env => $self->{clock} ? $self->_clock_env : undef);
 	$self->{names} = [ 'p', map { chr(ord('a') + $_) } 0 .. $self->{standbys} - 1 ];
 	return $self;
 }
@@ -61,6 +65,31 @@ sub node
 }
 
 sub nodes { my ($self) = @_; return map { $self->node($_) } $self->names }
+
+# ---- clocks ----
+
+# What makes a server see the clocks of move_clock().
+sub _clock_env
+{
+	my ($self) = @_;
+
+	$self->{clock_file} = PostgreSQL::Test::Utils::tempdir('clock') . '/offsets';
+	$self->move_clock(0, 0);
+	return { LD_PRELOAD => Cwd::abs_path(dirname(__FILE__)) . '/clock.so', FAILOVER_TEST_CLOCK => $self->{clock_file} };
+}
+
+# Let the coordinator's clock of the day, and the clocks that count from boot, be so many seconds off.
+sub move_clock
+{
+	my ($self, $day, $boot) = @_;
+
+	print "### Moving clocks by $day s and $boot s\n";
+	# In place: the file is mapped.
+	open(my $out, -e $self->{clock_file} ? '+<' : '>', $self->{clock_file}) or croak "could not open clock file: $!";
+	syswrite($out, pack('q2', map { int($_ * 1e9) } $day, $boot));
+	close($out);
+	return;
+}
 
 # ---- setting up ----
 
@@ -276,6 +305,31 @@ sub one_primary_ok
 
 	is(join(' ', $self->primaries), $primary, $what // "exactly one primary, the one that failover_status names");
 	return $primary;
+}
+
+# The coordinator has looked often enough and done nothing.
+sub no_failover_ok
+{
+	my ($self, $checks, $what) = @_;
+	my $before = $self->sql("SELECT count(*) FROM failover_history WHERE group_name = '$self->{group}'");
+
+	$self->wait_for_checks($checks) or return fail($what);
+	return is($self->sql("SELECT count(*) FROM failover_history WHERE group_name = '$self->{group}'"), $before, $what);
+}
+
+# What the dry run says now.
+sub verdict
+{
+	my ($self) = @_;
+	return $self->sql("SELECT verdict FROM failover_evaluate('$self->{group}')");
+}
+
+# Wait for a verdict whose reason matches (a regular expression of PostgreSQL).
+sub wait_for_verdict
+{
+	my ($self, $verdict, $reason, $timeout) = @_;
+	return $self->wait_for(
+		"SELECT verdict = '$verdict' AND reason ~* '$reason' FROM failover_evaluate('$self->{group}')", 't', $timeout);
 }
 
 # Number of operations of that kind so far.

@@ -177,9 +177,9 @@ stop_writer()
 # wait_acks RECORD N: until the record holds so many acknowledgements
 wait_acks()
 {
-	local deadline=$((SECONDS + 60))
+	local deadline=$((SECONDS + 60)) n
 
-	until [ "$(grep -c '^a' "$1" 2>/dev/null)" -ge "$2" ]
+	until n=$(grep -c '^a' "$1" 2>/dev/null) && [ "${n:-0}" -ge "$2" ]
 	do
 		[ $SECONDS -lt $deadline ] || return 1
 		tick

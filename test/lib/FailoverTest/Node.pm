@@ -24,9 +24,11 @@ sub new
 {
 	my ($class, $name, %params) = @_;
 	my $net = delete $params{net};
+	my $env = delete $params{env};
 	my $self = $class->SUPER::new($name, %params);
 
 	$self->{fo_net} = $net;
+	$self->{fo_env} = $env // {};
 	$self->{fo_address} = defined $net ? $net->add_host($name) : '127.0.0.1';
 	return $self;
 }
@@ -114,7 +116,7 @@ sub _pg_ctl
 	my @enter = defined $self->{fo_net} ? $self->{fo_net}->enter($self->name) : ();
 
 	# PGAPPNAME would become the walreceiver's name.
-	local %ENV = $self->_get_env(PGAPPNAME => undef);
+	local %ENV = $self->_get_env(PGAPPNAME => undef, %{ $self->{fo_env} });
 	return PostgreSQL::Test::Utils::system_log(@enter, 'pg_ctl', '-D', $self->data_dir, @words);
 }
 
@@ -240,6 +242,28 @@ sub thaw
 	# The postmaster last: it must not see its children in disorder.
 	kill('CONT', reverse @pids);
 	delete $frozen{$_} foreach @pids;
+	return;
+}
+
+# SIGSTOP one process: a backend_type of pg_stat_activity ('startup', 'walreceiver'...).
+sub freeze_process
+{
+	my ($self, $type) = @_;
+	my $pid = $self->safe_psql('postgres', "SELECT pid FROM pg_stat_activity WHERE backend_type = '$type'");
+
+	croak "no $type process" unless $pid =~ /^\d+$/;
+	print '### Freezing the ' . $type . ' process of ' . $self->name . "\n";
+	kill('STOP', $pid);
+	$frozen{$pid} = 1;
+	return $pid;
+}
+
+sub thaw_process
+{
+	my ($self, $pid) = @_;
+
+	kill('CONT', $pid);
+	delete $frozen{$pid};
 	return;
 }
 

@@ -1,0 +1,62 @@
+# Drill: connections are exhausted, pg_hba rejects, the password is wrong.  Each
+# proves a living server: never a failover, and it is said clearly.
+use strict;
+use warnings;
+
+use FailoverTest;
+use Test::More;
+
+my $t = FailoverTest->new(
+	conf => "max_connections = 15\nsuperuser_reserved_connections = 0",
+	settings => { connect_check_interval => '1s', failure_threshold => 1, reconnect_backoff => '500ms' })->start;
+my $p = $t->node('p');
+my $hba = PostgreSQL::Test::Utils::slurp_file($p->data_dir . '/pg_hba.conf');
+my $lose_session = q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'failover%'};
+
+sub set_hba
+{
+	my ($text) = @_;
+	open(my $out, '>', $p->data_dir . '/pg_hba.conf') or die "could not write pg_hba.conf: $!";
+	print $out $text;
+	close($out);
+	$p->reload;
+	return;
+}
+
+# Says the class, alerts, and does nothing.
+sub stays_ok
+{
+	my ($class, $what) = @_;
+
+	ok($t->wait_for("SELECT error_class = '$class' FROM failover_health('main', 'p')"), "$what: seen as $class");
+	$t->no_failover_ok(5, "$what: no failover");
+	isnt($t->verdict, 'failover', "$what: the dry run would not fail over either");
+	is($t->status('primary_peer'), 'p', "$what: the primary stays");
+	isnt($t->sql(q{SELECT coalesce(last_error, '') FROM failover_health('main', 'p')}), '', "$what: the error is shown");
+	return;
+}
+
+# One session stays for us; the rest are taken, then the coordinator's is lost.
+my $ours = $p->background_psql('postgres');
+my @taken;
+my $free = 14 - $p->safe_psql('postgres', q{SELECT count(*) - 1 FROM pg_stat_activity WHERE backend_type = 'client backend'});
+push @taken, $p->background_psql('postgres') for 1 .. $free;
+push @taken, $p->background_psql('postgres', on_error_stop => 0)
+  if $ours->query(q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'}) < 15;
+$ours->query($lose_session);
+stays_ok('too_many_connections', 'connections exhausted');
+$_->quit foreach @taken, $ours;
+ok($t->wait_for_state('healthy'), 'connections exhausted: healthy again when there is room');
+
+set_hba("local all all trust\nlocal replication all trust\nhost replication all 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 reject\n");
+$p->safe_psql('postgres', $lose_session);
+stays_ok('auth', 'pg_hba rejects');
+
+set_hba("local all all trust\nhost replication all 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n");
+stays_ok('auth', 'password missing');
+
+set_hba($hba);
+ok($t->wait_for_state('healthy'), 'healthy again when it is let in');
+is($t->count_operations('failover'), '0', 'no failover in all of this');
+
+done_testing();
