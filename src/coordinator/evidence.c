@@ -1,0 +1,195 @@
+/*-------------------------------------------------------------------------
+ *
+ * evidence.c
+ *		From results of checks to the fields of FoPeer.view.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "coordinator/evidence.h"
+#include "net/probe.h"
+
+/* Default port of a conninfo without one. */
+#define DEFAULT_PORT 5432
+
+/* ---- failures ---- */
+
+/*
+ * Its last words: an administrator's shutdown (57P01, or "shutting down") is
+ * orderly; a crash (57P02) is not, and a bare end of the connection says
+ * nothing either way.
+ */
+static void
+hear_last_words(FoPeerView *view, const FoNetError *error)
+{
+	if (strcmp(error->sqlstate, "57P01") == 0 || error->class == FO_ERROR_SHUTTING_DOWN)
+		view->is_stop_orderly = true;
+	else if (strcmp(error->sqlstate, "57P02") == 0)
+		view->is_stop_orderly = false;
+}
+
+void
+fo_coordinator_take_failure(FoPeer *peer, const FoNetError *error, FoTime now)
+{
+	FoPeerView *view = &peer->view;
+	FoCheckResult failure = {.error = error->class};
+	bool		is_between_states = error->class == FO_ERROR_STARTING_UP || error->class == FO_ERROR_SHUTTING_DOWN;
+
+	view->error = error->class;
+	view->last_attempt_at = now;
+	if (view->failing_since == 0)
+		view->failing_since = now;
+	if (!is_between_states)
+		view->alive_error_since = 0;
+	else if (view->alive_error_since == 0)
+		view->alive_error_since = now;
+	hear_last_words(view, error);
+	strlcpy(peer->last_error, error->message, sizeof(peer->last_error));
+	(void) fo_core_health_note(&view->health, &peer->group->cfg.settings, &failure, now);
+}
+
+/* ---- answers ---- */
+
+static int
+conninfo_port(const char *conninfo)
+{
+	char	   *text = conninfo ? fo_catalog_conninfo_get(conninfo, "port") : NULL;
+
+	return text ? atoi(text) : DEFAULT_PORT;
+}
+
+/* Is host what the conninfo names as host or address? */
+static bool
+is_host_of(const char *conninfo, const char *host)
+{
+	char	   *name = fo_catalog_conninfo_get(conninfo, "host");
+	char	   *address = fo_catalog_conninfo_get(conninfo, "hostaddr");
+
+	return (name != NULL && strcmp(name, host) == 0) || (address != NULL && strcmp(address, host) == 0);
+}
+
+/*
+ * Does this standby receive from the group's primary?  The two machines may
+ * know the primary by different names, so another host text is accepted,
+ * unless it is that of another peer: then the standby cascades from there.
+ */
+static bool
+is_receiving_from_primary(const FoPeer *peer)
+{
+	const FoGroup *group = peer->group;
+	const FoObservation *seen = &peer->view.observed;
+	const FoPeer *primary = fo_coordinator_primary((FoGroup *) group);
+
+	if (primary == NULL || primary == peer || primary->cfg.conninfo == NULL ||
+		!seen->in_recovery || seen->receiver != FO_RECEIVER_STREAMING)
+		return false;
+	if (seen->upstream_port != conninfo_port(primary->cfg.conninfo))
+		return false;
+	if (is_host_of(primary->cfg.conninfo, seen->upstream_host))
+		return true;
+	for (int i = 0; i < group->peers_n; i++)
+	{
+		const FoPeer *other = group->peers[i];
+
+		if (other != primary && other != peer && other->cfg.conninfo != NULL &&
+			conninfo_port(other->cfg.conninfo) == seen->upstream_port &&
+			is_host_of(other->cfg.conninfo, seen->upstream_host))
+			return false;
+	}
+	return true;
+}
+
+static bool
+is_text_changed(const char *old, const char *new)
+{
+	return old == NULL || strcmp(old, new) != 0;
+}
+
+static void
+replace_text(FoPeer *peer, char **old, const char *new)
+{
+	if (*old != NULL)
+		pfree(*old);
+	*old = MemoryContextStrdup(peer->cxt, new);
+	peer->is_state_dirty = true;
+}
+
+/*
+ * Remember how the peer follows, for the day on which it must follow another.
+ * A frozen standby and a primary that never was a standby show nothing; what
+ * was learned before stays.
+ */
+static void
+learn_template(FoPeer *peer, const char *template_conninfo, const char *slot_name)
+{
+	if (template_conninfo == NULL)
+		return;
+	if (is_text_changed(peer->cfg.follow_conninfo, template_conninfo))
+		replace_text(peer, &peer->cfg.follow_conninfo, template_conninfo);
+	if (is_text_changed(peer->cfg.slot_name, slot_name ? slot_name : ""))
+		replace_text(peer, &peer->cfg.slot_name, slot_name ? slot_name : "");
+}
+
+static void
+note_progress(FoPeer *peer, FoTime now)
+{
+	FoPeerView *view = &peer->view;
+	bool		is_receiving = is_receiving_from_primary(peer);
+
+	if (view->observed.lsn > view->lsn_moved_to || view->lsn_moved_at == 0)
+	{
+		view->lsn_moved_to = view->observed.lsn;
+		view->lsn_moved_at = now;
+	}
+	if (is_receiving)
+		view->received_at = now;
+	if (peer->cfg.was_receiving != is_receiving)
+	{
+		peer->cfg.was_receiving = is_receiving;
+		peer->is_state_dirty = true;
+	}
+}
+
+bool
+fo_coordinator_take_answer(FoPeer *peer, const PGresult *result, int64 rtt_us, FoTime now, FoNetError *error)
+{
+	FoPeerView *view = &peer->view;
+	FoCheckResult success = {.error = FO_ERROR_NONE,.response_ms = rtt_us / 1000.0};
+	char	   *template_conninfo = NULL;
+	char	   *slot_name = NULL;
+
+	if (!fo_net_probe_read(result, now, &view->observed, &template_conninfo, &slot_name, error))
+		return false;
+	learn_template(peer, template_conninfo, slot_name);
+	if (peer->cfg.follow_conninfo != NULL)
+		view->observed.is_archive_only = false;
+
+	view->error = FO_ERROR_NONE;
+	view->failing_since = 0;
+	view->alive_error_since = 0;
+	view->is_stop_orderly = false;
+	view->last_attempt_at = now;
+	peer->last_error[0] = '\0';
+	note_progress(peer, now);
+	(void) fo_core_health_note(&view->health, &peer->group->cfg.settings, &success, now);
+	return true;
+}
+
+void
+fo_coordinator_forget_evidence(FoPeer *peer)
+{
+	FoPeerView	kept = peer->view;
+	FoPeerView *view = &peer->view;
+
+	memset(view, 0, sizeof(*view));
+	memcpy(view->name, kept.name, sizeof(view->name));
+	memcpy(view->zone, kept.zone, sizeof(view->zone));
+	view->priority = kept.priority;
+	view->weight = kept.weight;
+	view->is_promotable = kept.is_promotable;
+	view->is_in_maintenance = kept.is_in_maintenance;
+	view->is_fenced = kept.is_fenced;
+	fo_core_health_init(&view->health);
+	peer->last_error[0] = '\0';
+}

@@ -1,0 +1,24 @@
+/*-------------------------------------------------------------------------
+ *
+ * evidence.h
+ *		From results of checks to the fields of FoPeer.view.  Private to the
+ *		monitor.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef FO_COORDINATOR_EVIDENCE_H
+#define FO_COORDINATOR_EVIDENCE_H
+
+#include "coordinator/world.h"
+
+/* Take in a check that failed. */
+extern void fo_coordinator_take_failure(FoPeer *peer, const FoNetError *error, FoTime now);
+
+/* Take in an answer to the status query.  False, with error filled in, if it cannot be read. */
+extern bool fo_coordinator_take_answer(FoPeer *peer, const PGresult *result, int64 rtt_us, FoTime now,
+									   FoNetError *error);
+
+/* What was seen under another conninfo proves nothing. */
+extern void fo_coordinator_forget_evidence(FoPeer *peer);
+
+#endif							/* FO_COORDINATOR_EVIDENCE_H */

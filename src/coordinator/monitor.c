@@ -1,0 +1,352 @@
+/*-------------------------------------------------------------------------
+ *
+ * monitor.c
+ *		Observation of one peer.
+ *
+ * Each peer has its own timers: a peer that hangs delays nobody.  A check is
+ * one status query on the kept session, or, when there is none, an attempt to
+ * bring one up.  While the group's primary is failing, checks follow each
+ * other in a burst, because a verdict waits for what the witnesses say; the
+ * burst slows down from 5 to 100 ms and ends by itself, so that a primary that
+ * stays dead does not keep the coordinator busy.
+ *
+ * Beside the checks run, on their own timers: the knock (does the postmaster
+ * take new connections?) and, on the recorded primary only, the write check
+ * (does a flushed WAL record come back?), which has a session of its own so
+ * that a write that hangs does not hide that reads still work.
+ *
+ * The loss of a session is told once, by the link's on_closed; the failure of
+ * the call that was under way then is not counted again.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "common/pg_prng.h"
+#include "utils/timestamp.h"
+
+#include "coordinator/evidence.h"
+#include "coordinator/monitor.h"
+#include "coordinator/writecheck.h"
+#include "guc.h"
+#include "net/probe.h"
+#include "shared/shared.h"
+
+#define BURST_FIRST_MS 5
+#define BURST_LAST_MS 100
+#define BURST_LASTS_US FO_MS(30000)
+
+/* Count the peer's backends with every so many checks: it costs the peer O(backends). */
+#define COUNT_CONNECTIONS_EVERY 10
+
+/* After a failed knock, knock again soon. */
+#define KNOCK_AGAIN_US FO_MS(100)
+
+struct FoMonitor
+{
+	FoTimer		check_timer;
+	FoTimer		knock_timer;
+	FoKnock    *knock;
+	FoWriteCheck *write_check;
+	bool		is_checking;	/* a status query is under way */
+	bool		is_check_wanted;	/* one more, as soon as it has ended */
+	int64		checks_n;
+	FoTime		burst_until;
+	int64		burst_ms;
+};
+
+static void check(FoPeer *peer);
+
+static FoLoop *
+peer_loop(const FoPeer *peer)
+{
+	return peer->group->world->loop;
+}
+
+static const FoSettings *
+peer_settings(const FoPeer *peer)
+{
+	return &peer->group->cfg.settings;
+}
+
+/* ---- when to check next ---- */
+
+/* Does a verdict on the primary wait for more evidence? */
+static bool
+is_primary_failing(FoGroup *group)
+{
+	const FoPeer *primary = fo_coordinator_primary(group);
+
+	return primary != NULL && (primary->view.failing_since != 0 || primary->view.connect_failing_since != 0);
+}
+
+static void
+schedule_check(FoPeer *peer)
+{
+	FoMonitor  *monitor = peer->monitor;
+	FoTime		now = fo_net_now();
+	int64		delay_ms = peer_settings(peer)->check_interval;
+
+	if (monitor->is_check_wanted)
+	{
+		monitor->is_check_wanted = false;
+		delay_ms = 0;
+	}
+	else if (now < monitor->burst_until && is_primary_failing(peer->group))
+	{
+		delay_ms = Min(monitor->burst_ms, delay_ms);
+		monitor->burst_ms = Min(monitor->burst_ms * 3 / 2 + 1, BURST_LAST_MS);
+	}
+	fo_net_loop_arm(peer_loop(peer), &monitor->check_timer, now + FO_MS(delay_ms));
+}
+
+void
+fo_coordinator_monitor_check_now(FoPeer *peer)
+{
+	FoMonitor  *monitor = peer->monitor;
+
+	if (monitor == NULL || peer->link == NULL)
+		return;
+	if (monitor->is_checking || !(fo_net_link_is_closed(peer->link) || fo_net_link_is_ready(peer->link)))
+		monitor->is_check_wanted = true;
+	else
+		fo_net_loop_arm(peer_loop(peer), &monitor->check_timer, fo_net_now());
+}
+
+void
+fo_coordinator_monitor_recheck(FoGroup *group)
+{
+	FoTime		now = fo_net_now();
+
+	for (int i = 0; i < group->peers_n; i++)
+	{
+		FoMonitor  *monitor = group->peers[i]->monitor;
+
+		if (monitor == NULL)
+			continue;
+		if (now >= monitor->burst_until)
+			monitor->burst_ms = BURST_FIRST_MS;
+		monitor->burst_until = now + BURST_LASTS_US;
+		fo_coordinator_monitor_check_now(group->peers[i]);
+	}
+}
+
+/* ---- results ---- */
+
+/* After every result: the evidence goes to the judge, a first sign of trouble calls the witnesses. */
+static void
+result_is_in(FoPeer *peer, bool is_trouble)
+{
+	pg_atomic_fetch_add_u64(&fo_shared->checks_total, 1);
+	if (peer->view.error != FO_ERROR_NONE)
+		pg_atomic_fetch_add_u64(&fo_shared->check_failures_total, 1);
+	if (is_trouble)
+		fo_coordinator_monitor_recheck(peer->group);
+	schedule_check(peer);
+	fo_coordinator_group_changed(peer->group);
+}
+
+static void
+check_failed(FoPeer *peer, const FoNetError *error)
+{
+	bool		is_first = peer->view.failing_since == 0;
+
+	fo_coordinator_take_failure(peer, error, fo_net_now());
+	result_is_in(peer, is_first);
+}
+
+static void
+checked(void *arg, const PGresult *result, const FoNetError *error, int64 rtt_us)
+{
+	FoPeer	   *peer = arg;
+	FoNetError	reading;
+
+	peer->monitor->is_checking = false;
+	if (result == NULL)
+	{
+		/* A lost session is told by link_closed(); an SQL error is an answer of a kind. */
+		if (!fo_net_link_is_closed(peer->link) && error->sqlstate[0] != '\0')
+			check_failed(peer, error);
+		return;
+	}
+	{
+		FoReceiver	before = peer->view.observed.receiver;
+
+		if (!fo_coordinator_take_answer(peer, result, rtt_us, fo_net_now(), &reading))
+		{
+			check_failed(peer, &reading);
+			return;
+		}
+		fo_coordinator_write_check_apply(peer->monitor->write_check);
+		result_is_in(peer, before == FO_RECEIVER_STREAMING && peer->view.observed.receiver != FO_RECEIVER_STREAMING);
+	}
+}
+
+static void
+link_ready(void *arg)
+{
+	FoPeer	   *peer = arg;
+
+	pg_atomic_fetch_add_u64(&fo_shared->connects_total, 1);
+	check(peer);
+}
+
+static void
+link_closed(void *arg, const FoNetError *error)
+{
+	FoPeer	   *peer = arg;
+
+	peer->monitor->is_checking = false;
+
+	/*
+	 * The end of an established session says little; whether the next connect
+	 * is refused says much: try at once.
+	 */
+	if (peer->view.failing_since == 0)
+		peer->monitor->is_check_wanted = true;
+	check_failed(peer, error);
+}
+
+/* ---- the check ---- */
+
+static void
+check(FoPeer *peer)
+{
+	FoMonitor  *monitor = peer->monitor;
+	int64		timeout_ms = peer_settings(peer)->check_timeout;
+
+	if (monitor->is_checking)
+		return;
+	if (fo_net_link_is_ready(peer->link))
+	{
+		monitor->is_checking = true;
+		fo_net_probe_call(peer->link, monitor->checks_n++ % COUNT_CONNECTIONS_EVERY == 0, timeout_ms, checked, peer);
+		return;
+	}
+	if (fo_net_link_is_closed(peer->link))
+		fo_net_link_open(peer->link, peer->cfg.conninfo, fo_guc_passfile, "failover",
+						 fo_net_probe_setup(), timeout_ms);
+}
+
+static void
+check_due(void *arg)
+{
+	check((FoPeer *) arg);
+}
+
+/* ---- the knock ---- */
+
+static void
+knock_due(void *arg)
+{
+	FoPeer	   *peer = arg;
+	FoMonitor  *monitor = peer->monitor;
+
+	fo_net_loop_arm(peer_loop(peer), &monitor->knock_timer,
+					fo_net_now() + FO_MS(peer_settings(peer)->connect_check_interval));
+	if (!fo_net_link_is_ready(peer->link) || fo_net_knock_is_running(monitor->knock))
+		return;
+	pg_atomic_fetch_add_u64(&fo_shared->knocks_total, 1);
+	fo_net_knock_start(monitor->knock, peer->cfg.conninfo, peer_settings(peer)->check_timeout);
+}
+
+static void
+knocked(void *arg, const FoNetError *error, int64 rtt_us)
+{
+	FoPeer	   *peer = arg;
+	FoPeerView *view = &peer->view;
+	FoTime		now = fo_net_now();
+	bool		is_silent = error->class == FO_ERROR_TIMEOUT;
+
+	if (!is_silent && view->connect_failures == 0)
+		return;
+	if (is_silent)
+	{
+		if (view->connect_failing_since == 0)
+			view->connect_failing_since = now;
+		view->connect_failures++;
+		fo_net_loop_arm(peer_loop(peer), &peer->monitor->knock_timer, now + KNOCK_AGAIN_US);
+	}
+	else
+	{
+		view->connect_failures = 0;
+		view->connect_failing_since = 0;
+	}
+	fo_coordinator_group_changed(peer->group);
+}
+
+/* ---- beginning and end ---- */
+
+/* Connects of many peers are spread out: each may cost milliseconds of our CPU. */
+static FoTime
+first_check_delay_us(const FoPeer *peer)
+{
+	const FoWorld *world = peer->group->world;
+	int64		peers_n = 0;
+	int64		spread_us;
+
+	for (int i = 0; i < world->groups_n; i++)
+		peers_n += world->groups[i]->peers_n;
+	spread_us = Min(peers_n * 2000, FO_MS(peer_settings(peer)->check_interval));
+	return peers_n < 50 ? 0 : (FoTime) (pg_prng_double(&pg_global_prng_state) * spread_us);
+}
+
+void
+fo_coordinator_monitor_start(FoPeer *peer)
+{
+	FoWorld    *world = peer->group->world;
+	FoMonitor  *monitor = MemoryContextAllocZero(peer->cxt, sizeof(FoMonitor));
+	FoLinkOwner owner = {link_ready, link_closed, peer};
+	FoTime		now = fo_net_now();
+	int64		knock_us = FO_MS(peer_settings(peer)->connect_check_interval);
+
+	peer->monitor = monitor;
+	if (peer->cfg.conninfo == NULL)
+		return;					/* its health is reported from outside */
+	peer->link = fo_net_link_create(world->loop, world->resolver, peer->cxt, peer->cfg.name, &owner);
+	monitor->knock = fo_net_knock_create(world->loop, world->resolver, peer->cxt, knocked, peer);
+	monitor->write_check = fo_coordinator_write_check_create(peer);
+	monitor->check_timer.callback = check_due;
+	monitor->check_timer.arg = peer;
+	monitor->knock_timer.callback = knock_due;
+	monitor->knock_timer.arg = peer;
+	fo_net_loop_arm(world->loop, &monitor->check_timer, now + first_check_delay_us(peer));
+	fo_net_loop_arm(world->loop, &monitor->knock_timer,
+					now + (FoTime) (pg_prng_double(&pg_global_prng_state) * knock_us));
+}
+
+void
+fo_coordinator_monitor_stop(FoPeer *peer)
+{
+	FoMonitor  *monitor = peer->monitor;
+
+	if (monitor == NULL || peer->link == NULL)
+		return;
+	fo_net_loop_disarm(peer_loop(peer), &monitor->check_timer);
+	fo_net_loop_disarm(peer_loop(peer), &monitor->knock_timer);
+	fo_coordinator_write_check_destroy(monitor->write_check);
+	fo_net_knock_destroy(monitor->knock);
+	fo_net_link_destroy(peer->link);
+	peer->link = NULL;
+}
+
+void
+fo_coordinator_monitor_reconfigure(FoPeer *peer, bool is_conninfo_changed)
+{
+	if (is_conninfo_changed)
+	{
+		fo_coordinator_monitor_stop(peer);
+		if (peer->monitor != NULL)
+			pfree(peer->monitor);
+		peer->monitor = NULL;
+		fo_coordinator_forget_evidence(peer);
+		fo_coordinator_monitor_start(peer);
+		return;
+	}
+	if (peer->link == NULL)
+		return;
+	fo_net_loop_arm(peer_loop(peer), &peer->monitor->knock_timer,
+					fo_net_now() + FO_MS(peer_settings(peer)->connect_check_interval));
+	fo_coordinator_write_check_apply(peer->monitor->write_check);
+	fo_coordinator_monitor_check_now(peer);
+}

@@ -1,0 +1,194 @@
+/*-------------------------------------------------------------------------
+ *
+ * writecheck.c
+ *		Can the primary still write?
+ *
+ * A full disk or a frozen volume leaves a server that answers every SELECT and
+ * commits nothing.  So a transactional pg_logical_emit_message, which is a few
+ * dozen bytes of WAL and needs no table, is committed (and so flushed) once
+ * per check interval, at most once a second.  It also keeps WAL moving, which
+ * makes witnesses' evidence fresh on an idle primary.
+ *
+ * Only a write that was sent and failed or hung counts.  A session that cannot
+ * be brought up says nothing about writing; the checks have their own opinion
+ * on that.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "coordinator/writecheck.h"
+#include "guc.h"
+
+#define SHORTEST_INTERVAL_MS 1000
+
+struct FoWriteCheck
+{
+	FoPeer	   *peer;
+	FoLink	   *link;
+	FoTimer		timer;
+	bool		is_on;
+	FoTime		sent_at;		/* of the write under way; 0 = none */
+};
+
+static const char *const setup[] = {
+	"SET search_path = ''",
+	"SET statement_timeout = 0",
+	"SET lock_timeout = 0",
+	"SET synchronous_commit = local",
+	NULL
+};
+
+static const char *const write_statement[] = {
+	"SELECT pg_logical_emit_message(true, 'failover', '')",
+	NULL
+};
+
+static FoLoop *
+check_loop(const FoWriteCheck *check)
+{
+	return check->peer->group->world->loop;
+}
+
+static bool
+is_wanted(const FoWriteCheck *check)
+{
+	FoPeer	   *peer = check->peer;
+
+	return peer->group->cfg.settings.write_check && fo_coordinator_primary(peer->group) == peer &&
+		fo_core_peer_answers(&peer->view) && !peer->view.observed.in_recovery;
+}
+
+static void
+schedule(FoWriteCheck *check)
+{
+	int64		interval_ms = Max(check->peer->group->cfg.settings.check_interval, SHORTEST_INTERVAL_MS);
+
+	fo_net_loop_arm(check_loop(check), &check->timer, fo_net_now() + FO_MS(interval_ms));
+}
+
+/* Note the outcome of a write that was sent at sent_at. */
+static void
+note(FoWriteCheck *check, bool is_written)
+{
+	FoPeerView *view = &check->peer->view;
+	FoTime		before = view->write_failing_since;
+
+	if (is_written)
+		view->write_failing_since = 0;
+	else if (before == 0)
+		view->write_failing_since = check->sent_at;
+	check->sent_at = 0;
+	if (before != view->write_failing_since)
+		fo_coordinator_group_changed(check->peer->group);
+}
+
+static void
+written(void *arg, const PGresult *result, const FoNetError *error, int64 rtt_us)
+{
+	FoWriteCheck *check = arg;
+
+	/* A session that ended under the write says nothing; one that did not answer in time does. */
+	if (result == NULL && error->class == FO_ERROR_RESET)
+		check->sent_at = 0;
+	else
+		note(check, result != NULL);
+	schedule(check);
+}
+
+static void
+write_now(FoWriteCheck *check)
+{
+	check->sent_at = fo_net_now();
+	fo_net_link_call(check->link, write_statement, check->peer->group->cfg.settings.check_timeout, false,
+					 written, check);
+}
+
+static void
+due(void *arg)
+{
+	FoWriteCheck *check = arg;
+
+	if (check->sent_at != 0)
+		return;
+	if (!is_wanted(check))
+		schedule(check);
+	else if (fo_net_link_is_ready(check->link))
+		write_now(check);
+	else
+	{
+		if (fo_net_link_is_closed(check->link))
+			fo_net_link_open(check->link, check->peer->cfg.conninfo, fo_guc_passfile, "failover write check",
+							 setup, check->peer->group->cfg.settings.check_timeout);
+		schedule(check);
+	}
+}
+
+static void
+ready(void *arg)
+{
+	FoWriteCheck *check = arg;
+
+	if (check->sent_at == 0)
+		write_now(check);
+}
+
+static void
+closed(void *arg, const FoNetError *error)
+{
+	FoWriteCheck *check = arg;
+
+	check->sent_at = 0;
+	if (check->is_on)
+		schedule(check);
+}
+
+FoWriteCheck *
+fo_coordinator_write_check_create(FoPeer *peer)
+{
+	FoWriteCheck *check = MemoryContextAllocZero(peer->cxt, sizeof(FoWriteCheck));
+	FoWorld    *world = peer->group->world;
+	FoLinkOwner owner = {ready, closed, check};
+
+	check->peer = peer;
+	check->timer.callback = due;
+	check->timer.arg = check;
+	check->link = fo_net_link_create(world->loop, world->resolver, peer->cxt, peer->cfg.name, &owner);
+	return check;
+}
+
+static void
+stop(FoWriteCheck *check)
+{
+	check->is_on = false;
+	check->sent_at = 0;
+	check->peer->view.write_failing_since = 0;
+	fo_net_loop_disarm(check_loop(check), &check->timer);
+	fo_net_link_forget(check->link, check);
+	if (!fo_net_link_is_closed(check->link))
+		fo_net_link_close(check->link);
+}
+
+void
+fo_coordinator_write_check_destroy(FoWriteCheck *check)
+{
+	stop(check);
+	fo_net_link_destroy(check->link);
+	pfree(check);
+}
+
+void
+fo_coordinator_write_check_apply(FoWriteCheck *check)
+{
+	bool		is_on = is_wanted(check);
+
+	if (is_on == check->is_on)
+		return;
+	if (!is_on)
+	{
+		stop(check);
+		return;
+	}
+	check->is_on = true;
+	schedule(check);
+}
