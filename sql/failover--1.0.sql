@@ -368,8 +368,8 @@ COMMENT ON COLUMN failover_settings.source IS 'default, or group: set for this g
 
 CREATE VIEW failover_downtime AS
 SELECT d.group_name, d.peer_name, d.outages, d.total, d.longest,
-       GREATEST(0.0, 1.0 OPERATOR(pg_catalog.-) EXTRACT(epoch FROM d.total)::double precision
-                OPERATOR(pg_catalog./) NULLIF(EXTRACT(epoch FROM pg_catalog.now() OPERATOR(pg_catalog.-) d.observed_since), 0)::double precision)
+       GREATEST(0.0, 1.0 OPERATOR(pg_catalog.-) (EXTRACT(epoch FROM d.total)::double precision OPERATOR(pg_catalog./)
+                NULLIF(EXTRACT(epoch FROM pg_catalog.now() OPERATOR(pg_catalog.-) d.observed_since), 0)::double precision))
        AS availability,
        d.observed_since, d.down_since
   FROM (SELECT s.group_name, s.peer_name, s.outages,
@@ -444,6 +444,22 @@ LANGUAGE c
 AS 'MODULE_PATHNAME', 'failover_wake';
 COMMENT ON FUNCTION failover_wake() IS 'makes the coordinator look at its configuration again when the transaction commits';
 
+CREATE FUNCTION failover_config_changed()
+RETURNS trigger
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'failover_config_changed';
+COMMENT ON FUNCTION failover_config_changed() IS 'as failover_wake(), for configuration that no function of the extension has written, such as a restored dump';
+
+CREATE TRIGGER failover_config_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON failover_group
+    FOR EACH STATEMENT EXECUTE FUNCTION failover_config_changed();
+COMMENT ON TRIGGER failover_config_changed ON failover_group IS 'tells the coordinator';
+CREATE TRIGGER failover_config_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON failover_peer
+    FOR EACH STATEMENT EXECUTE FUNCTION failover_config_changed();
+COMMENT ON TRIGGER failover_config_changed ON failover_peer IS 'tells the coordinator';
+CREATE TRIGGER failover_config_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON failover_setting
+    FOR EACH STATEMENT EXECUTE FUNCTION failover_config_changed();
+COMMENT ON TRIGGER failover_config_changed ON failover_setting IS 'tells the coordinator';
+
 ----------------------------------------------------------------------
 -- Privileges: nothing for PUBLIC, reading for pg_monitor.  Acting is for
 -- superusers and for whom they grant it to, function by function.
@@ -474,7 +490,8 @@ REVOKE ALL ON FUNCTION
     failover_resume(text, text),
     failover_set_maintenance(text, text, boolean, interval, text),
     failover_acknowledge(text, text),
-    failover_wake()
+    failover_wake(),
+    failover_config_changed()
 FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION

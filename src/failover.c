@@ -45,10 +45,13 @@ void		_PG_init(void);
 static void
 define_parameters(void)
 {
+	/* A session that loads the library itself comes too late for what is fixed at server start; there it just has a value. */
+	GucContext	at_start = process_shared_preload_libraries_in_progress ? PGC_POSTMASTER : PGC_SIGHUP;
+
 	DefineCustomEnumVariable("failover.role",
 							 "Selects whether this server coordinates others or is a data server.",
 							 NULL, &fo_guc_role, FO_ROLE_COORDINATOR, role_words,
-							 PGC_POSTMASTER, 0, NULL, NULL, NULL);
+							 at_start, 0, NULL, NULL, NULL);
 	DefineCustomStringVariable("failover.database",
 							   "Sets the database in which the coordinator keeps its tables.",
 							   NULL, &fo_guc_database, "postgres",
@@ -57,7 +60,7 @@ define_parameters(void)
 							"Sets the maximum number of registered peers.",
 							"Shared memory is sized by it.",
 							&fo_guc_max_peers, 256, 1, 100000,
-							PGC_POSTMASTER, 0, NULL, NULL, NULL);
+							at_start, 0, NULL, NULL, NULL);
 	DefineCustomStringVariable("failover.passfile",
 							   "Sets the libpq password file that the coordinator uses to connect to peers.",
 							   "Empty means libpq's default for the server's operating system user.",

@@ -125,6 +125,9 @@ extern void fo_api_require_idle(const FoLockedGroup *group, const char *action);
 extern void fo_api_record(const FoLockedGroup *group, const char *peer, const char *kind,
 						  const char *message, StringInfo detail, const char *reason);
 
+/* Write down that the group was inserted by this transaction; 53400 if there are too many now. */
+extern void fo_api_record_new_group(const FoLockedGroup *group);
+
 /* Name of the session user, palloc'd. */
 extern char *fo_api_session_user(void);
 

@@ -116,3 +116,27 @@ fo_api_record(const FoLockedGroup *group, const char *peer, const char *kind,
 	fo_catalog_write_event(group->name, peer, kind, FO_INFO, GetCurrentTimestamp(), sentence,
 						   detail->data, group->settings.notify_channel);
 }
+
+/* The library keeps the groups in shared memory of fixed size: one that has no room there is refused. */
+static void
+check_room(void)
+{
+	FoParams	params = {0};
+
+	if (fo_shared == NULL)
+		return;
+	fo_catalog_write("SELECT count(*) FROM %s.failover_group", &params);
+	if (fo_catalog_column_bigint(0, 1, 0) <= fo_shared->max_groups)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+			 errmsg("cannot have more than %d groups", fo_shared->max_groups),
+			 errhint("Raise failover.max_peers and restart the server.")));
+}
+
+void
+fo_api_record_new_group(const FoLockedGroup *group)
+{
+	check_room();
+	fo_api_record(group, NULL, "group_created", psprintf("group \"%s\" created", group->name), NULL, NULL);
+}

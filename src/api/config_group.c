@@ -1,14 +1,16 @@
 /*-------------------------------------------------------------------------
  *
  * config_group.c
- *		Creates and drops groups: failover_create_group, failover_drop_group,
- *		and failover_wake for the install script.
+ *		Creates and drops groups: failover_create_group, failover_drop_group.
+ *		And what makes the coordinator look: failover_wake for the install
+ *		script, failover_config_changed for the tables' triggers.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "commands/dbcommands.h"
+#include "commands/trigger.h"
 #include "miscadmin.h"
 
 #include "api/api.h"
@@ -19,6 +21,7 @@
 PG_FUNCTION_INFO_V1(failover_create_group);
 PG_FUNCTION_INFO_V1(failover_drop_group);
 PG_FUNCTION_INFO_V1(failover_wake);
+PG_FUNCTION_INFO_V1(failover_config_changed);
 
 static void
 check_kind(const char *kind)
@@ -35,23 +38,6 @@ check_kind(const char *kind)
 			 errhint("Allowed values: streaming, service.")));
 }
 
-/* Nobody's group may be lost silently because shared memory has no room for it. */
-static void
-check_room(void)
-{
-	FoParams	params = {0};
-
-	if (fo_shared == NULL)
-		return;
-	fo_catalog_write("SELECT count(*) FROM %s.failover_group", &params);
-	if (fo_catalog_column_bigint(0, 1, 0) <= fo_shared->max_groups)
-		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-			 errmsg("cannot have more than %d groups", fo_shared->max_groups),
-			 errhint("Raise failover.max_peers and restart the server.")));
-}
-
 Datum
 failover_create_group(PG_FUNCTION_ARGS)
 {
@@ -65,9 +51,8 @@ failover_create_group(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 errmsg("group \"%s\" already exists", name)));
-	check_room();
 	fo_api_lock_group(name, &group);
-	fo_api_record(&group, NULL, "group_created", psprintf("group \"%s\" created", name), NULL, NULL);
+	fo_api_record_new_group(&group);
 	fo_api_change_end();
 	PG_RETURN_VOID();
 }
@@ -130,4 +115,19 @@ failover_wake(PG_FUNCTION_ARGS)
 				 errhint("Set failover.database to \"%s\" and reload the configuration.", database)));
 	fo_shared_config_changed();
 	PG_RETURN_VOID();
+}
+
+/*
+ * Statement trigger of the configuration tables.  The functions say so
+ * themselves; a dump that is restored, or a DBA with an UPDATE, does not.
+ */
+Datum
+failover_config_changed(PG_FUNCTION_ARGS)
+{
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function \"%s\" must be called as a trigger", "failover_config_changed")));
+	fo_shared_config_changed();
+	return PointerGetDatum(NULL);
 }

@@ -171,6 +171,7 @@ failover_register(PG_FUNCTION_ARGS)
 	bool		is_promotable = fo_api_arg_bool(fcinfo, 6, "promotable");
 	FoLockedGroup group;
 	PeerChange	change;
+	bool		is_new_group;
 
 	if (PG_ARGISNULL(2))
 		ereport(ERROR,
@@ -184,8 +185,10 @@ failover_register(PG_FUNCTION_ARGS)
 	change.is_promotable = &is_promotable;
 
 	fo_api_change_begin();
-	fo_api_insert_group(group_name, fo_core_group_kind_name(FO_KIND_STREAMING));
+	is_new_group = fo_api_insert_group(group_name, fo_core_group_kind_name(FO_KIND_STREAMING));
 	fo_api_lock_group(group_name, &group);
+	if (is_new_group)
+		fo_api_record_new_group(&group);
 	insert_peer(&group, peer, &change);
 	check_room();
 	warn_if_same_server(&group, peer, change.conninfo);

@@ -296,11 +296,9 @@ describe(const FoSettingDef *def)
 Datum
 failover_setting_definitions(PG_FUNCTION_ARGS)
 {
-	FoSettings	defaults;
 	int			i;
 
 	InitMaterializedSRF(fcinfo, 0);
-	fo_core_settings_init(&defaults);
 	for (i = 0; i < fo_core_settings_n; i++)
 	{
 		const FoSettingDef *def = &fo_core_settings[i];
@@ -308,7 +306,7 @@ failover_setting_definitions(PG_FUNCTION_ARGS)
 
 		fo_api_row_text(&row, def->name);
 		fo_api_row_text(&row, def->unit);
-		fo_api_row_string(&row, fo_catalog_setting_format(&defaults, def));
+		fo_api_row_string(&row, def->default_text);
 		put_bound(&row, def, def->min_value);
 		put_bound(&row, def, def->max_value);
 		fo_api_row_bool(&row, def->is_secret);

@@ -33,6 +33,7 @@ static const char *const redundancy_names[FO_REDUNDANCY_N] = {
 
 static const char *const block_names[FO_BLOCK_N] = {
 	[FO_BLOCK_NOT] = NULL,
+	[FO_BLOCK_COORDINATOR] = "coordinator",
 	[FO_BLOCK_OPERATION] = "operation",
 	[FO_BLOCK_PAUSE] = "pause",
 	[FO_BLOCK_MAINTENANCE] = "maintenance",
@@ -302,8 +303,12 @@ judge_state(const FoSummary *summary, const FoSummaryInput *input)
 }
 
 static FoBlock
-find_block(const FoGroupView *group)
+find_block(const FoSummaryInput *input)
 {
+	const FoGroupView *group = input->group;
+
+	if (input->unknown_reason != NULL)
+		return FO_BLOCK_COORDINATOR;
 	if (group->is_operation_running)
 		return FO_BLOCK_OPERATION;
 	if (group->is_paused)
@@ -329,5 +334,5 @@ fo_core_summarize(const FoSummaryInput *input, FoSummary *summary)
 	count_peers(summary, input);
 	explain(summary, input);
 	summary->state = judge_state(summary, input);
-	summary->blocked_by = find_block(input->group);
+	summary->blocked_by = find_block(input);
 }

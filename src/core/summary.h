@@ -47,6 +47,7 @@ typedef enum FoRedundancy
 typedef enum FoBlock
 {
 	FO_BLOCK_NOT = 0,
+	FO_BLOCK_COORDINATOR,		/* nobody looks */
 	FO_BLOCK_OPERATION,			/* one is running */
 	FO_BLOCK_PAUSE,
 	FO_BLOCK_MAINTENANCE,		/* of the primary */
