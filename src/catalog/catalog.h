@@ -148,7 +148,7 @@ extern int64 fo_catalog_next_event_id(void);
 
 typedef enum FoSeverity { FO_DEBUG, FO_INFO, FO_NOTICE, FO_WARNING, FO_SEVERE } FoSeverity;
 
-/* group, peer and detail (jsonb as text) may be NULL.  Notifies channel (NULL or '' = nobody) with a small JSON on commit. */
+/* group, peer and detail (jsonb as text) may be NULL.  Notifies channel (NULL or '' = nobody) with a small JSON on commit, or a little later where that would block the worker. */
 extern void fo_catalog_write_event(const char *group, const char *peer, const char *kind, FoSeverity severity,
 								   TimestampTz at, const char *message, const char *detail, const char *channel);
 

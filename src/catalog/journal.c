@@ -17,27 +17,19 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "commands/async.h"
 #include "commands/sequence.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "utils/datetime.h"
-#include "utils/fmgroids.h"
 #include "utils/json.h"
 #include "utils/lsyscache.h"
 
 #include "catalog/internal.h"
+#include "catalog/notify.h"
 #include "catalog/rows.h"
 
 /* Escaped as JSON a byte becomes six at worst: with the names this stays under the 8000 bytes of a payload. */
 #define NOTIFY_MESSAGE_MAX 1000
-
-/*
- * Above this share of the notification queue we go silent: a listener that
- * sleeps in a transaction may fill it, and a full queue would make the commits
- * of a failover fail.
- */
-#define NOTIFY_QUEUE_MAX 0.75
 
 static const char *
 severity_name(FoSeverity severity)
@@ -85,16 +77,6 @@ append_member(StringInfo json, const char *key, const char *value, int max)
 		escape_json(json, pnstrdup(value, pg_mbcliplen(value, strlen(value), max)));
 }
 
-static bool
-is_notify_possible(const char *channel)
-{
-	if (channel == NULL || channel[0] == '\0')
-		return false;
-	if (strlen(channel) >= NAMEDATALEN)
-		return false;			/* NOTIFY would refuse it, and our commit with it */
-	return DatumGetFloat8(OidFunctionCall0(F_PG_NOTIFICATION_QUEUE_USAGE)) < NOTIFY_QUEUE_MAX;
-}
-
 /* Goes out when the transaction commits. */
 static void
 notify(const char *channel, int64 event_id, TimestampTz at, const char *group, const char *peer,
@@ -103,7 +85,7 @@ notify(const char *channel, int64 event_id, TimestampTz at, const char *group, c
 	StringInfoData json;
 	char		at_text[MAXDATELEN + 1];
 
-	if (!is_notify_possible(channel))
+	if (channel == NULL || channel[0] == '\0')
 		return;
 
 	JsonEncodeDateTime(at_text, TimestampTzGetDatum(at), TIMESTAMPTZOID, NULL);
@@ -115,7 +97,7 @@ notify(const char *channel, int64 event_id, TimestampTz at, const char *group, c
 	append_member(&json, "severity", severity_name(severity), NAMEDATALEN);
 	append_member(&json, "message", message, NOTIFY_MESSAGE_MAX);
 	appendStringInfoChar(&json, '}');
-	Async_Notify(channel, json.data);
+	fo_catalog_notify(channel, json.data);
 	pfree(json.data);
 }
 

@@ -33,6 +33,7 @@
 #include "utils/snapmgr.h"
 
 #include "catalog/internal.h"
+#include "catalog/notify.h"
 
 /* The worker gives up on a lock that somebody else keeps; its turn is tried again later. */
 #define WORKER_LOCK_TIMEOUT "1s"
@@ -158,6 +159,7 @@ fo_catalog_worker_init(void)
 	override("default_transaction_read_only", "off");
 	override("default_transaction_deferrable", "off");
 	override("row_security", "off");
+	fo_catalog_notify_as_worker();
 }
 
 bool
@@ -176,6 +178,7 @@ fo_catalog_begin(const char *activity)
 	}
 
 	caller_context = context;
+	fo_catalog_notify_begin();
 	SPI_connect();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	pgstat_report_activity(STATE_RUNNING, activity);
@@ -185,9 +188,13 @@ fo_catalog_begin(const char *activity)
 void
 fo_catalog_end(void)
 {
+	bool		is_notified;
+
 	SPI_finish();
 	PopActiveSnapshot();
+	is_notified = fo_catalog_notify_send();
 	CommitTransactionCommand();
+	fo_catalog_notify_committed(is_notified);
 	MemoryContextSwitchTo(caller_context);
 
 	pgstat_report_stat(true);
