@@ -51,47 +51,29 @@ const FoStrategyDef fo_core_strategies[FO_STRATEGY_N] = {
 	{"most_advanced", "Promotes the standby that has received the most.", score_most_advanced},
 };
 
+static const char *const exclusion_names[FO_EXCLUDED_N] = {
+	[FO_EXCLUDED_NOT] = "eligible",
+	[FO_EXCLUDED_PRIMARY] = "primary",
+	[FO_EXCLUDED_UNREACHABLE] = "unreachable",
+	[FO_EXCLUDED_NOT_STANDBY] = "not_standby",
+	[FO_EXCLUDED_NOT_PROMOTABLE] = "not_promotable",
+	[FO_EXCLUDED_MAINTENANCE] = "maintenance",
+	[FO_EXCLUDED_SYSTEM] = "system",
+	[FO_EXCLUDED_HISTORY] = "history",
+	[FO_EXCLUDED_NOT_RECEIVING] = "not_receiving",
+	[FO_EXCLUDED_ARCHIVE_ONLY] = "archive_only",
+	[FO_EXCLUDED_REPLAY_PAUSED] = "replay_paused",
+	[FO_EXCLUDED_DELAYED] = "delayed",
+	[FO_EXCLUDED_LAG] = "lag",
+	[FO_EXCLUDED_SYNC] = "sync",
+	[FO_EXCLUDED_CREDENTIAL] = "credential",
+	[FO_EXCLUDED_TARGET] = "target",
+};
+
 const char *
 fo_core_exclusion_name(FoExclusion exclusion)
 {
-	switch (exclusion)
-	{
-		case FO_EXCLUDED_NOT:
-			return "eligible";
-		case FO_EXCLUDED_PRIMARY:
-			return "primary";
-		case FO_EXCLUDED_UNREACHABLE:
-			return "unreachable";
-		case FO_EXCLUDED_NOT_STANDBY:
-			return "not_standby";
-		case FO_EXCLUDED_NOT_PROMOTABLE:
-			return "not_promotable";
-		case FO_EXCLUDED_MAINTENANCE:
-			return "maintenance";
-		case FO_EXCLUDED_SYSTEM:
-			return "system";
-		case FO_EXCLUDED_HISTORY:
-			return "history";
-		case FO_EXCLUDED_NOT_RECEIVING:
-			return "not_receiving";
-		case FO_EXCLUDED_ARCHIVE_ONLY:
-			return "archive_only";
-		case FO_EXCLUDED_REPLAY_PAUSED:
-			return "replay_paused";
-		case FO_EXCLUDED_DELAYED:
-			return "delayed";
-		case FO_EXCLUDED_LAG:
-			return "lag";
-		case FO_EXCLUDED_SYNC:
-			return "sync";
-		case FO_EXCLUDED_CREDENTIAL:
-			return "credential";
-		case FO_EXCLUDED_TARGET:
-			return "target";
-		case FO_EXCLUDED_N:
-			break;
-	}
-	return "unknown";
+	return exclusion >= FO_EXCLUDED_NOT && exclusion < FO_EXCLUDED_N ? exclusion_names[exclusion] : "unknown";
 }
 
 static uint32_t
@@ -251,6 +233,19 @@ is_in_zone(const Ranking *ranking, int index)
 		&& strcmp(ranking->primary->zone, ranking->group->peers[index].zone) == 0;
 }
 
+static void
+explain_lag(const FoCandidate *candidate, FoText *text)
+{
+	if (candidate->lag_bytes < 0)
+	{
+		fo_core_text_add(text, "has no known position");
+		return;
+	}
+	fo_core_text_add(text, "is ");
+	fo_core_text_add_size(text, candidate->lag_bytes);
+	fo_core_text_add(text, " behind, over max_lag");
+}
+
 /* Why a peer is excluded, as a phrase that follows its name. */
 static void
 explain_exclusion(const Ranking *ranking, const FoCandidate *candidate, FoText *text)
@@ -310,14 +305,7 @@ explain_exclusion(const Ranking *ranking, const FoCandidate *candidate, FoText *
 			fo_core_text_add_duration(text, FO_MS(peer->observed.apply_delay_ms));
 			break;
 		case FO_EXCLUDED_LAG:
-			if (candidate->lag_bytes < 0)
-			{
-				fo_core_text_add(text, "has no known position");
-				break;
-			}
-			fo_core_text_add(text, "is ");
-			fo_core_text_add_size(text, candidate->lag_bytes);
-			fo_core_text_add(text, " behind, over max_lag");
+			explain_lag(candidate, text);
 			break;
 		case FO_EXCLUDED_SYNC:
 			fo_core_text_add(text, ranking->proof == FO_SYNC_PROOF_UNCOVERED
@@ -491,4 +479,15 @@ fo_core_best_candidate(const FoGroupView *group, const FoCandidateOptions *optio
 	best->rank = 1;
 	explain(&ranking, best);
 	return eligible_n;
+}
+
+void
+fo_core_examine_candidate(const FoGroupView *group, const FoCandidateOptions *options,
+						  int index, FoCandidate *out)
+{
+	Ranking		ranking;
+
+	begin_ranking(&ranking, group, options);
+	examine(&ranking, index, out);
+	explain(&ranking, out);
 }

@@ -87,4 +87,8 @@ extern int	fo_core_rank_candidates(const FoGroupView *group, const FoCandidateOp
 extern int	fo_core_best_candidate(const FoGroupView *group, const FoCandidateOptions *options,
 								   FoCandidate *best);
 
+/* One peer of the group, without its rank. */
+extern void fo_core_examine_candidate(const FoGroupView *group, const FoCandidateOptions *options,
+									  int index, FoCandidate *out);
+
 #endif							/* FO_CORE_CANDIDATE_H */

@@ -11,6 +11,9 @@
  * first gate that holds turns the verdict into "hold", and the situation's
  * rule stays visible in situation_rule.
  *
+ * Numbers are part of the product: they are stored with every event.  A number
+ * is never given to another rule; numbers ascend in the order of trial.
+ *
  *-------------------------------------------------------------------------
  */
 #ifndef FO_CORE_VERDICT_H
@@ -32,7 +35,7 @@ typedef enum FoVerdictKind
 	FO_VERDICT_N
 } FoVerdictKind;
 
-#define FO_RULE_GATES 50
+#define FO_RULE_GATES 100
 
 /* What a standby's present view of the primary is worth. */
 typedef enum FoWitness
@@ -53,7 +56,7 @@ typedef struct FoEvidence
 	int32_t		receiving;
 	int32_t		stale;
 	int32_t		lost;
-	int32_t		unheard;
+	int32_t		unheard;		/* those among them that have not answered for too long to wait for, too */
 	int32_t		eligible;		/* candidates */
 	int64_t		silent_ms;		/* how long the primary has been failing; 0 = it answers */
 } FoEvidence;
@@ -63,7 +66,7 @@ typedef struct FoVerdict
 	FoVerdictKind kind;
 	int32_t		rule;			/* the rule that decided */
 	int32_t		situation_rule; /* what the evidence alone says; = rule unless a gate held */
-	int32_t		peer;			/* index of whom it is about: ASK whom, FENCE whom, ADOPT whom; else the primary; -1 = nobody */
+	int32_t		peer;			/* index of whom it is about: ASK whom, FENCE whom, ADOPT whom, ALERT about whom; else the primary; -1 = nobody */
 	int32_t		candidate;		/* index of whom a failover would promote; -1 = nobody */
 	char		reason[FO_SENTENCE_LEN];	/* for the operator */
 	FoEvidence	evidence;
@@ -75,7 +78,7 @@ typedef struct FoRule
 	int32_t		number;
 	const char *condition;		/* one phrase for failover_rules() */
 	FoVerdictKind verdict;
-	const char *reason;			/* sentence shown; %p, %c, %w, %t are filled in by the verdict */
+	const char *reason;			/* sentence shown, with %p primary, %c candidate, %w the other peer it is about, %t a time, %x why nobody is eligible */
 } FoRule;
 
 extern const char *fo_core_verdict_name(FoVerdictKind kind);
