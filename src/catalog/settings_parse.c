@@ -84,11 +84,20 @@ list_words(const FoSettingDef *def)
 	return list.data;
 }
 
+/* The range, and the units that the numbers may have. */
 static char *
 describe_range(const FoSettingDef *def)
 {
-	return psprintf("Values from %s to %s are allowed.",
-					format_number(def, def->min_value), format_number(def, def->max_value));
+	StringInfoData text;
+	const Unit *units = units_of(def);
+
+	initStringInfo(&text);
+	appendStringInfo(&text, "Values from %s to %s are allowed",
+					 format_number(def, def->min_value), format_number(def, def->max_value));
+	for (int i = 0; units != plain && units[i].name; i++)
+		appendStringInfo(&text, "%s%s", i > 0 ? ", " : "; units are ", units[i].name);
+	appendStringInfoChar(&text, '.');
+	return text.data;
 }
 
 /* A number with a unit or without.  *hint says which units there are. */
