@@ -12,7 +12,13 @@
  * are sent one after the other in order; when the link closes, every queued
  * call is told so, in order, before on_closed.
  *
- * A link that is open watches its socket for EOF also while idle.
+ * A link that is open watches its socket for EOF also while idle.  What the
+ * server said before it hung up is in the error that on_closed gets: sqlstate
+ * 57P01 is an orderly shutdown (class SHUTTING_DOWN), 57P02 a crash (RESET).
+ *
+ * No function below calls back before it returns.  A callback may do anything
+ * to the link that calls it: call, close, reopen or destroy it, and delete the
+ * memory context it lives in.
  *
  *-------------------------------------------------------------------------
  */
@@ -52,6 +58,8 @@ typedef struct FoLinkOwner
 /* A link that is CLOSED.  name (for messages) is copied. */
 extern FoLink *fo_net_link_create(FoLoop *loop, FoResolver *resolver, MemoryContext cxt,
 								  const char *name, const FoLinkOwner *owner);
+
+/* Close and free at once, also from its own callbacks.  Calls that wait are dropped: their callbacks are not called. */
 extern void fo_net_link_destroy(FoLink *link);
 
 /*
@@ -65,7 +73,7 @@ extern void fo_net_link_destroy(FoLink *link);
 extern void fo_net_link_open(FoLink *link, const char *conninfo, const char *passfile,
 							 const char *application_name, const char *const *setup, int64 timeout_ms);
 
-/* Close at once and quietly; queued calls are told (class RESET), on_closed is not called. */
+/* Close at once and quietly; queued calls are told in the next turn (class RESET), on_closed is not called. */
 extern void fo_net_link_close(FoLink *link);
 
 extern bool fo_net_link_is_closed(const FoLink *link);
@@ -90,8 +98,20 @@ extern void fo_net_link_call_prepared(FoLink *link, const char *statement_name, 
 /* Forget every call with this callback argument; their callbacks are not called. The one in flight is drained silently. */
 extern void fo_net_link_forget(FoLink *link, void *arg);
 
-/* Classify an error by its SQLSTATE, errno-bearing libpq text, or both. */
+/* ---- error.c ---- */
+
+/*
+ * Classify an error by its SQLSTATE or, where there is none, by libpq's text.
+ * An SQLSTATE of 57P01 is an orderly shutdown; a session that says it because
+ * its postmaster has died is shown as 57P02 (crash).
+ */
 extern void fo_net_error_from_result(FoNetError *error, const PGresult *result);
 extern void fo_net_error_from_conn(FoNetError *error, PGconn *conn);
+
+/* An error of our own; formatted, cleaned, cut. */
+extern void fo_net_error_set(FoNetError *error, FoErrorClass class, const char *format,...) pg_attribute_printf(3, 4);
+
+/* Make a peer's text safe to show and store: one line, no control characters, valid in our encoding. */
+extern void fo_net_clean_text(char *text);
 
 #endif							/* FO_NET_LINK_H */

@@ -24,8 +24,9 @@ extern bool fo_net_host_is_numeric(const char *host);
 
 /*
  * Resolve.  The callback is called exactly once, from the loop or, for an
- * answer at hand (/etc/hosts), before this returns; never after a cancel.
- * Deadlines are the caller's.
+ * answer at hand (/etc/hosts, or one given a moment ago), before this returns:
+ * then NULL is returned.  Never after a cancel; the resolution is no longer
+ * valid once the callback has been called.  Deadlines are the caller's.
  */
 extern FoResolution *fo_net_resolve(FoResolver *resolver, const char *host, FoResolvedCallback callback, void *arg);
 extern void fo_net_resolve_cancel(FoResolution *resolution);

@@ -1,0 +1,374 @@
+/*-------------------------------------------------------------------------
+ *
+ * probe.c
+ *		The status query and the reading of its row.
+ *
+ * It runs once per check interval on every peer, so it is lean: prepared once
+ * per session, one row, no view that joins pg_stat_activity (that costs the
+ * peer time in proportion to its backends).
+ *
+ * One statement serves every role and every server from 13 to 18.  Settings
+ * that only members of pg_read_all_settings may see are read inside a CASE,
+ * which evaluates its branch only if the role is one; statistics functions
+ * show other roles NULL, and is_privileged tells the reader that these NULLs
+ * mean "not allowed to know".
+ *
+ * Whether the server is in recovery is asked once, in a subquery that the
+ * planner may not flatten (the function is volatile): a promotion in the middle of the query
+ * cannot make the columns of one row contradict each other.
+ *
+ * The timeline comes from the WAL position, since the control file shows the
+ * one of the last checkpoint, which lags behind a promotion; it is consulted
+ * only by a standby that has no walreceiver.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "lib/stringinfo.h"
+
+#include "net/probe.h"
+
+/* The columns of the status query, in order. */
+typedef enum FoColumn
+{
+	COL_IN_RECOVERY = 0,
+	COL_TIMELINE,
+	COL_LSN,
+	COL_REPLAY_LSN,
+	COL_SYSTEM_IDENTIFIER,
+	COL_RECEIVER_PID,
+	COL_RECEIVER_STATUS,
+	COL_RECEIVER_TIMELINE,
+	COL_MESSAGE_AGE,
+	COL_UPSTREAM_HOST,
+	COL_UPSTREAM_PORT,
+	COL_STREAMING_STANDBYS,
+	COL_SYNC_STANDBYS,
+	COL_CONNECTIONS,
+	COL_REPLAY_PAUSED,
+	COL_APPLY_DELAY,
+	COL_STARTED_AT,
+	COL_SERVER_VERSION,
+	COL_READ_ONLY,
+	COL_PRIVILEGED,
+	COL_PRIMARY_CONNINFO,
+	COL_SLOT_NAME,
+	COL_SYNC_NAMES,
+	COL_CLUSTER_NAME,
+	COL_N
+} FoColumn;
+
+/* LSNs leave as decimal numbers, times in microseconds: nothing depends on DateStyle or IntervalStyle. */
+#define STATUS_QUERY \
+	"SELECT s.rec," \
+	" CASE WHEN NOT s.rec THEN ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int8" \
+	"  WHEN r.received_tli > 0 THEN r.received_tli" \
+	"  ELSE GREATEST((SELECT timeline_id FROM pg_control_checkpoint())," \
+	"   (SELECT min_recovery_end_timeline FROM pg_control_recovery())) END," \
+	" CASE WHEN s.rec THEN GREATEST(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn())" \
+	"  ELSE pg_current_wal_flush_lsn() END - '0/0'::pg_lsn," \
+	" CASE WHEN s.rec THEN pg_last_wal_replay_lsn() - '0/0'::pg_lsn END," \
+	" (SELECT system_identifier FROM pg_control_system())," \
+	" r.pid, r.status, r.received_tli," \
+	" (extract(epoch FROM clock_timestamp() - r.last_msg_receipt_time) * 1000000)::int8," \
+	" r.sender_host, r.sender_port," \
+	" w.streaming, w.sync," \
+	" CASE WHEN $1 THEN (SELECT count(datid) FROM pg_stat_get_activity(NULL)) END," \
+	" CASE WHEN s.rec THEN pg_is_wal_replay_paused() ELSE false END," \
+	" (extract(epoch FROM current_setting('recovery_min_apply_delay')::interval) * 1000)::int8," \
+	" (extract(epoch FROM pg_postmaster_start_time() - '2000-01-01 00:00:00+00'::timestamptz) * 1000000)::int8," \
+	" current_setting('server_version_num')," \
+	" current_setting('default_transaction_read_only')::bool," \
+	" s.priv," \
+	" CASE WHEN s.priv THEN current_setting('primary_conninfo') END," \
+	" current_setting('primary_slot_name')," \
+	" current_setting('synchronous_standby_names')," \
+	" current_setting('cluster_name')" \
+	" FROM (SELECT pg_is_in_recovery() AS rec," \
+	"  pg_has_role('pg_read_all_settings', 'USAGE') AND pg_has_role('pg_read_all_stats', 'USAGE') AS priv" \
+	"  OFFSET 0) s" \
+	" LEFT JOIN pg_stat_get_wal_receiver() r ON true" \
+	" CROSS JOIN (SELECT count(*) FILTER (WHERE state = 'streaming') AS streaming," \
+	"  count(*) FILTER (WHERE state = 'streaming' AND sync_state IN ('sync', 'quorum')) AS sync" \
+	"  FROM pg_stat_get_wal_senders()) w"
+
+/*
+ * One string, hence one round trip.  idle_session_timeout exists since 14.
+ * force_generic_plan: the only parameter does not matter to the planner.
+ */
+static const char *const setup_statements[] = {
+	"SET search_path = '';"
+	" SET statement_timeout = '60s';"
+	" SET lock_timeout = '5s';"
+	" SET idle_in_transaction_session_timeout = '60s';"
+	" SET synchronous_commit = local;"
+	" SET plan_cache_mode = force_generic_plan;"
+	" SELECT set_config('idle_session_timeout', '0', false)"
+	" WHERE current_setting('idle_session_timeout', true) IS NOT NULL;"
+	" PREPARE " FO_PROBE_STATEMENT " (bool) AS " STATUS_QUERY,
+	NULL
+};
+
+const char *const *
+fo_net_probe_setup(void)
+{
+	return setup_statements;
+}
+
+void
+fo_net_probe_call(FoLink *link, bool with_connections, int64 timeout_ms,
+				  FoCallCallback callback, void *arg)
+{
+	const char *params[1];
+
+	params[0] = with_connections ? "t" : "f";
+	fo_net_link_call_prepared(link, FO_PROBE_STATEMENT, 1, params, timeout_ms, callback, arg);
+}
+
+/* ---- values of the row ---- */
+
+static const char *
+text_of(const PGresult *result, FoColumn column)
+{
+	return PQgetisnull(result, 0, column) ? NULL : PQgetvalue(result, 0, column);
+}
+
+static bool
+bool_of(const PGresult *result, FoColumn column)
+{
+	const char *text = text_of(result, column);
+
+	return text != NULL && text[0] == 't';
+}
+
+/* A number between low and high; missing if NULL.  Clears *is_good if it is anything else. */
+static int64
+number_of(const PGresult *result, FoColumn column, int64 low, int64 high, int64 missing, bool *is_good)
+{
+	const char *text = text_of(result, column);
+	char	   *end;
+	long long	value;
+
+	if (text == NULL)
+		return missing;
+	errno = 0;
+	value = strtoll(text, &end, 10);
+	if (errno != 0 || end == text || *end != '\0' || value < low || value > high)
+	{
+		*is_good = false;
+		return missing;
+	}
+	return value;
+}
+
+/* As number_of, for the whole range of an unsigned 64-bit number; 0 if NULL. */
+static uint64
+position_of(const PGresult *result, FoColumn column, bool *is_good)
+{
+	const char *text = text_of(result, column);
+	char	   *end;
+	unsigned long long value;
+
+	if (text == NULL)
+		return 0;
+	errno = 0;
+	value = strtoull(text, &end, 10);
+	if (errno != 0 || end == text || *end != '\0' || *text == '-')
+	{
+		*is_good = false;
+		return 0;
+	}
+	return value;
+}
+
+/* pg_control_system() shows the identifier as a signed number. */
+static uint64
+identifier_of(const PGresult *result, bool *is_good)
+{
+	return (uint64) number_of(result, COL_SYSTEM_IDENTIFIER, PG_INT64_MIN, PG_INT64_MAX, 0, is_good);
+}
+
+/* A peer's text, made fit for our tables and cut. */
+static void
+copy_name(char *to, size_t size, const char *from)
+{
+	char	   *copy = pstrdup(from ? from : "");
+
+	fo_net_clean_text(copy);
+	fo_core_copy_text(to, size, copy);
+	pfree(copy);
+}
+
+static FoReceiver
+receiver_of(const PGresult *result)
+{
+	const char *status = text_of(result, COL_RECEIVER_STATUS);
+
+	if (text_of(result, COL_RECEIVER_PID) == NULL)
+		return FO_RECEIVER_NONE;
+	if (status == NULL)
+		return FO_RECEIVER_STARTING;
+	if (strcmp(status, "streaming") == 0)
+		return FO_RECEIVER_STREAMING;
+	if (strcmp(status, "waiting") == 0)
+		return FO_RECEIVER_WAITING;
+	if (strcmp(status, "stopped") == 0)
+		return FO_RECEIVER_NONE;
+	return FO_RECEIVER_STARTING;
+}
+
+/* ---- primary_conninfo ---- */
+
+static bool
+is_one_of(const char *word, const char *const *words)
+{
+	for (; *words != NULL; words++)
+	{
+		if (strcmp(word, *words) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* keyword='value', quoted as libpq reads it. */
+static void
+append_option(StringInfo to, const char *keyword, const char *value)
+{
+	if (to->len > 0)
+		appendStringInfoChar(to, ' ');
+	appendStringInfo(to, "%s='", keyword);
+	for (; *value != '\0'; value++)
+	{
+		if (*value == '\'' || *value == '\\')
+			appendStringInfoChar(to, '\\');
+		appendStringInfoChar(to, *value);
+	}
+	appendStringInfoChar(to, '\'');
+}
+
+/*
+ * Take a primary_conninfo apart: has it a password, what does the standby call
+ * itself, and what of it must be kept when it is pointed at somebody else.
+ * One that our libpq cannot read (options of a newer server) yields no
+ * template, and counts as carrying a password if that word is in it.
+ */
+static void
+read_upstream(const char *conninfo, FoObservation *observed, char **template_conninfo)
+{
+	static const char *const secrets[] = {"password", "sslpassword", "oauth_client_secret", NULL};
+	static const char *const places[] = {"host", "hostaddr", "port", "target_session_attrs",
+	"load_balance_hosts", "service", NULL};
+	PQconninfoOption *options;
+	StringInfoData kept;
+
+	if (conninfo == NULL || *conninfo == '\0')
+		return;
+	options = PQconninfoParse(conninfo, NULL);
+	if (options == NULL)
+	{
+		observed->has_upstream_password = strstr(conninfo, "password") != NULL;
+		return;
+	}
+	initStringInfo(&kept);
+	for (PQconninfoOption *option = options; option->keyword != NULL; option++)
+	{
+		if (option->val == NULL || *option->val == '\0')
+			continue;
+		if (is_one_of(option->keyword, secrets))
+		{
+			observed->has_upstream_password = true;
+			continue;
+		}
+		if (is_one_of(option->keyword, places))
+			continue;
+		if (strcmp(option->keyword, "application_name") == 0)
+			copy_name(observed->application_name, FO_NAME_LEN, option->val);
+		append_option(&kept, option->keyword, option->val);
+	}
+	PQconninfoFree(options);
+	fo_net_clean_text(kept.data);
+	if (template_conninfo != NULL)
+		*template_conninfo = kept.data;
+	else
+		pfree(kept.data);
+}
+
+/* Everything that has to do with whom the peer follows. */
+static void
+read_following(const PGresult *result, FoObservation *observed, char **upstream_conninfo, char **slot_name)
+{
+	const char *conninfo = text_of(result, COL_PRIMARY_CONNINFO);
+	const char *slot = text_of(result, COL_SLOT_NAME);
+	const char *cluster_name = text_of(result, COL_CLUSTER_NAME);
+
+	if (upstream_conninfo != NULL)
+		*upstream_conninfo = NULL;
+	if (slot_name != NULL)
+		*slot_name = slot != NULL && *slot != '\0' ? pstrdup(slot) : NULL;
+	copy_name(observed->upstream_host, FO_NAME_LEN, text_of(result, COL_UPSTREAM_HOST));
+	read_upstream(conninfo, observed, upstream_conninfo);
+	observed->is_archive_only = observed->in_recovery && conninfo != NULL && *conninfo == '\0';
+
+	/* As the walreceiver itself falls back. */
+	if (observed->application_name[0] == '\0')
+		copy_name(observed->application_name, FO_NAME_LEN,
+				  cluster_name != NULL && *cluster_name != '\0' ? cluster_name : "walreceiver");
+}
+
+/* Numbers and flags.  False if one is not what its column should hold. */
+static bool
+read_numbers(const PGresult *result, FoObservation *observed)
+{
+	bool		is_good = true;
+
+	observed->in_recovery = bool_of(result, COL_IN_RECOVERY);
+	observed->timeline = (uint32) number_of(result, COL_TIMELINE, 0, PG_UINT32_MAX, 0, &is_good);
+	observed->lsn = position_of(result, COL_LSN, &is_good);
+	observed->replay_lsn = position_of(result, COL_REPLAY_LSN, &is_good);
+	observed->system_identifier = identifier_of(result, &is_good);
+	observed->receiver = receiver_of(result);
+	observed->receiver_timeline = (uint32) number_of(result, COL_RECEIVER_TIMELINE, 0, PG_UINT32_MAX, 0, &is_good);
+	observed->message_age_us = number_of(result, COL_MESSAGE_AGE, PG_INT64_MIN, PG_INT64_MAX, -1, &is_good);
+	observed->upstream_port = (int32) number_of(result, COL_UPSTREAM_PORT, -1, PG_INT32_MAX, 0, &is_good);
+	observed->streaming_standbys = (int32) number_of(result, COL_STREAMING_STANDBYS, 0, PG_INT32_MAX, 0, &is_good);
+	observed->sync_standbys = (int32) number_of(result, COL_SYNC_STANDBYS, 0, PG_INT32_MAX, 0, &is_good);
+	observed->connections = (int32) number_of(result, COL_CONNECTIONS, 0, PG_INT32_MAX, observed->connections, &is_good);
+	observed->is_replay_paused = bool_of(result, COL_REPLAY_PAUSED);
+	observed->apply_delay_ms = number_of(result, COL_APPLY_DELAY, 0, PG_INT64_MAX, 0, &is_good);
+	observed->started_at = number_of(result, COL_STARTED_AT, PG_INT64_MIN, PG_INT64_MAX, 0, &is_good);
+	observed->server_version = (int32) number_of(result, COL_SERVER_VERSION, 0, PG_INT32_MAX, 0, &is_good);
+	observed->is_read_only = bool_of(result, COL_READ_ONLY);
+	observed->is_privileged = bool_of(result, COL_PRIVILEGED);
+
+	/* A clock that was set back since the message: as good as none. */
+	if (observed->message_age_us < -1)
+		observed->message_age_us = 0;
+	return is_good && !PQgetisnull(result, 0, COL_IN_RECOVERY);
+}
+
+bool
+fo_net_probe_read(const PGresult *result, FoTime now, FoObservation *observed,
+				  char **upstream_conninfo, char **slot_name, FoNetError *error)
+{
+	FoObservation fresh = {0};
+
+	if (PQntuples(result) != 1 || PQnfields(result) != COL_N)
+	{
+		fo_net_error_set(error, FO_ERROR_PROTOCOL, "its answer to the status query has %d rows of %d columns",
+						 PQntuples(result), PQnfields(result));
+		return false;
+	}
+	/* Before the first count it is unknown; term, lease and clock are for peers with the node library. */
+	fresh.connections = observed->at != 0 ? observed->connections : -1;
+	if (!read_numbers(result, &fresh))
+	{
+		fo_net_error_set(error, FO_ERROR_PROTOCOL, "its answer to the status query makes no sense");
+		return false;
+	}
+	read_following(result, &fresh, upstream_conninfo, slot_name);
+	copy_name(fresh.sync_names, FO_SYNC_NAMES_LEN, text_of(result, COL_SYNC_NAMES));
+	fresh.at = now;
+	*observed = fresh;
+	return true;
+}
