@@ -135,7 +135,7 @@ is_primary_serving(const FoJudging *judging)
 
 /* Proven not to serve: demoted, refusing, or failing for long enough with nothing that proves life. */
 static bool
-is_primary_gone(const FoJudging *judging)
+is_primary_gone(FoJudging *judging)
 {
 	const FoPeerView *primary = judging->primary;
 

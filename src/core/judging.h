@@ -87,8 +87,8 @@ extern int32_t fo_core_first_by_name(const FoGroupView *group, int32_t a, int32_
 extern bool fo_core_is_refused(const FoJudging *judging);
 extern bool fo_core_is_silent(const FoJudging *judging);
 
-/* As many checks of the primary in a row have failed as the group asks for. */
-extern bool fo_core_is_threshold_reached(const FoJudging *judging);
+/* As many checks of the primary in a row have failed as the group asks for, over as long as that many take. */
+extern bool fo_core_is_threshold_reached(FoJudging *judging);
 
 /* Is the peer known, not only not known otherwise, to be of the group's database system? */
 extern bool fo_core_is_surely_same_system(const FoJudging *judging, const FoPeerView *peer);

@@ -24,10 +24,18 @@
 /* Wait for the return of an agentless peer that was shut down in order, unless the group says otherwise. */
 #define AUTOMATIC_GRACE_MS 5000
 
+/*
+ * Checks follow each other quickly once one has failed, so their count alone
+ * would call a connection that is reset three times within a moment "silence".
+ */
 bool
-fo_core_is_threshold_reached(const FoJudging *judging)
+fo_core_is_threshold_reached(FoJudging *judging)
 {
-	return judging->primary->health.consecutive_failures >= judging->group->settings.failure_threshold;
+	const FoSettings *settings = &judging->group->settings;
+	int64_t		least_ms = settings->check_interval * (settings->failure_threshold - 1);
+
+	return judging->primary->health.consecutive_failures >= settings->failure_threshold
+		&& fo_core_has_come(judging, judging->trouble + FO_MS(least_ms));
 }
 
 bool
@@ -51,7 +59,7 @@ is_missing(const FoJudging *judging)
 
 /* Missing beyond what one lost packet explains. */
 static bool
-is_missing_for_sure(const FoJudging *judging)
+is_missing_for_sure(FoJudging *judging)
 {
 	return fo_core_is_refused(judging)
 		|| (fo_core_is_silent(judging) && fo_core_is_threshold_reached(judging));
