@@ -120,6 +120,21 @@ merge_peer(FoPeer *peer, const FoPeerConfig *from, bool is_settings_changed)
 		fo_coordinator_monitor_reconfigure(peer, is_conninfo_changed);
 }
 
+/*
+ * A worker that starts has seen nothing yet.  What its predecessor saw counts
+ * as seen when that one was last alive, so that a primary which dies together
+ * with the coordinator's worker still has its witnesses; after a long absence
+ * it is too old to count.
+ */
+static void
+recall_receiving(FoPeer *peer)
+{
+	const FoWorld *world = peer->group->world;
+
+	if (!world->is_loaded && world->away_us >= 0 && peer->cfg.was_receiving)
+		peer->view.received_at = Max(fo_net_now() - world->away_us, 1);
+}
+
 static FoPeer *
 create_peer(FoGroup *group, const FoPeerConfig *from)
 {
@@ -141,6 +156,7 @@ create_peer(FoGroup *group, const FoPeerConfig *from)
 	peer->is_state_dirty = !from->has_state;
 	fo_core_health_init(&peer->view.health);
 	apply_peer_config(peer);
+	recall_receiving(peer);
 	return peer;
 }
 
