@@ -16,6 +16,7 @@
 
 #include "coordinator/executor.h"
 #include "coordinator/judge.h"
+#include "coordinator/monitor.h"
 #include "coordinator/outage.h"
 #include "coordinator/record.h"
 #include "coordinator/report.h"
@@ -197,6 +198,9 @@ adopt(FoGroup *group, FoPeer *peer)
 		group->peers[i]->view.is_history_rejected = false;
 	if (peer->cfg.fenced_at != 0)
 		fo_coordinator_clear_fence(peer);
+
+	/* Who receives from it is not known until the standbys have been asked again. */
+	fo_coordinator_monitor_recheck(group);
 	fo_coordinator_group_changed(group);
 }
 
