@@ -238,6 +238,7 @@ fence_read(FoTask *task, const PGresult *result)
 	}
 
 	is_set = fo_coordinator_is_true(result, 1);
+	task->peer->view.observed.is_read_only = is_set;
 	left = atoi(PQgetvalue(result, 0, 2));
 	endable = atoi(PQgetvalue(result, 0, 3));
 	task->facts.lsn = fo_coordinator_lsn_value(result, 4);

@@ -387,6 +387,21 @@ follow_conninfo(FoRun *run, const FoPeer *peer, const FoPeer *upstream)
 														  peer->cfg.name));
 }
 
+/*
+ * What the promotion has shown is an observation like any other, and a newer
+ * one than the last check's: without it the next verdict would see a primary
+ * that is in recovery.
+ */
+static void
+observe_promotion(FoPeerView *view, const FoTaskFacts *facts)
+{
+	view->observed.at = fo_net_now();
+	view->observed.in_recovery = false;
+	view->observed.timeline = facts->timeline;
+	view->observed.lsn = facts->lsn;
+	view->observed.receiver = FO_RECEIVER_NONE;
+}
+
 /* The new primary takes writes: from here on it is the group's primary. */
 static void
 promoted(FoRun *run, const FoTask *task)
@@ -396,6 +411,7 @@ promoted(FoRun *run, const FoTask *task)
 
 	run->is_promoted = true;
 	run->timeline = task->facts.timeline;
+	observe_promotion(&run->candidate->view, &task->facts);
 	strlcpy(group->cfg.primary_peer, run->row.to_peer, sizeof(group->cfg.primary_peer));
 	group->cfg.recent_failovers = group->cfg.blocked_until > now ? group->cfg.recent_failovers + 1 : 1;
 	group->cfg.blocked_since = now;
