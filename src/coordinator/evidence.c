@@ -132,22 +132,37 @@ learn_template(FoPeer *peer, const char *template_conninfo, const char *slot_nam
 }
 
 static void
-note_progress(FoPeer *peer, FoTime now)
+note_receiving(FoPeer *peer)
 {
 	FoPeerView *view = &peer->view;
 	bool		is_receiving = is_receiving_from_primary(peer);
 
-	if (view->observed.lsn > view->lsn_moved_to || view->lsn_moved_at == 0)
-	{
-		view->lsn_moved_to = view->observed.lsn;
-		view->lsn_moved_at = now;
-	}
 	if (is_receiving)
-		view->received_at = now;
+		view->received_at = view->observed.at;
 	if (peer->cfg.was_receiving != is_receiving)
 	{
 		peer->cfg.was_receiving = is_receiving;
 		peer->is_state_dirty = true;
+	}
+}
+
+static void
+note_progress(FoPeerView *view)
+{
+	if (view->observed.lsn <= view->lsn_moved_to && view->lsn_moved_at != 0)
+		return;
+	view->lsn_moved_to = view->observed.lsn;
+	view->lsn_moved_at = view->observed.at;
+}
+
+void
+fo_coordinator_primary_changed(FoGroup *group)
+{
+	for (int i = 0; i < group->peers_n; i++)
+	{
+		group->peers[i]->view.received_at = 0;
+		if (fo_core_peer_answers(&group->peers[i]->view))
+			note_receiving(group->peers[i]);
 	}
 }
 
@@ -171,7 +186,8 @@ fo_coordinator_take_answer(FoPeer *peer, const PGresult *result, int64 rtt_us, F
 	view->is_stop_orderly = false;
 	view->last_attempt_at = now;
 	peer->last_error[0] = '\0';
-	note_progress(peer, now);
+	note_progress(view);
+	note_receiving(peer);
 	(void) fo_core_health_note(&view->health, &peer->group->cfg.settings, &success, now);
 	return true;
 }

@@ -1,8 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * evidence.h
- *		From results of checks to the fields of FoPeer.view.  Private to the
- *		monitor.
+ *		From results of checks to the fields of FoPeer.view.
  *
  *-------------------------------------------------------------------------
  */
@@ -20,5 +19,8 @@ extern bool fo_coordinator_take_answer(FoPeer *peer, const PGresult *result, int
 
 /* What was seen under another conninfo proves nothing. */
 extern void fo_coordinator_forget_evidence(FoPeer *peer);
+
+/* The group has another recorded primary: who receives from it is another question now. */
+extern void fo_coordinator_primary_changed(FoGroup *group);
 
 #endif							/* FO_COORDINATOR_EVIDENCE_H */

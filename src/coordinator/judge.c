@@ -14,6 +14,7 @@
 
 #include "utils/timestamp.h"
 
+#include "coordinator/evidence.h"
 #include "coordinator/executor.h"
 #include "coordinator/judge.h"
 #include "coordinator/monitor.h"
@@ -199,7 +200,7 @@ adopt(FoGroup *group, FoPeer *peer)
 	if (peer->cfg.fenced_at != 0)
 		fo_coordinator_clear_fence(peer);
 
-	/* Who receives from it is not known until the standbys have been asked again. */
+	fo_coordinator_primary_changed(group);
 	fo_coordinator_monitor_recheck(group);
 	fo_coordinator_group_changed(group);
 }

@@ -18,6 +18,7 @@
 
 #include "core/syncnames.h"
 #include "coordinator/actions.h"
+#include "coordinator/evidence.h"
 #include "coordinator/record.h"
 #include "coordinator/run.h"
 
@@ -419,6 +420,7 @@ promoted(FoRun *run, const FoTask *task)
 	group->cfg.last_failover_at = now;
 	group->cfg.is_redundancy_restored = false;
 	group->is_state_dirty = true;
+	fo_coordinator_primary_changed(group);
 
 	for (int i = 0; i < run->steps_n; i++)
 	{
