@@ -213,11 +213,17 @@ COMMENT ON FUNCTION failover_peer_grants(integer) IS 'the script that gives the 
 
 CREATE FUNCTION failover_setting_definitions(
     OUT name text, OUT unit text, OUT default_setting text, OUT min_value text, OUT max_value text,
-    OUT is_secret boolean, OUT description text)
+    OUT description text)
 RETURNS SETOF record
 LANGUAGE c STABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'failover_setting_definitions';
 COMMENT ON FUNCTION failover_setting_definitions() IS 'the settings that every group has';
+
+CREATE FUNCTION failover_show_setting(name text, value text)
+RETURNS text
+LANGUAGE c STABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'failover_show_setting';
+COMMENT ON FUNCTION failover_show_setting(text, text) IS 'a stored value as failover_settings shows it: in its unit, and no secret';
 
 ----------------------------------------------------------------------
 -- Watching.  What the coordinator knows is read from shared memory; SECURITY
@@ -352,8 +358,7 @@ COMMENT ON COLUMN failover_peers.conninfo IS 'how to reach it, without any secre
 
 CREATE VIEW failover_settings AS
 SELECT g.group_name, d.name,
-       CASE WHEN d.is_secret AND pg_catalog.length(COALESCE(s.value, d.default_setting)) OPERATOR(pg_catalog.>) 0
-            THEN '********' ELSE COALESCE(s.value, d.default_setting) END AS setting,
+       COALESCE(@extschema@.failover_show_setting(d.name, s.value), d.default_setting) AS setting,
        d.unit, d.default_setting, d.min_value, d.max_value,
        CASE WHEN s.name IS NULL THEN 'default' ELSE 'group' END AS source,
        d.description, s.set_at, s.set_by
@@ -363,7 +368,8 @@ SELECT g.group_name, d.name,
          ON s.group_name OPERATOR(pg_catalog.=) g.group_name
         AND s.name OPERATOR(pg_catalog.=) d.name;
 COMMENT ON VIEW failover_settings IS 'every setting of every group';
-COMMENT ON COLUMN failover_settings.unit IS 'unit in which a bare number is read';
+COMMENT ON COLUMN failover_settings.setting IS 'as in pg_settings: a number of units';
+COMMENT ON COLUMN failover_settings.unit IS 'unit of setting, min_value, max_value, and of a bare number given to failover_set()';
 COMMENT ON COLUMN failover_settings.source IS 'default, or group: set for this group';
 
 CREATE VIEW failover_downtime AS
@@ -476,6 +482,7 @@ REVOKE ALL ON FUNCTION
     failover_apply_profile(text, text),
     failover_peer_grants(integer),
     failover_setting_definitions(),
+    failover_show_setting(text, text),
     failover_status(text),
     failover_health(text, text),
     failover_check_health(text),
@@ -497,6 +504,7 @@ FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION
     failover_peer_grants(integer),
     failover_setting_definitions(),
+    failover_show_setting(text, text),
     failover_status(text),
     failover_health(text, text),
     failover_check_health(text),

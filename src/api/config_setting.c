@@ -4,10 +4,10 @@
  *		Sets the settings of a group: failover_set, failover_reset,
  *		failover_apply_profile, and the list of all there are.
  *
- * Only what differs from its default is stored, in the form in which it is
- * shown.  Each change is judged with all the others in force: what single
- * ranges cannot see, such as a lease that is shorter than the time between
- * two checks, is refused here.
+ * Only what differs from its default is stored, in the form in which a DBA
+ * would write it.  Each change is looked at together with the others in force:
+ * what single ranges cannot see, such as a lease that is shorter than the time
+ * between two checks, draws a warning.
  *
  *-------------------------------------------------------------------------
  */
@@ -25,6 +25,7 @@ PG_FUNCTION_INFO_V1(failover_set);
 PG_FUNCTION_INFO_V1(failover_reset);
 PG_FUNCTION_INFO_V1(failover_apply_profile);
 PG_FUNCTION_INFO_V1(failover_setting_definitions);
+PG_FUNCTION_INFO_V1(failover_show_setting);
 
 /* A misspelt name is at most this many letters away from the one that was meant. */
 #define TYPO_MAX 4
@@ -108,16 +109,18 @@ parse_setting(FoSettings *settings, const FoSettingDef *def, const char *value)
 				 hint != NULL ? errhint("%s", hint) : 0));
 }
 
-/* What no single range can see. */
+/*
+ * What no single range can see.  No error: of two settings that are changed one
+ * after the other, the first may look odd for a moment.
+ */
 static void
-check_together(const FoSettings *settings)
+warn_together(const FoSettings *settings)
 {
 	if (settings->lease_time <= settings->check_interval)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("setting \"lease_time\" must be greater than \"check_interval\""),
-				 errdetail("A lease is renewed by checks: it would end before the next one."),
-				 errhint("Change the other one of the two first.")));
+		ereport(WARNING,
+				(errmsg("setting \"lease_time\" is not greater than \"check_interval\""),
+				 errdetail("Leases are renewed by checks: they would end before the next one."),
+				 errhint("Raise \"lease_time\" or lower \"check_interval\".")));
 }
 
 /* The value as it is stored: as it is shown, but for text, which may be a secret. */
@@ -175,7 +178,14 @@ change_setting(FoLockedGroup *group, const FoSettingDef *def, const char *value)
 	FoSettings	old = group->settings;
 
 	parse_setting(&group->settings, def, value);
-	check_together(&group->settings);
+	if (strcmp(stored_form(&old, def), stored_form(&group->settings, def)) == 0)
+	{
+		ereport(NOTICE,
+				(errmsg("setting \"%s\" of group \"%s\" is \"%s\" already",
+						def->name, group->name, fo_catalog_setting_format(&old, def))));
+		return;
+	}
+	warn_together(&group->settings);
 	store_setting(group, def, &group->settings);
 	record_setting(group, def, &old);
 }
@@ -213,7 +223,7 @@ failover_reset(PG_FUNCTION_ARGS)
 
 /*
  * Either all settings of the profile are taken, or an ERROR leaves everything
- * as it was.  They are checked together once they are all in place.
+ * as it was.
  */
 Datum
 failover_apply_profile(PG_FUNCTION_ARGS)
@@ -242,38 +252,53 @@ failover_apply_profile(PG_FUNCTION_ARGS)
 		parse_setting(&group.settings, def, profile->settings[i].value);
 		store_setting(&group, def, &group.settings);
 	}
-	check_together(&group.settings);
+	warn_together(&group.settings);
 	fo_api_record(&group, NULL, "profile_applied",
 				  psprintf("profile \"%s\" applied", profile->name), detail, NULL);
 	fo_api_change_end();
 	PG_RETURN_VOID();
 }
 
-/* A bound of the range as a DBA would write it; NULL for types without a range. */
-static void
-put_bound(FoRow *row, const FoSettingDef *def, double bound)
+/* A number of a setting's units, as pg_settings writes it. */
+static char *
+number_text(const FoSettingDef *def, double number)
 {
-	FoSettings	settings;
+	return psprintf(def->type == FO_SETTING_REAL ? "%g" : "%.0f", number);
+}
 
+static bool
+is_numeric(const FoSettingDef *def)
+{
 	switch (def->type)
 	{
 		case FO_SETTING_DURATION:
 		case FO_SETTING_SIZE:
 		case FO_SETTING_INTEGER:
 		case FO_SETTING_REAL:
-			fo_core_settings_init(&settings);
-			if (fo_core_setting_store(&settings, def, bound, NULL))
-			{
-				fo_api_row_text(row, fo_catalog_setting_format(&settings, def));
-				return;
-			}
-			break;
+			return true;
 		case FO_SETTING_BOOL:
 		case FO_SETTING_ENUM:
 		case FO_SETTING_TEXT:
 			break;
 	}
-	fo_api_row_null(row);
+	return false;
+}
+
+/* The value as failover_settings shows it: numbers in their unit, words as they are, secrets not at all. */
+static char *
+unit_form(const FoSettings *settings, const FoSettingDef *def)
+{
+	const char *text;
+
+	if (is_numeric(def))
+		return number_text(def, fo_core_setting_fetch(settings, def, &text));
+	return fo_catalog_setting_format(settings, def);
+}
+
+static void
+put_bound(FoRow *row, const FoSettingDef *def, double bound)
+{
+	fo_api_row_text(row, is_numeric(def) ? number_text(def, bound) : NULL);
 }
 
 /* The description, with the words that an enumeration allows. */
@@ -296,9 +321,11 @@ describe(const FoSettingDef *def)
 Datum
 failover_setting_definitions(PG_FUNCTION_ARGS)
 {
+	FoSettings	defaults;
 	int			i;
 
 	InitMaterializedSRF(fcinfo, 0);
+	fo_core_settings_init(&defaults);
 	for (i = 0; i < fo_core_settings_n; i++)
 	{
 		const FoSettingDef *def = &fo_core_settings[i];
@@ -306,12 +333,29 @@ failover_setting_definitions(PG_FUNCTION_ARGS)
 
 		fo_api_row_text(&row, def->name);
 		fo_api_row_text(&row, def->unit);
-		fo_api_row_string(&row, def->default_text);
+		fo_api_row_string(&row, unit_form(&defaults, def));
 		put_bound(&row, def, def->min_value);
 		put_bound(&row, def, def->max_value);
-		fo_api_row_bool(&row, def->is_secret);
 		fo_api_row_text(&row, describe(def));
 		fo_api_row_put(fcinfo, &row);
 	}
 	return (Datum) 0;
+}
+
+/* For the view failover_settings: NULL for NULL, and for what does not parse any more, which the coordinator does not take either. */
+Datum
+failover_show_setting(PG_FUNCTION_ARGS)
+{
+	const FoSettingDef *def;
+	FoSettings	settings;
+	char	   *error;
+	char	   *hint;
+
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+		PG_RETURN_NULL();
+	def = fo_core_setting_find(fo_api_arg_text(fcinfo, 0, "name"));
+	fo_core_settings_init(&settings);
+	if (def == NULL || !fo_catalog_setting_parse(&settings, def, fo_api_arg_text(fcinfo, 1, "value"), &error, &hint))
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(unit_form(&settings, def)));
 }

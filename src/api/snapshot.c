@@ -133,9 +133,11 @@ fill_group(FoGroupSlot *group, const FoGroupConfig *config, const FoGroupSlot *l
 	else
 	{
 		view->term = config->term;
-		view->recent_failovers = config->recent_failovers;
 		if (config->blocked_until > now)
+		{
 			view->blocked_until = fo_shared_now() + (config->blocked_until - now);
+			view->recent_failovers = config->recent_failovers;
+		}
 		group->blocked_until = config->blocked_until;
 		group->last_failover_at = config->last_failover_at;
 		group->is_redundancy_restored = config->is_redundancy_restored;

@@ -302,6 +302,7 @@ judge_state(const FoSummary *summary, const FoSummaryInput *input)
 	return summary->reasons_n > 0 ? FO_GROUP_DEGRADED : FO_GROUP_HEALTHY;
 }
 
+/* In the order of the decision table's gates. */
 static FoBlock
 find_block(const FoSummaryInput *input)
 {
@@ -309,20 +310,20 @@ find_block(const FoSummaryInput *input)
 
 	if (input->unknown_reason != NULL)
 		return FO_BLOCK_COORDINATOR;
-	if (group->is_operation_running)
-		return FO_BLOCK_OPERATION;
 	if (group->is_paused)
 		return FO_BLOCK_PAUSE;
-	if (group->primary >= 0 && group->peers[group->primary].is_in_maintenance)
-		return FO_BLOCK_MAINTENANCE;
 	if (group->clock_jump_until > group->now)
 		return FO_BLOCK_CLOCK;
-	if (group->recent_failovers >= group->settings.max_attempts)
-		return FO_BLOCK_ATTEMPTS;
-	if (group->blocked_until > group->now && !group->settings.cascade)
-		return FO_BLOCK_PERIOD;
+	if (group->is_operation_running)
+		return FO_BLOCK_OPERATION;
+	if (group->primary >= 0 && group->peers[group->primary].is_in_maintenance)
+		return FO_BLOCK_MAINTENANCE;
 	if (!group->settings.auto_failover)
 		return FO_BLOCK_AUTO_FAILOVER;
+	if (group->recent_failovers >= group->settings.max_attempts)
+		return FO_BLOCK_ATTEMPTS;
+	if (group->blocked_until > group->now)
+		return FO_BLOCK_PERIOD;
 	return FO_BLOCK_NOT;
 }
 

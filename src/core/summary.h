@@ -48,13 +48,13 @@ typedef enum FoBlock
 {
 	FO_BLOCK_NOT = 0,
 	FO_BLOCK_COORDINATOR,		/* nobody looks */
-	FO_BLOCK_OPERATION,			/* one is running */
 	FO_BLOCK_PAUSE,
-	FO_BLOCK_MAINTENANCE,		/* of the primary */
 	FO_BLOCK_CLOCK,				/* it has jumped: observe only */
-	FO_BLOCK_ATTEMPTS,			/* failed over too often: waits to be acknowledged */
-	FO_BLOCK_PERIOD,
+	FO_BLOCK_OPERATION,			/* one is running */
+	FO_BLOCK_MAINTENANCE,		/* of the primary */
 	FO_BLOCK_AUTO_FAILOVER,		/* switched off */
+	FO_BLOCK_ATTEMPTS,			/* failed over too often: waits to be acknowledged */
+	FO_BLOCK_PERIOD,			/* after a failover; with cascade, a refused connection overrides it */
 	FO_BLOCK_N
 } FoBlock;
 
