@@ -5,11 +5,13 @@
  *
  * A kept session says nothing about the postmaster: stop it with SIGSTOP and
  * every existing session goes on working.  A knock connects, sends the 8-byte
- * SSLRequest, waits for the one-byte answer ('S', 'N', or 'E' from something
- * odd) that only a freshly forked server process can give, and closes.  It
- * costs the peer a fork and nothing else: no authentication, no backend, no
- * log line, no connection slot.  libpq cannot do this much and no more, which
- * is why these few bytes are spoken here.
+ * GSSENCRequest, waits for the one-byte answer ('G' or 'N', or 'E' from a
+ * postmaster that could not fork) that only a freshly forked server process
+ * can give, and closes.  It costs the peer a fork and nothing else: no
+ * authentication, no backend, no log line, no connection slot.  (Closing after
+ * the answer to an SSLRequest does leave a line in the log of a server that
+ * has SSL.)  libpq cannot do this much and no more, which is why these few
+ * bytes are spoken here.
  *
  *-------------------------------------------------------------------------
  */
@@ -22,7 +24,7 @@
 
 typedef struct FoKnock FoKnock;
 
-/* error->class is NONE when the door was opened. */
+/* error->class is NONE when the door was opened.  The callback may do anything to the knock, destroy it included. */
 typedef void (*FoKnockCallback) (void *arg, const FoNetError *error, int64 rtt_us);
 
 extern FoKnock *fo_net_knock_create(FoLoop *loop, FoResolver *resolver, MemoryContext cxt,
