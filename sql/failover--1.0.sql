@@ -308,7 +308,7 @@ CREATE VIEW failover_history AS
 SELECT o.event_id, o.group_name, o.kind, o.trigger, o.from_peer, o.to_peer, o.status, o.reason,
        o.initiated_by, o.term, o.rule, o.started_at, o.finished_at, o.detection_ms, o.decision_ms,
        o.fence_ms, o.promote_ms, o.repoint_ms, o.total_ms, o.lost_bytes, o.attempts, o.error,
-       o.forced, o.target, o.snapshot
+       o.forced, o.target
   FROM @extschema@.failover_operation o
  ORDER BY o.event_id DESC;
 COMMENT ON VIEW failover_history IS 'every operation, newest first';
@@ -322,13 +322,20 @@ COMMENT ON COLUMN failover_history.promote_ms IS 'from the order to promote to a
 COMMENT ON COLUMN failover_history.repoint_ms IS 'until the others follow the new primary';
 COMMENT ON COLUMN failover_history.total_ms IS 'from the first sign of failure to a primary that takes writes';
 COMMENT ON COLUMN failover_history.lost_bytes IS 'WAL of the old primary, as far as known, that the new one does not have; NULL: not known';
-COMMENT ON COLUMN failover_history.snapshot IS 'the evidence on which it was decided';
+COMMENT ON COLUMN failover_history.target IS 'peer that the user asked for';
 
 CREATE FUNCTION failover_history(group_name text DEFAULT NULL, max_rows integer DEFAULT 50)
 RETURNS SETOF failover_history
 LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp ROWS 50
 AS 'MODULE_PATHNAME', 'failover_history';
 COMMENT ON FUNCTION failover_history(text, integer) IS 'the latest operations, newest first; NULL rows: all of them';
+
+CREATE VIEW failover_evidence AS
+SELECT o.event_id, o.group_name, o.started_at, o.kind, o.rule, o.snapshot AS evidence
+  FROM @extschema@.failover_operation o
+ ORDER BY o.event_id DESC;
+COMMENT ON VIEW failover_evidence IS 'what every operation was decided on, newest first';
+COMMENT ON COLUMN failover_evidence.evidence IS 'what the coordinator had seen of each peer at that moment';
 
 CREATE VIEW failover_timeline AS
 SELECT s.event_id, s.step_no, s.step, s.peer_name, s.status, s.started_at, s.finished_at,
@@ -518,6 +525,7 @@ TO pg_monitor;
 
 GRANT SELECT ON
     failover_history,
+    failover_evidence,
     failover_timeline,
     failover_events,
     failover_peers,

@@ -18,20 +18,23 @@
 
 PG_FUNCTION_INFO_V1(failover_trigger);
 
-void
-fo_api_ask(FoRequest *request)
+static void
+raise_refusal(const FoRequest *request)
 {
-	int			slot;
-
-	strlcpy(request->user, fo_api_session_user(), FO_NAME_LEN);
-	slot = fo_shared_request_post(request);
-	fo_shared_request_wait(slot, request);
 	if (request->sqlstate == 0)
 		return;
 	ereport(ERROR,
 			(errcode(request->sqlstate),
 			 errmsg("%s", request->error),
 			 request->hint[0] != '\0' ? errhint("%s", request->hint) : 0));
+}
+
+void
+fo_api_ask(FoRequest *request)
+{
+	strlcpy(request->user, fo_api_session_user(), FO_NAME_LEN);
+	fo_shared_request_wait(fo_shared_request_post(request), request);
+	raise_refusal(request);
 }
 
 /* The operation of a request, as a row. */
@@ -56,20 +59,25 @@ return_operation(FunctionCallInfo fcinfo, const FoRequest *request)
 	return fo_api_row_return(fcinfo, &row);
 }
 
-/* Leave the request to the worker: what is returned is what is known before it has begun. */
-static Datum
-post_and_leave(FunctionCallInfo fcinfo, FoRequest *request, const FoGroupCopy *group)
+/*
+ * Ask, and return as soon as the operation has begun.  It has a number by then;
+ * what it will do is not known yet.
+ */
+static void
+ask_and_leave(FoRequest *request, const FoGroupCopy *group)
 {
 	int			primary = group->group.view.primary;
 
 	strlcpy(request->user, fo_api_session_user(), FO_NAME_LEN);
-	fo_shared_request_abandon(fo_shared_request_post(request));
+	fo_shared_request_wait_begun(fo_shared_request_post(request), request);
+	raise_refusal(request);
+	if (request->state == FO_REQUEST_DONE)
+		return;
 	request->operation = FO_OPERATION_FAILOVER;
 	request->status = FO_OPERATION_IN_PROGRESS;
 	if (primary >= 0)
 		strlcpy(request->from_peer, group->views[primary].name, FO_NAME_LEN);
 	strlcpy(request->to_peer, request->target, FO_NAME_LEN);
-	return return_operation(fcinfo, request);
 }
 
 Datum
@@ -92,8 +100,9 @@ failover_trigger(PG_FUNCTION_ARGS)
 	strlcpy(request->target, target ? target : "", FO_NAME_LEN);
 	strlcpy(request->reason, reason ? reason : "", FO_SENTENCE_LEN);
 	request->is_forced = is_forced;
-	if (!is_waiting)
-		return post_and_leave(fcinfo, request, &snapshot.groups[0]);
-	fo_api_ask(request);
+	if (is_waiting)
+		fo_api_ask(request);
+	else
+		ask_and_leave(request, &snapshot.groups[0]);
 	return return_operation(fcinfo, request);
 }

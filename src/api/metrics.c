@@ -130,7 +130,7 @@ group_last_failover(const GroupSubject *subject)
 }
 
 static const GroupMetric group_metrics[] = {
-	{"failover_group_term", "counter", "Number of times that the primary was moved by the coordinator.", group_term},
+	{"failover_group_term", "counter", "Term of the group, raised with every change of the primary.", group_term},
 	{"failover_group_peers", "gauge", "Registered peers.", group_peers},
 	{"failover_group_peers_healthy", "gauge", "Peers whose health is healthy.", group_peers_healthy},
 	{"failover_group_backups", "gauge", "Peers that could take over.", group_backups},

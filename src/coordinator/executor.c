@@ -636,7 +636,11 @@ static void
 write_run(FoRun *run)
 {
 	if (run->row.event_id == 0)
+	{
 		run->row.event_id = fo_catalog_next_event_id();
+		if (run->request >= 0)
+			fo_shared_request_serve(run->request, run->row.event_id);
+	}
 	if (run->is_dirty)
 		fo_catalog_write_operation(&run->row);
 	for (int i = 0; i < run->steps_n; i++)

@@ -44,6 +44,7 @@
 typedef struct Glance
 {
 	bool		is_done;
+	bool		is_begun;		/* an operation serves it */
 	bool		is_taken;
 	bool		has_worker;
 	int			seen;			/* lines of progress dealt with so far */
@@ -174,7 +175,7 @@ raise_worker_lost(bool is_taken)
  * eat the wake-up of a change made meanwhile.
  */
 static void
-wait_for_answer(int slot, Glance *glance)
+wait_for_answer(int slot, Glance *glance, bool is_begun_enough)
 {
 	FoRequest  *request = &fo_shared->requests[slot];
 	uint32		wait_event = fo_compat_wait_event("FailoverRequest");
@@ -185,13 +186,15 @@ wait_for_answer(int slot, Glance *glance)
 	{
 		LWLockAcquire(fo_shared->lock, LW_SHARED);
 		glance->is_done = request->state == FO_REQUEST_DONE;
+		glance->is_begun = request->event_id != 0;
 		glance->is_taken = request->state == FO_REQUEST_TAKEN;
 		glance->has_worker = fo_shared->worker_pid != 0;
 		glance_at_progress(request, glance);
 		LWLockRelease(fo_shared->lock);
 
-		print_progress(glance);
-		if (glance->is_done)
+		if (!is_begun_enough)
+			print_progress(glance);
+		if (glance->is_done || (is_begun_enough && glance->is_begun))
 			break;
 
 		if (glance->has_worker)
@@ -222,8 +225,8 @@ give_up(int code, Datum arg)
 	LWLockRelease(fo_shared->lock);
 }
 
-void
-fo_shared_request_wait(int slot, FoRequest *request)
+static void
+wait_and_fetch(int slot, FoRequest *request, bool is_begun_enough)
 {
 	FoRequest  *shared_request = &fo_shared->requests[slot];
 	Glance	   *glance = NULL;
@@ -231,15 +234,30 @@ fo_shared_request_wait(int slot, FoRequest *request)
 	PG_ENSURE_ERROR_CLEANUP(give_up, Int32GetDatum(slot));
 	{
 		glance = palloc0(sizeof(Glance));
-		wait_for_answer(slot, glance);
+		wait_for_answer(slot, glance, is_begun_enough);
 	}
 	PG_END_ENSURE_ERROR_CLEANUP(give_up, Int32GetDatum(slot));
 
 	LWLockAcquire(fo_shared->lock, LW_EXCLUSIVE);
 	*request = *shared_request;
-	free_slot(shared_request);
+	if (shared_request->state == FO_REQUEST_DONE)
+		free_slot(shared_request);
+	else
+		shared_request->is_abandoned = true;
 	LWLockRelease(fo_shared->lock);
 	pfree(glance);
+}
+
+void
+fo_shared_request_wait(int slot, FoRequest *request)
+{
+	wait_and_fetch(slot, request, false);
+}
+
+void
+fo_shared_request_wait_begun(int slot, FoRequest *request)
+{
+	wait_and_fetch(slot, request, true);
 }
 
 void
@@ -330,6 +348,8 @@ fo_shared_request_serve(int slot, int64 event_id)
 	LWLockAcquire(fo_shared->lock, LW_EXCLUSIVE);
 	fo_shared->requests[slot].event_id = event_id;
 	LWLockRelease(fo_shared->lock);
+
+	ConditionVariableBroadcast(&fo_shared->requests[slot].changed);
 }
 
 void

@@ -207,6 +207,12 @@ extern int	fo_shared_request_post(const FoRequest *request);
  */
 extern void fo_shared_request_wait(int slot, FoRequest *request);
 
+/*
+ * The same, but only until the request was refused or an operation serves it
+ * (request->state is not FO_REQUEST_DONE then); it is left to the worker.
+ */
+extern void fo_shared_request_wait_begun(int slot, FoRequest *request);
+
 /* Leave it to the worker, taken or not. */
 extern void fo_shared_request_abandon(int slot);
 
