@@ -22,13 +22,13 @@ is_recent(FoJudging *judging, FoTime moment)
 		&& !fo_core_has_come(judging, moment + fo_core_receiving_slack(judging->group));
 }
 
+/* Streams from the primary, if what was seen last is recent. */
 static bool
-is_receiving_now(FoJudging *judging, const FoPeerView *peer)
+is_receiver(const FoJudging *judging, const FoPeerView *peer)
 {
 	return fo_core_peer_answers(peer) && peer->observed.in_recovery
 		&& peer->observed.receiver == FO_RECEIVER_STREAMING
-		&& fo_core_is_same_system(judging->group, peer)
-		&& is_recent(judging, peer->received_at);
+		&& fo_core_is_same_system(judging->group, peer);
 }
 
 static bool
@@ -37,11 +37,12 @@ is_primary_fenced(FoJudging *judging)
 	return judging->primary->is_fenced;
 }
 
-/* All of them were looked at, and none receives. */
+/* All of them were looked at, and none has been seen receiving lately. */
 static bool
 is_without_receivers(FoJudging *judging)
 {
 	const FoGroupView *group = judging->group;
+	FoTime		last_received_at = 0;
 	int			standbys_n = 0;
 	int			i;
 
@@ -51,11 +52,13 @@ is_without_receivers(FoJudging *judging)
 
 		if (i == group->primary || peer->is_in_maintenance)
 			continue;
-		if (peer->last_attempt_at == 0 || is_receiving_now(judging, peer))
+		if (peer->last_attempt_at == 0)
 			return false;
+		if (is_receiver(judging, peer) && peer->received_at > last_received_at)
+			last_received_at = peer->received_at;
 		standbys_n++;
 	}
-	return standbys_n > 0;
+	return standbys_n > 0 && !is_recent(judging, last_received_at);
 }
 
 static bool

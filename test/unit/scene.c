@@ -131,7 +131,7 @@ stand_still(int peer)
 {
 	hear(peer);
 	peers[peer].received_at = peers[peer].observed.at;
-	peers[peer].observed.message_age_us = SECONDS(25);
+	peers[peer].observed.message_age_us = SECONDS(500);
 	peers[peer].lsn_moved_at = NOW - SECONDS(600);
 }
 
