@@ -18,6 +18,10 @@
  * The loss of a session is told once, by the link's on_closed; the failure of
  * the call that was under way then is not counted again.
  *
+ * Connecting to many peers costs this process CPU time (SCRAM: milliseconds
+ * each), so when the loop runs late, connects that are not urgent wait a
+ * little, as often as it takes; checks on kept sessions are cheap and do not.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -41,6 +45,15 @@
 
 /* After a failed knock, knock again soon. */
 #define KNOCK_AGAIN_US FO_MS(100)
+
+/* Two checks of a peer are apart by the interval, give or take this share of it: peers drift out of step. */
+#define JITTER_SHARE 0.05
+
+/* The loop is overloaded when a timer runs this late; connects then wait for up to twice as long. */
+#define LATE_US FO_MS(50)
+
+/* A check must have ended this long after its deadline, or it is begun anew. */
+#define WATCHDOG_US FO_MS(1000)
 
 struct FoMonitor
 {
@@ -80,24 +93,49 @@ is_primary_failing(FoGroup *group)
 	return primary != NULL && (primary->view.failing_since != 0 || primary->view.connect_failing_since != 0);
 }
 
+/*
+ * Asking again at once may bring news, except of a peer that is alive and does
+ * not let us in: that would only fill its log with refusals.
+ */
+static bool
+is_worth_hurrying(const FoPeer *peer)
+{
+	FoErrorClass error = peer->view.error;
+
+	return !fo_core_error_proves_life(error) || error == FO_ERROR_STARTING_UP || error == FO_ERROR_SHUTTING_DOWN;
+}
+
+static bool
+is_in_burst(const FoPeer *peer)
+{
+	return fo_net_now() < peer->monitor->burst_until && is_primary_failing(peer->group) && is_worth_hurrying(peer);
+}
+
+static FoTime
+jittered_us(int64 interval_ms)
+{
+	return (FoTime) (FO_MS(interval_ms) *
+					 (1 - JITTER_SHARE + 2 * JITTER_SHARE * pg_prng_double(&pg_global_prng_state)));
+}
+
 static void
 schedule_check(FoPeer *peer)
 {
 	FoMonitor  *monitor = peer->monitor;
-	FoTime		now = fo_net_now();
-	int64		delay_ms = peer_settings(peer)->check_interval;
+	int64		interval_ms = peer_settings(peer)->check_interval;
+	FoTime		delay_us;
 
-	if (monitor->is_check_wanted)
+	if (monitor->is_check_wanted && is_worth_hurrying(peer))
+		delay_us = 0;
+	else if (is_in_burst(peer))
 	{
-		monitor->is_check_wanted = false;
-		delay_ms = 0;
-	}
-	else if (now < monitor->burst_until && is_primary_failing(peer->group))
-	{
-		delay_ms = Min(monitor->burst_ms, delay_ms);
+		delay_us = FO_MS(Min(monitor->burst_ms, interval_ms));
 		monitor->burst_ms = Min(monitor->burst_ms * 3 / 2 + 1, BURST_LAST_MS);
 	}
-	fo_net_loop_arm(peer_loop(peer), &monitor->check_timer, now + FO_MS(delay_ms));
+	else
+		delay_us = jittered_us(interval_ms);
+	monitor->is_check_wanted = false;
+	fo_net_loop_arm(peer_loop(peer), &monitor->check_timer, fo_net_now() + delay_us);
 }
 
 void
@@ -111,6 +149,14 @@ fo_coordinator_monitor_check_now(FoPeer *peer)
 		monitor->is_check_wanted = true;
 	else
 		fo_net_loop_arm(peer_loop(peer), &monitor->check_timer, fo_net_now());
+}
+
+/* A session that answers hides a postmaster that hangs: knock, too. */
+static void
+knock_now(FoPeer *peer)
+{
+	if (peer != NULL && peer->link != NULL)
+		fo_net_loop_arm(peer_loop(peer), &peer->monitor->knock_timer, fo_net_now());
 }
 
 void
@@ -129,6 +175,7 @@ fo_coordinator_monitor_recheck(FoGroup *group)
 		monitor->burst_until = now + BURST_LASTS_US;
 		fo_coordinator_monitor_check_now(group->peers[i]);
 	}
+	knock_now(fo_coordinator_primary(group));
 }
 
 /* ---- results ---- */
@@ -159,35 +206,35 @@ static void
 checked(void *arg, const PGresult *result, const FoNetError *error, int64 rtt_us)
 {
 	FoPeer	   *peer = arg;
+	FoReceiver	before = peer->view.observed.receiver;
 	FoNetError	reading;
 
 	peer->monitor->is_checking = false;
 	if (result == NULL)
 	{
-		/* A lost session is told by link_closed(); an SQL error is an answer of a kind. */
-		if (!fo_net_link_is_closed(peer->link) && error->sqlstate[0] != '\0')
+		/* A lost session is told by link_closed(). */
+		if (!fo_net_link_is_closed(peer->link))
 			check_failed(peer, error);
 		return;
 	}
+	if (!fo_coordinator_take_answer(peer, result, rtt_us, fo_net_now(), &reading))
 	{
-		FoReceiver	before = peer->view.observed.receiver;
-
-		if (!fo_coordinator_take_answer(peer, result, rtt_us, fo_net_now(), &reading))
-		{
-			check_failed(peer, &reading);
-			return;
-		}
-		fo_coordinator_write_check_apply(peer->monitor->write_check);
-		result_is_in(peer, before == FO_RECEIVER_STREAMING && peer->view.observed.receiver != FO_RECEIVER_STREAMING);
+		check_failed(peer, &reading);
+		return;
 	}
+	fo_coordinator_write_check_apply(peer->monitor->write_check);
+	result_is_in(peer, before == FO_RECEIVER_STREAMING && peer->view.observed.receiver != FO_RECEIVER_STREAMING);
 }
 
+/* A fresh connect has worked, whatever earlier knocks have found. */
 static void
 link_ready(void *arg)
 {
 	FoPeer	   *peer = arg;
 
 	pg_atomic_fetch_add_u64(&fo_shared->connects_total, 1);
+	peer->view.connect_failures = 0;
+	peer->view.connect_failing_since = 0;
 	check(peer);
 }
 
@@ -209,12 +256,18 @@ link_closed(void *arg, const FoNetError *error)
 
 /* ---- the check ---- */
 
+/*
+ * Check, or connect in order to check.  The result sets the timer for the next
+ * one; until then it is a watchdog, for a result whose handling ended in an
+ * ERROR or that waits behind another call.
+ */
 static void
 check(FoPeer *peer)
 {
 	FoMonitor  *monitor = peer->monitor;
 	int64		timeout_ms = peer_settings(peer)->check_timeout;
 
+	fo_net_loop_arm(peer_loop(peer), &monitor->check_timer, fo_net_now() + FO_MS(timeout_ms) + WATCHDOG_US);
 	if (monitor->is_checking)
 		return;
 	if (fo_net_link_is_ready(peer->link))
@@ -231,7 +284,16 @@ check(FoPeer *peer)
 static void
 check_due(void *arg)
 {
-	check((FoPeer *) arg);
+	FoPeer	   *peer = arg;
+	FoTimer    *timer = &peer->monitor->check_timer;
+	FoTime		now = fo_net_now();
+	bool		is_late = now - timer->at > LATE_US;
+
+	if (is_late && fo_net_link_is_closed(peer->link) && !is_in_burst(peer))
+		fo_net_loop_arm(peer_loop(peer), timer,
+						now + LATE_US + (FoTime) (pg_prng_double(&pg_global_prng_state) * LATE_US));
+	else
+		check(peer);
 }
 
 /* ---- the knock ---- */

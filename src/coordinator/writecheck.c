@@ -10,8 +10,12 @@
  * makes witnesses' evidence fresh on an idle primary.
  *
  * Only a write that was sent and failed or hung counts.  A session that cannot
- * be brought up says nothing about writing; the checks have their own opinion
- * on that.
+ * be brought up, or that ends under the write, says nothing about writing; the
+ * checks have their own opinion on that.
+ *
+ * A backend that hangs in a flush does not notice that its client has gone, so
+ * a write that hangs is not given up but waited for: one retry a second would
+ * fill the primary with hanging sessions.
  *
  *-------------------------------------------------------------------------
  */
@@ -22,11 +26,14 @@
 
 #define SHORTEST_INTERVAL_MS 1000
 
+/* A write that hangs for so long is given up after all. */
+#define GIVE_UP_MS (600 * 1000)
+
 struct FoWriteCheck
 {
 	FoPeer	   *peer;
 	FoLink	   *link;
-	FoTimer		timer;
+	FoTimer		timer;			/* next write; while one is under way: it hangs */
 	bool		is_on;
 	FoTime		sent_at;		/* of the write under way; 0 = none */
 };
@@ -67,7 +74,7 @@ schedule(FoWriteCheck *check)
 	fo_net_loop_arm(check_loop(check), &check->timer, fo_net_now() + FO_MS(interval_ms));
 }
 
-/* Note the outcome of a write that was sent at sent_at. */
+/* Note what has become of the write that was sent at sent_at. */
 static void
 note(FoWriteCheck *check, bool is_written)
 {
@@ -78,9 +85,15 @@ note(FoWriteCheck *check, bool is_written)
 		view->write_failing_since = 0;
 	else if (before == 0)
 		view->write_failing_since = check->sent_at;
-	check->sent_at = 0;
 	if (before != view->write_failing_since)
 		fo_coordinator_group_changed(check->peer->group);
+}
+
+/* Does this error come from the attempt to write, and not from the session's end? */
+static bool
+is_about_writing(FoErrorClass error)
+{
+	return error == FO_ERROR_TIMEOUT || error == FO_ERROR_DISK_FULL || error == FO_ERROR_QUERY;
 }
 
 static void
@@ -88,11 +101,9 @@ written(void *arg, const PGresult *result, const FoNetError *error, int64 rtt_us
 {
 	FoWriteCheck *check = arg;
 
-	/* A session that ended under the write says nothing; one that did not answer in time does. */
-	if (result == NULL && error->class == FO_ERROR_RESET)
-		check->sent_at = 0;
-	else
+	if (result != NULL || is_about_writing(error->class))
 		note(check, result != NULL);
+	check->sent_at = 0;
 	schedule(check);
 }
 
@@ -100,8 +111,9 @@ static void
 write_now(FoWriteCheck *check)
 {
 	check->sent_at = fo_net_now();
-	fo_net_link_call(check->link, write_statement, check->peer->group->cfg.settings.check_timeout, false,
-					 written, check);
+	fo_net_link_call(check->link, write_statement, GIVE_UP_MS, false, written, check);
+	fo_net_loop_arm(check_loop(check), &check->timer,
+					check->sent_at + FO_MS(check->peer->group->cfg.settings.check_timeout));
 }
 
 static void
@@ -110,8 +122,8 @@ due(void *arg)
 	FoWriteCheck *check = arg;
 
 	if (check->sent_at != 0)
-		return;
-	if (!is_wanted(check))
+		note(check, false);
+	else if (!is_wanted(check))
 		schedule(check);
 	else if (fo_net_link_is_ready(check->link))
 		write_now(check);
