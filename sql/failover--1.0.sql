@@ -316,11 +316,11 @@ COMMENT ON COLUMN failover_history.trigger IS 'what set it off: health_check, co
 COMMENT ON COLUMN failover_history.initiated_by IS 'session user who asked for it, or the role of the coordinator';
 COMMENT ON COLUMN failover_history.rule IS 'row of failover_rules() that decided; NULL: a user did';
 COMMENT ON COLUMN failover_history.detection_ms IS 'from the first sign of failure to the verdict';
-COMMENT ON COLUMN failover_history.decision_ms IS 'from the verdict to the final choice of the candidate';
-COMMENT ON COLUMN failover_history.fence_ms IS 'keeping the old primary from taking writes';
+COMMENT ON COLUMN failover_history.decision_ms IS 'between the verdict and the order to promote, without fencing';
+COMMENT ON COLUMN failover_history.fence_ms IS 'keeping the old primary from taking writes, and the standbys from receiving more';
 COMMENT ON COLUMN failover_history.promote_ms IS 'from the order to promote to a primary that takes writes';
 COMMENT ON COLUMN failover_history.repoint_ms IS 'until the others follow the new primary';
-COMMENT ON COLUMN failover_history.total_ms IS 'from the first sign of failure to a primary that takes writes';
+COMMENT ON COLUMN failover_history.total_ms IS 'from the first sign of failure to the end of the operation';
 COMMENT ON COLUMN failover_history.lost_bytes IS 'WAL of the old primary, as far as known, that the new one does not have; NULL: not known';
 COMMENT ON COLUMN failover_history.target IS 'peer that the user asked for';
 
