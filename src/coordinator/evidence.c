@@ -177,6 +177,7 @@ fo_coordinator_take_answer(FoPeer *peer, const PGresult *result, int64 rtt_us, F
 	if (!fo_net_probe_read(result, now, &view->observed, &template_conninfo, &slot_name, error))
 		return false;
 	learn_template(peer, template_conninfo, slot_name);
+	peer->is_following_nobody = view->observed.is_archive_only;
 	if (peer->cfg.follow_conninfo != NULL)
 		view->observed.is_archive_only = false;
 

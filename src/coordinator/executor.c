@@ -421,6 +421,15 @@ finish_run(FoRun *run, FoOperationStatus status)
 }
 
 bool
+fo_coordinator_run_attach(FoGroup *group, int64 event_id, int request)
+{
+	if (group->run == NULL || group->run->row.event_id != event_id)
+		return false;
+	group->run->request = request;
+	return true;
+}
+
+bool
 fo_coordinator_run_may_yield(const FoGroup *group)
 {
 	return group->run == NULL || group->run->row.kind == FO_OPERATION_REJOIN;

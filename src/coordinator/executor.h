@@ -38,6 +38,9 @@ extern void fo_coordinator_run_resume(FoGroup *group, const FoOperationRecord *r
 /* Called for groups whose resumed operation waits until every peer has been tried once. */
 extern void fo_coordinator_run_poke(FoGroup *group);
 
+/* A request that was posted to a former worker waits for this operation; false if it is not in progress. */
+extern bool fo_coordinator_run_attach(FoGroup *group, int64 event_id, int request);
+
 /* Is there none in progress, or one that gives way to a more urgent one? */
 extern bool fo_coordinator_run_may_yield(const FoGroup *group);
 

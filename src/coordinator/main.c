@@ -181,22 +181,26 @@ load_configuration(void)
 	return true;
 }
 
-/* Old rows go, a batch at a time; the rest with the next turns. */
+/* Old rows go, a batch at a time, those of groups that are gone too; the rest with later turns. */
 static void
 expire_rows(FoTime now)
 {
-	bool		is_more = false;
+	FoSettings	defaults;
+	TimestampTz now_wall = GetCurrentTimestamp();
+	bool		is_more;
 
 	if (now < expire_at)
 		return;
 	if (!fo_catalog_begin("expiring old rows"))
 		end_without_extension();
+	fo_core_settings_init(&defaults);
+	is_more = fo_catalog_expire(NULL, now_wall - defaults.event_retention * 1000, EXPIRE_BATCH) == EXPIRE_BATCH;
 	for (int i = 0; i < world->groups_n; i++)
 	{
 		const FoGroupConfig *cfg = &world->groups[i]->cfg;
-		TimestampTz before = GetCurrentTimestamp() - cfg->settings.event_retention * 1000;
 
-		if (fo_catalog_expire(cfg->name, before, EXPIRE_BATCH) == EXPIRE_BATCH)
+		if (fo_catalog_expire(cfg->name, now_wall - cfg->settings.event_retention * 1000,
+							  EXPIRE_BATCH) == EXPIRE_BATCH)
 			is_more = true;
 	}
 	fo_catalog_end();

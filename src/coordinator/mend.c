@@ -25,8 +25,13 @@
 /* A witness must have said "not connected" within this long for its word to count. */
 #define FRESH_WORD_US FO_MS(1000)
 
-/* A standby that does not stream is left alone for this long: it may be reconnecting. */
-#define STRAY_AFTER_US FO_MS(3000)
+/*
+ * A standby that does not stream is left alone for this long: it tries again
+ * by itself every few seconds.  One that follows nobody (frozen by a failover
+ * that it did not see the end of) will not.
+ */
+#define STRAY_AFTER_US FO_MS(15000)
+#define LEFT_FROZEN_AFTER_US FO_MS(2000)
 
 /* ---- asking a witness ---- */
 
@@ -140,7 +145,8 @@ is_stray(const FoPeer *peer, FoTime now)
 		!view->observed.has_upstream_password &&
 		peer->cfg.follow_conninfo != NULL &&
 		view->observed.system_identifier == primary->observed.system_identifier &&
-		peer->stray_since != 0 && now - peer->stray_since > STRAY_AFTER_US;
+		peer->stray_since != 0 &&
+		now - peer->stray_since > (peer->is_following_nobody ? LEFT_FROZEN_AFTER_US : STRAY_AFTER_US);
 }
 
 static void

@@ -31,6 +31,7 @@
 
 #include "coordinator/evidence.h"
 #include "coordinator/monitor.h"
+#include "coordinator/record.h"
 #include "coordinator/writecheck.h"
 #include "guc.h"
 #include "net/probe.h"
@@ -326,7 +327,10 @@ knocked(void *arg, const FoNetError *error, int64 rtt_us)
 	{
 		if (view->connect_failing_since == 0)
 			view->connect_failing_since = now;
-		view->connect_failures++;
+		if (++view->connect_failures == peer_settings(peer)->failure_threshold)
+			fo_coordinator_record(peer->group, peer, "connects_failing", FO_WARNING, NULL,
+								  "takes no new connections: %d attempts in a row were met by silence, while its session answers",
+								  view->connect_failures);
 		fo_net_loop_arm(peer_loop(peer), &peer->monitor->knock_timer, now + KNOCK_AGAIN_US);
 	}
 	else

@@ -126,19 +126,25 @@ fo_coordinator_report_end(FoRun *run)
 }
 
 void
+fo_coordinator_report_outcome(const FoOperationRow *row, FoRequest *answer)
+{
+	answer->event_id = row->event_id;
+	answer->operation = row->kind;
+	answer->status = row->status;
+	strlcpy(answer->from_peer, row->from_peer, sizeof(answer->from_peer));
+	strlcpy(answer->to_peer, row->to_peer, sizeof(answer->to_peer));
+	answer->total_ms = row->total_ms;
+	strlcpy(answer->error, row->error, sizeof(answer->error));
+}
+
+void
 fo_coordinator_report_answer(FoRun *run)
 {
 	FoRequest	answer = {0};
 
 	if (run->request < 0)
 		return;
-	answer.event_id = run->row.event_id;
-	answer.operation = run->row.kind;
-	answer.status = run->row.status;
-	strlcpy(answer.from_peer, run->row.from_peer, sizeof(answer.from_peer));
-	strlcpy(answer.to_peer, run->row.to_peer, sizeof(answer.to_peer));
-	answer.total_ms = run->row.total_ms;
-	strlcpy(answer.error, run->row.error, sizeof(answer.error));
+	fo_coordinator_report_outcome(&run->row, &answer);
 	fo_shared_request_finish(run->request, &answer);
 	run->request = -1;
 }

@@ -2,7 +2,7 @@
  *
  * report.h
  *		What an operation tells people: events, progress for the waiting caller,
- *		durations, the snapshot it was decided on.  Private to the executor.
+ *		durations, the snapshot it was decided on.
  *
  *-------------------------------------------------------------------------
  */
@@ -10,12 +10,16 @@
 #define FO_COORDINATOR_REPORT_H
 
 #include "coordinator/run.h"
+#include "shared/shared.h"
 
 extern void fo_coordinator_report_start(FoRun *run);
 extern void fo_coordinator_report_step(FoRun *run, const FoRunStep *step);
 
 /* The operation has its final status: work out the durations, say so. */
 extern void fo_coordinator_report_end(FoRun *run);
+
+/* The row of an ended operation as the answer to who asked for it. */
+extern void fo_coordinator_report_outcome(const FoOperationRow *row, FoRequest *answer);
 
 /* Its rows are written: answer whoever waits (once). */
 extern void fo_coordinator_report_answer(FoRun *run);

@@ -17,6 +17,7 @@
 #include "core/syncnames.h"
 #include "coordinator/executor.h"
 #include "coordinator/monitor.h"
+#include "coordinator/report.h"
 #include "coordinator/requests.h"
 #include "shared/shared.h"
 
@@ -214,6 +215,33 @@ may_move(FoGroup *group, FoPeer *target, int slot, const FoRequest *request)
 	return true;
 }
 
+/*
+ * A request that a former worker had begun to serve: its operation goes on, or
+ * has ended and only the answer was lost.  False if it never came to be.
+ */
+static bool
+serve_again(FoGroup *group, int slot, const FoRequest *request)
+{
+	FoRequest	answer = {0};
+	FoOperationRow row;
+	bool		is_found = false;
+
+	if (request->event_id == 0)
+		return false;
+	if (fo_coordinator_run_attach(group, request->event_id, slot))
+		return true;
+	if (fo_catalog_begin("looking up an operation"))
+	{
+		is_found = fo_catalog_find_operation(request->event_id, &row);
+		fo_catalog_end();
+	}
+	if (!is_found)
+		return false;
+	fo_coordinator_report_outcome(&row, &answer);
+	fo_shared_request_finish(slot, &answer);
+	return true;
+}
+
 static void
 begin_failover(FoGroup *group, int slot, const FoRequest *request)
 {
@@ -254,7 +282,8 @@ serve(FoWorld *world, int slot, const FoRequest *request)
 			begin_check(world, slot, request);
 			return;
 		case FO_REQUEST_FAILOVER:
-			begin_failover(group, slot, request);
+			if (!serve_again(group, slot, request))
+				begin_failover(group, slot, request);
 			return;
 		case FO_REQUEST_SWITCHOVER:
 		case FO_REQUEST_FAILBACK:

@@ -72,6 +72,7 @@ struct FoPeer
 	FoTask	   *task;
 	FoTime		task_retry_at;	/* do not start another before */
 	int			task_attempts;	/* rejoins since it last streamed */
+	bool		is_following_nobody;	/* evidence.c: a standby with primary_conninfo = '' */
 	FoTime		stray_since;	/* a standby that does not stream, since; 0 = it streams */
 
 	bool		is_state_dirty; /* cfg's state fields differ from the table */
