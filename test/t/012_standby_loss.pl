@@ -11,19 +11,19 @@ my $writer = $t->start_writer;
 
 is($t->status('redundancy'), 'multi', 'three standbys are multiple redundancy');
 $t->node('a')->kill_hard('all');
-ok($t->wait_for(q{SELECT state = 'degraded' AND redundancy = 'dual' AND peers_healthy = 3 AND failover_possible FROM failover_status('main')}),
+ok($t->wait_for(q{SELECT state = 'degraded' AND redundancy = 'multi' AND peers_healthy = 3 AND failover_possible FROM failover_status('main')}),
 	'a dead standby degrades the group');
 is($t->status(q{degraded, array_to_string(degraded_reasons, ' ') ~ '\ma\M'}), 't|t', 'and is named');
 ok($writer->wait_for_more(50), 'writes go on without it');
 
 $t->node('b')->kill_hard('all');
-ok($t->wait_for(q{SELECT redundancy = 'single' AND failover_possible FROM failover_status('main')}), 'two of three dead: one left');
-is($t->sql(q{SELECT redundancy, backups, degraded FROM failover_redundancy('main')}), 'single|1|t', 'failover_redundancy agrees');
+ok($t->wait_for(q{SELECT redundancy = 'dual' AND failover_possible FROM failover_status('main')}), 'two of three dead: one left');
+is($t->sql(q{SELECT redundancy, backups, degraded FROM failover_redundancy('main')}), 'dual|1|t', 'failover_redundancy agrees');
 is($t->status('candidate'), 'c', 'the last one is the candidate');
 ok($writer->wait_for_more(50), 'writes go on with one');
 
 $t->node('c')->kill_hard('all');
-ok($t->wait_for(q{SELECT redundancy = 'none' AND NOT failover_possible AND candidate IS NULL FROM failover_status('main')}),
+ok($t->wait_for(q{SELECT redundancy = 'single' AND NOT failover_possible AND candidate IS NULL FROM failover_status('main')}),
 	'with the last standby gone failover is impossible, and the status says so');
 $t->no_failover_ok(3, 'dead standbys are no reason to fail over');
 is($t->status('primary_peer'), 'p', 'the primary stays');
