@@ -385,7 +385,8 @@ SELECT d.group_name, d.peer_name, d.outages, d.total, d.longest,
                 NULLIF(EXTRACT(epoch FROM pg_catalog.now() OPERATOR(pg_catalog.-) d.observed_since), 0)::double precision))
        AS availability,
        d.observed_since, d.down_since
-  FROM (SELECT s.group_name, s.peer_name, s.outages,
+  FROM (SELECT s.group_name, s.peer_name,
+               s.outages OPERATOR(pg_catalog.+) CASE WHEN s.down_since IS NULL THEN 0 ELSE 1 END AS outages,
                s.downtime OPERATOR(pg_catalog.+) COALESCE(pg_catalog.now() OPERATOR(pg_catalog.-) s.down_since, '0'::interval) AS total,
                GREATEST(s.longest, pg_catalog.now() OPERATOR(pg_catalog.-) s.down_since) AS longest,
                s.observed_since, s.down_since

@@ -233,7 +233,7 @@ peer_check_failures(const PeerSubject *subject)
 static double
 peer_outages(const PeerSubject *subject)
 {
-	return (double) subject->slot->outages_total;
+	return (double) subject->slot->outages_total + (subject->slot->down_since != 0 ? 1 : 0);
 }
 
 static double

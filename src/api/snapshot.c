@@ -146,6 +146,7 @@ fill_group(FoGroupSlot *group, const FoGroupConfig *config, const FoGroupSlot *l
 	group->is_used = true;
 	strlcpy(view->name, config->name, FO_NAME_LEN);
 	view->kind = config->kind;
+	view->system_identifier = config->system_identifier;
 	view->now = fo_shared_now();
 	view->settings = config->settings;
 	view->is_paused = config->paused_until > now;
