@@ -71,6 +71,7 @@ CREATE TABLE failover_peer_state (
     follow_conninfo   text,
     slot_name         text,
     receiving         boolean NOT NULL DEFAULT false,
+    frozen            boolean NOT NULL DEFAULT false,
     fenced_at         timestamptz,
     fence_saved       jsonb,
     outages           bigint NOT NULL DEFAULT 0,
@@ -83,6 +84,7 @@ CREATE TABLE failover_peer_state (
 );
 COMMENT ON TABLE failover_peer_state IS 'what must be remembered of each peer across restarts of the coordinator';
 COMMENT ON COLUMN failover_peer_state.follow_conninfo IS 'the peer''s own primary_conninfo without host, port and password: the template for repointing it';
+COMMENT ON COLUMN failover_peer_state.frozen IS 'a failover stopped its walreceiver, and has not pointed it at a primary since';
 COMMENT ON COLUMN failover_peer_state.fence_saved IS 'settings that the fence replaced, put back when the peer is a standby again';
 
 CREATE SEQUENCE failover_event_id AS bigint;

@@ -103,6 +103,7 @@ typedef struct FoPeerConfig
 	char	   *follow_conninfo;
 	char	   *slot_name;
 	bool		was_receiving;
+	bool		is_frozen;		/* a failover stopped its walreceiver, and has not pointed it at a primary since */
 	TimestampTz fenced_at;
 	char	   *fence_saved;	/* jsonb as text */
 	int64		outages;

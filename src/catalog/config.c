@@ -179,6 +179,7 @@ read_peer(MemoryContext cxt, uint64 row, const char *group, FoPeerConfig *peer)
 	peer->outages = fo_catalog_column_bigint(row, 15, 0);
 	peer->downtime_us = fo_catalog_column_duration_us(row, 16);
 	peer->down_since = fo_catalog_column_time(row, 17);
+	peer->is_frozen = fo_catalog_column_bool(row, 18);
 	return true;
 }
 
@@ -192,7 +193,7 @@ load_peers(MemoryContext cxt, Merge *merge)
 
 	rows = fo_catalog_execute("SELECT p.group_name, p.peer_name, p.conninfo, p.priority, p.weight, p.zone, p.promotable,"
 							  " p.maintenance_until, s.peer_name IS NOT NULL, s.follow_conninfo, s.slot_name, s.receiving,"
-							  " s.fenced_at, s.fence_saved::text, s.outages, s.downtime, s.down_since"
+							  " s.fenced_at, s.fence_saved::text, s.outages, s.downtime, s.down_since, s.frozen"
 							  " FROM %s.failover_peer p"
 							  " LEFT JOIN %s.failover_peer_state s USING (group_name, peer_name)"
 							  " ORDER BY p.group_name, p.peer_name",

@@ -174,10 +174,11 @@ fo_catalog_write_peer_state(const char *group_name, const FoPeerConfig *peer)
 	fo_catalog_add_bigint(&params, peer->outages, false);
 	fo_catalog_add_duration(&params, peer->downtime_us);
 	fo_catalog_add_time(&params, peer->down_since);
+	fo_catalog_add_bool(&params, peer->is_frozen);
 	fo_catalog_write("INSERT INTO %s.failover_peer_state AS s"
 					 " (group_name, peer_name, follow_conninfo, slot_name, receiving, fenced_at,"
-					 "  fence_saved, outages, downtime, longest, down_since)"
-					 " SELECT p.group_name, p.peer_name, $3, $4, $5, $6, $7::jsonb, $8, $9, $9, $10"
+					 "  fence_saved, outages, downtime, longest, down_since, frozen)"
+					 " SELECT p.group_name, p.peer_name, $3, $4, $5, $6, $7::jsonb, $8, $9, $9, $10, $11"
 					 " FROM %s.failover_peer p WHERE p.group_name = $1 AND p.peer_name = $2"
 					 " ON CONFLICT (group_name, peer_name) DO UPDATE SET"
 					 " follow_conninfo = excluded.follow_conninfo,"
@@ -188,7 +189,8 @@ fo_catalog_write_peer_state(const char *group_name, const FoPeerConfig *peer)
 					 " outages = excluded.outages,"
 					 " downtime = excluded.downtime,"
 					 " longest = greatest(s.longest, excluded.downtime - s.downtime),"
-					 " down_since = excluded.down_since",
+					 " down_since = excluded.down_since,"
+					 " frozen = excluded.frozen",
 					 &params);
 }
 

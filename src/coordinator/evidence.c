@@ -131,6 +131,19 @@ learn_template(FoPeer *peer, const char *template_conninfo, const char *slot_nam
 		replace_text(peer, &peer->cfg.slot_name, slot_name ? slot_name : "");
 }
 
+/*
+ * Without a walreceiver a standby can only tell the timeline of its control
+ * file, which may lag behind the one it has followed already.  A running
+ * server never goes back.
+ */
+static void
+keep_timeline(const FoObservation *before, FoObservation *now)
+{
+	if (before->at != 0 && before->started_at == now->started_at &&
+		before->system_identifier == now->system_identifier && before->timeline > now->timeline)
+		now->timeline = before->timeline;
+}
+
 static void
 note_receiving(FoPeer *peer)
 {
@@ -138,7 +151,11 @@ note_receiving(FoPeer *peer)
 	bool		is_receiving = is_receiving_from_primary(peer);
 
 	if (is_receiving)
+	{
 		view->received_at = view->observed.at;
+		if (peer->group->run == NULL)
+			fo_coordinator_set_frozen(peer, false);
+	}
 	if (peer->cfg.was_receiving != is_receiving)
 	{
 		peer->cfg.was_receiving = is_receiving;
@@ -171,15 +188,17 @@ fo_coordinator_take_answer(FoPeer *peer, const PGresult *result, int64 rtt_us, F
 {
 	FoPeerView *view = &peer->view;
 	FoCheckResult success = {.error = FO_ERROR_NONE,.response_ms = rtt_us / 1000.0};
+	FoObservation before = view->observed;
 	char	   *template_conninfo = NULL;
 	char	   *slot_name = NULL;
 
 	if (!fo_net_probe_read(result, now, &view->observed, &template_conninfo, &slot_name, error))
 		return false;
+	keep_timeline(&before, &view->observed);
 	learn_template(peer, template_conninfo, slot_name);
 	peer->is_following_nobody = view->observed.is_archive_only;
-	if (peer->cfg.follow_conninfo != NULL)
-		view->observed.is_archive_only = false;
+	if (peer->cfg.is_frozen)
+		view->observed.is_archive_only = false;	/* our own doing, not the DBA's */
 
 	view->error = FO_ERROR_NONE;
 	view->failing_since = 0;

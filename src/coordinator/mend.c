@@ -130,8 +130,8 @@ lift_fence(FoPeer *peer)
 
 /*
  * Does it need help to follow the primary?  Not one that streams from anybody
- * (cascading is the DBA's business), nor one that never streamed at all (an
- * archive-only standby), nor one whose history is known to have diverged.
+ * (cascading is the DBA's business), nor one that follows nobody by the DBA's
+ * will (an archive-only standby), nor one whose history is known to have diverged.
  */
 static bool
 is_stray(const FoPeer *peer, FoTime now)
@@ -146,6 +146,7 @@ is_stray(const FoPeer *peer, FoTime now)
 		peer->cfg.follow_conninfo != NULL &&
 		view->observed.system_identifier == primary->observed.system_identifier &&
 		peer->stray_since != 0 &&
+		(!peer->is_following_nobody || peer->cfg.is_frozen) &&
 		now - peer->stray_since > (peer->is_following_nobody ? LEFT_FROZEN_AFTER_US : STRAY_AFTER_US);
 }
 

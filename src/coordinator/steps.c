@@ -151,6 +151,7 @@ plan_freeze(FoRun *run, const FoStepDef *def)
 		(void) fo_coordinator_add_step(run, def, member->peer);
 		member->is_frozen = true;
 		member->final.is_known = false;
+		fo_coordinator_set_frozen(member->peer, true);
 	}
 }
 
@@ -250,6 +251,7 @@ plan_choose(FoRun *run, const FoStepDef *def)
 	FoFinalPosition *final = final_positions(run);
 	FoCandidate *ranked = palloc0(Max(group->peers_n, 1) * sizeof(FoCandidate));
 	FoCandidateOptions options = {.final = final,.is_forced = run->row.is_forced,.target = -1};
+	uint32		old_timeline = run->from ? run->from->view.observed.timeline : 0;
 	bool		is_consistency_wanted = !run->row.is_forced &&
 		group->cfg.settings.prefer == FO_PREFER_CONSISTENCY;
 
@@ -259,6 +261,9 @@ plan_choose(FoRun *run, const FoStepDef *def)
 		if (group->peers[i] == run->target)
 			options.target = i;
 	}
+	/* Earlier candidates of this operation may have begun timelines before they died. */
+	if (run->row.attempts > 1 && old_timeline != 0)
+		options.newest_timeline = old_timeline + run->row.attempts - 1;
 
 	if (is_consistency_wanted && !is_loss_excluded(run, final))
 	{
@@ -413,6 +418,7 @@ promoted(FoRun *run, const FoTask *task)
 	run->is_promoted = true;
 	run->timeline = task->facts.timeline;
 	observe_promotion(&run->candidate->view, &task->facts);
+	fo_coordinator_set_frozen(run->candidate, false);
 	strlcpy(group->cfg.primary_peer, run->row.to_peer, sizeof(group->cfg.primary_peer));
 	group->cfg.recent_failovers = group->cfg.blocked_until > now ? group->cfg.recent_failovers + 1 : 1;
 	group->cfg.blocked_since = now;
@@ -439,6 +445,7 @@ repoint_ended(FoRunStep *step, FoTask *task)
 	if (task->is_done)
 	{
 		view->is_history_rejected = false;
+		fo_coordinator_set_frozen(step->peer, false);
 		fo_coordinator_end_step(step, FO_STEP_DONE, "%s", task->detail);
 		return;
 	}
@@ -592,6 +599,8 @@ fo_coordinator_step_ended(FoRunStep *step, FoTask *task)
 		case FO_STEP_UNDO:
 			if (task->is_done && step->peer == step->run->from)
 				fo_coordinator_clear_fence(step->peer);
+			else if (task->is_done)
+				fo_coordinator_set_frozen(step->peer, false);
 			break;
 		case FO_STEP_DRAIN:
 		case FO_STEP_SLOTS:

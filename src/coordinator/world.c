@@ -171,6 +171,15 @@ destroy_peer(FoPeer *peer)
 }
 
 void
+fo_coordinator_set_frozen(FoPeer *peer, bool is_frozen)
+{
+	if (peer->cfg.is_frozen == is_frozen)
+		return;
+	peer->cfg.is_frozen = is_frozen;
+	peer->is_state_dirty = true;
+}
+
+void
 fo_coordinator_clear_fence(FoPeer *peer)
 {
 	replace_string(peer->cxt, &peer->cfg.fence_saved, NULL);

@@ -132,6 +132,9 @@ extern FoPeer *fo_coordinator_find_peer(FoGroup *group, const char *name);	/* NU
 /* The recorded primary; NULL = none known. */
 extern FoPeer *fo_coordinator_primary(FoGroup *group);
 
+/* A step stops the peer's walreceiver, or has pointed it at a primary again. */
+extern void fo_coordinator_set_frozen(FoPeer *peer, bool is_frozen);
+
 /* The peer is fenced no more: forget what the fence replaced. */
 extern void fo_coordinator_clear_fence(FoPeer *peer);
 

@@ -113,8 +113,11 @@ is_foreign_history(const Ranking *ranking, int index)
 	uint32_t	own = timeline_of(ranking, index);
 	uint32_t	expected = ranking->primary == NULL ? 0 : ranking->primary->observed.timeline;
 
-	return ranking->group->peers[index].is_history_rejected
-		|| (own != 0 && expected != 0 && own != expected);
+	if (ranking->group->peers[index].is_history_rejected)
+		return true;
+	if (own == 0 || expected == 0 || own == expected)
+		return false;
+	return own < expected || own > ranking->options->newest_timeline;
 }
 
 /* First pass: exclusion by what the peer is, the most telling reason first. */

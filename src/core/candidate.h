@@ -62,6 +62,8 @@ typedef struct FoCandidateOptions
 	const FoFinalPosition *final;	/* NULL: a forecast over the view's own positions */
 	bool		is_forced;		/* override lag limit, sync set and "was not receiving" (the caller accepts the loss) */
 	int32_t		target;			/* only this peer may win; -1 = any */
+	uint32_t	newest_timeline;	/* timelines after the primary's, up to this one, are its continuation:
+								 * a candidate was told to begin it and has died; 0 = there is none */
 } FoCandidateOptions;
 
 /* A row of the table of strategies. */
