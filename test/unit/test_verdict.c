@@ -378,6 +378,13 @@ SCENE(52, FO_VERDICT_HOLD, "pg1", "crash recovery without end, and a witness not
 	go_unheard(PG3, 61);
 }
 
+SCENE(52, FO_VERDICT_HOLD, "pg1", "crash recovery without end, and nobody who could tell")
+{
+	fail(PG1, FO_ERROR_STARTING_UP, 60, 50);
+	never_received(PG2);
+	never_received(PG3);
+}
+
 /* ---- 60-72: it is gone ---- */
 
 SCENE(60, FO_VERDICT_HOLD, "pg1", "the coordinator is cut off from everything")
@@ -430,6 +437,14 @@ SCENE(64, FO_VERDICT_ASK, "pg2", "a reconnect half a minute ago proves nothing a
 	stand_still(PG2);
 	lose(PG3);
 	probe(PG2, FO_PROBE_BACK, 30);
+}
+
+SCENE(64, FO_VERDICT_ASK, "pg2", "a reconnect before the primary fell silent proves nothing")
+{
+	fail(PG1, FO_ERROR_TIMEOUT, 5, 3);
+	stand_still(PG2);
+	lose(PG3);
+	probe(PG2, FO_PROBE_BACK, 20);
 }
 
 SCENE(64, FO_VERDICT_ASK, "pg3", "one is asked, the other can be asked too")
@@ -542,6 +557,15 @@ SCENE(71, FO_VERDICT_FAILOVER, "pg1", "kill -9")
 SCENE(71, FO_VERDICT_FAILOVER, "pg1", "an orderly stop, five seconds later")
 {
 	fail(PG1, FO_ERROR_REFUSED, 5, 20);
+	peers[PG1].is_stop_orderly = true;
+	lose(PG2);
+	lose(PG3);
+}
+
+SCENE(71, FO_VERDICT_FAILOVER, "pg1", "an orderly stop, and a grace that was set to less")
+{
+	group.settings.restart_grace = 1000;
+	fail(PG1, FO_ERROR_REFUSED, 1, 5);
 	peers[PG1].is_stop_orderly = true;
 	lose(PG2);
 	lose(PG3);
@@ -681,6 +705,14 @@ SCENE(99, FO_VERDICT_NONE, "pg1", "a walreceiver restarts")
 SCENE(99, FO_VERDICT_NONE, "pg1", "a healthy group")
 {
 	CHECK(group.peers_n == 3);
+}
+
+SCENE(99, FO_VERDICT_NONE, "pg1", "the coordinator has just started and looked at the primary only")
+{
+	memset(&peers[PG2].observed, 0, sizeof(peers[PG2].observed));
+	memset(&peers[PG3].observed, 0, sizeof(peers[PG3].observed));
+	peers[PG2].received_at = peers[PG2].last_attempt_at = 0;
+	peers[PG3].received_at = peers[PG3].last_attempt_at = 0;
 }
 
 SCENE(99, FO_VERDICT_NONE, "pg1", "half an hour without a transaction")
