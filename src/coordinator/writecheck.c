@@ -26,6 +26,9 @@
 
 #define SHORTEST_INTERVAL_MS 1000
 
+/* While no session can be had, try ever more seldom, up to this: the peer logs each refusal. */
+#define LONGEST_INTERVAL_MS 30000
+
 /* A write that hangs for so long is given up after all. */
 #define GIVE_UP_MS (600 * 1000)
 
@@ -35,6 +38,7 @@ struct FoWriteCheck
 	FoLink	   *link;
 	FoTimer		timer;			/* next write; while one is under way: it hangs */
 	bool		is_on;
+	int			refusals;		/* connects in a row that failed */
 	FoTime		sent_at;		/* of the write under way; 0 = none */
 };
 
@@ -71,6 +75,8 @@ schedule(FoWriteCheck *check)
 {
 	int64		interval_ms = Max(check->peer->group->cfg.settings.check_interval, SHORTEST_INTERVAL_MS);
 
+	if (check->refusals > 0)
+		interval_ms = Max(interval_ms, Min(interval_ms << Min(check->refusals, 5), LONGEST_INTERVAL_MS));
 	fo_net_loop_arm(check_loop(check), &check->timer, fo_net_now() + FO_MS(interval_ms));
 }
 
@@ -141,6 +147,7 @@ ready(void *arg)
 {
 	FoWriteCheck *check = arg;
 
+	check->refusals = 0;
 	if (check->sent_at == 0)
 		write_now(check);
 }
@@ -151,6 +158,7 @@ closed(void *arg, const FoNetError *error)
 	FoWriteCheck *check = arg;
 
 	check->sent_at = 0;
+	check->refusals++;
 	if (check->is_on)
 		schedule(check);
 }

@@ -25,6 +25,7 @@ fo_net_call_create(MemoryContext cxt, int texts_n, const char *const *texts,
 	Size		size = offsetof(FoCall, texts) + (texts_n + params_n) * sizeof(char *);
 	FoCall	   *call;
 	char	   *to;
+	size_t		length;
 
 	for (int i = 0; i < texts_n; i++)
 		size += strlen(texts[i]) + 1;
@@ -40,8 +41,9 @@ fo_net_call_create(MemoryContext cxt, int texts_n, const char *const *texts,
 
 		if (from == NULL)
 			continue;
-		call->texts[i] = strcpy(to, from);
-		to += strlen(from) + 1;
+		length = strlen(from) + 1;
+		call->texts[i] = memcpy(to, from, length);
+		to += length;
 	}
 	return call;
 }

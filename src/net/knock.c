@@ -16,7 +16,6 @@
 #include "postgres.h"
 
 #include <fcntl.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -157,9 +156,6 @@ fail_errno(FoKnock *knock, int error)
 static bool
 endpoint_address(const FoEndpoint *endpoint, struct sockaddr_storage *address, socklen_t *length)
 {
-	struct addrinfo hints = {0};
-	struct addrinfo *found = NULL;
-
 	if (*endpoint->address == '\0')
 	{
 		struct sockaddr_un *un = (struct sockaddr_un *) address;
@@ -176,14 +172,7 @@ endpoint_address(const FoEndpoint *endpoint, struct sockaddr_storage *address, s
 		*length = offsetof(struct sockaddr_un, sun_path) + used + (un->sun_path[0] != '\0');
 		return true;
 	}
-	hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
-	hints.ai_socktype = SOCK_STREAM;
-	if (getaddrinfo(endpoint->address, endpoint->port, &hints, &found) != 0)
-		return false;
-	memcpy(address, found->ai_addr, found->ai_addrlen);
-	*length = found->ai_addrlen;
-	freeaddrinfo(found);
-	return true;
+	return fo_net_address_parse(endpoint->address, atoi(endpoint->port), address, length);
 }
 
 /* Connected: ask.  Eight bytes always fit into the buffer of a new socket. */

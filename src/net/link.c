@@ -23,27 +23,9 @@
  */
 #include "postgres.h"
 
-#include "lib/stringinfo.h"
 #include "utils/memutils.h"
 
 #include "net/link_internal.h"
-
-/* Options that are ours to set, whatever the conninfo says of them. */
-static const char *const forced_options[] = {
-	"host", "hostaddr", "port", "client_encoding", "application_name",
-	"fallback_application_name", "connect_timeout", "options", "keepalives",
-	"keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout",
-	"target_session_attrs", "load_balance_hosts", "replication", "service", "password", "passfile"
-};
-
-#define OPTIONS_MAX 64
-
-typedef struct FoParams
-{
-	int			n;
-	const char *keywords[OPTIONS_MAX + 1];
-	const char *values[OPTIONS_MAX + 1];
-} FoParams;
 
 static void on_socket(void *arg, int events);
 static void on_deadline(void *arg);
@@ -260,89 +242,6 @@ receive_notice(void *arg, const PGresult *result)
 
 /* ---- connecting ---- */
 
-static void
-add_param(FoParams *params, const char *keyword, const char *value)
-{
-	if (params->n == OPTIONS_MAX)
-		return;
-	params->keywords[params->n] = keyword;
-	params->values[params->n] = value;
-	params->n++;
-	params->keywords[params->n] = NULL;
-	params->values[params->n] = NULL;
-}
-
-static bool
-is_forced(const char *keyword)
-{
-	for (int i = 0; i < (int) lengthof(forced_options); i++)
-	{
-		if (strcmp(forced_options[i], keyword) == 0)
-			return true;
-	}
-	return false;
-}
-
-/* The parts of the endpoints as libpq's lists. */
-static void
-add_endpoint_params(FoParams *params, const FoTarget *target)
-{
-	StringInfoData hosts;
-	StringInfoData addresses;
-	StringInfoData ports;
-
-	initStringInfo(&hosts);
-	initStringInfo(&addresses);
-	initStringInfo(&ports);
-	for (int i = 0; i < target->endpoints_n; i++)
-	{
-		const char *comma = i > 0 ? "," : "";
-
-		appendStringInfo(&hosts, "%s%s", comma, target->endpoints[i].host);
-		appendStringInfo(&addresses, "%s%s", comma, target->endpoints[i].address);
-		appendStringInfo(&ports, "%s%s", comma, target->endpoints[i].port);
-	}
-	add_param(params, "host", hosts.data);
-	add_param(params, "hostaddr", addresses.data);
-	add_param(params, "port", ports.data);
-}
-
-/*
- * Everything for PQconnectStartParams().  Whatever the conninfo says of the
- * session itself is overruled: this is a control session, not a client's.
- */
-static void
-build_params(FoLink *link, FoParams *params)
-{
-	bool		has_gss = false;
-
-	params->n = 0;
-	for (const PQconninfoOption *option = link->target.options; option->keyword != NULL; option++)
-	{
-		if (option->val == NULL || is_forced(option->keyword))
-			continue;
-		add_param(params, option->keyword, option->val);
-		if (strcmp(option->keyword, "gssencmode") == 0)
-			has_gss = true;
-	}
-	add_endpoint_params(params, &link->target);
-	add_param(params, "client_encoding", "UTF8");
-	add_param(params, "application_name", link->application_name);
-	if (link->passfile != NULL && *link->passfile != '\0')
-		add_param(params, "passfile", link->passfile);
-	add_param(params, "target_session_attrs", "any");
-	add_param(params, "keepalives", "1");
-	add_param(params, "keepalives_idle", "1");
-	add_param(params, "keepalives_interval", "1");
-	add_param(params, "keepalives_count", "2");
-	add_param(params, "tcp_user_timeout",
-			  psprintf(INT64_FORMAT, Min(Max(link->open_timeout_ms, 1000), 60000)));
-
-	/* Negotiating GSS costs a round trip and its ticket look-up may block. */
-	if (!has_gss)
-		add_param(params, "gssencmode", "disable");
-}
-
 void
 fo_net_link_watch(FoLink *link, bool is_writing)
 {
@@ -367,7 +266,7 @@ start_connect(FoLink *link)
 	FoParams	params;
 	locale_t	before;
 
-	build_params(link, &params);
+	fo_net_params_build(link, &params);
 	before = fo_net_plain_messages();
 	link->conn = PQconnectStartParams(params.keywords, params.values, 0);
 	fo_net_restore_messages(before);
@@ -497,28 +396,6 @@ on_deadline(void *arg)
 	fo_net_link_pay(link);
 }
 
-/*
- * libpq takes what the conninfo leaves out from the environment of the
- * process, which is the postmaster's: nobody's intention.  Credentials
- * (PGPASSFILE, PGSSLCERT...) stay.
- */
-static void
-clear_environment(void)
-{
-	static const char *const names[] = {
-		"PGHOST", "PGHOSTADDR", "PGPORT", "PGSERVICE", "PGPASSWORD", "PGOPTIONS",
-		"PGTARGETSESSIONATTRS", "PGAPPNAME", "PGDATESTYLE", "PGTZ", "PGGEQO",
-		"PGLOADBALANCEHOSTS", "PGCLIENTENCODING"
-	};
-	static bool is_done = false;
-
-	if (is_done)
-		return;
-	for (int i = 0; i < (int) lengthof(names); i++)
-		unsetenv(names[i]);
-	is_done = true;
-}
-
 void
 fo_net_link_open(FoLink *link, const char *conninfo, const char *passfile,
 				 const char *application_name, const char *const *setup, int64 timeout_ms)
@@ -528,7 +405,7 @@ fo_net_link_open(FoLink *link, const char *conninfo, const char *passfile,
 	Assert(link->state == FO_LINK_CLOSED);
 	if (link->state != FO_LINK_CLOSED)
 		return;
-	clear_environment();
+	fo_net_params_clear_environment();
 	while (setup != NULL && setup[setup_n] != NULL)
 		setup_n++;
 	if (setup_n > 0)

@@ -95,6 +95,24 @@ struct FoLink
 	FoGuard    *guard;			/* innermost */
 };
 
+/* Arguments of PQconnectStartParams(): both lists end with NULL. */
+#define FO_PARAMS_MAX 64
+
+typedef struct FoParams
+{
+	int			n;
+	const char *keywords[FO_PARAMS_MAX + 1];
+	const char *values[FO_PARAMS_MAX + 1];
+} FoParams;
+
+/* ---- params.c ---- */
+
+/* Fill in params for the link's resolved target; what is new is palloc'd. */
+extern void fo_net_params_build(FoLink *link, FoParams *params);
+
+/* Take out of this process's environment what libpq would add to a conninfo. */
+extern void fo_net_params_clear_environment(void);
+
 /* ---- link.c ---- */
 
 /* End the session because of error; callers and owner are told from the next turn, or by fo_net_link_pay(). */

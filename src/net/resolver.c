@@ -23,12 +23,12 @@
 
 #include <arpa/inet.h>
 #include <ares.h>
-#include <netdb.h>
 #include <net/if.h>
 #include <netinet/in.h>
 
 #include "lib/ilist.h"
 #include "lib/stringinfo.h"
+#include "port/pg_bswap.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 
@@ -87,19 +87,49 @@ struct FoResolution
 static void process_timeout(void *arg);
 
 bool
+fo_net_address_parse(const char *text, int port, struct sockaddr_storage *address, socklen_t *length)
+{
+	struct sockaddr_in *in4 = (struct sockaddr_in *) address;
+	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *) address;
+	char		plain[INET6_ADDRSTRLEN];
+	const char *scope = strchr(text, '%');
+	size_t		plain_len = scope ? (size_t) (scope - text) : strlen(text);
+
+	memset(address, 0, sizeof(*address));
+	if (scope == NULL && inet_pton(AF_INET, text, &in4->sin_addr) == 1)
+	{
+		in4->sin_family = AF_INET;
+		in4->sin_port = pg_hton16((uint16) port);
+		*length = sizeof(*in4);
+		return true;
+	}
+	if (plain_len >= sizeof(plain))
+		return false;
+	memcpy(plain, text, plain_len);
+	plain[plain_len] = '\0';
+	if (inet_pton(AF_INET6, plain, &in6->sin6_addr) != 1)
+		return false;
+	in6->sin6_family = AF_INET6;
+	in6->sin6_port = pg_hton16((uint16) port);
+	if (scope != NULL)
+	{
+		in6->sin6_scope_id = if_nametoindex(scope + 1);
+		if (in6->sin6_scope_id == 0)
+			in6->sin6_scope_id = (uint32) strtoul(scope + 1, NULL, 10);
+	}
+	*length = sizeof(*in6);
+	return true;
+}
+
+bool
 fo_net_host_is_numeric(const char *host)
 {
-	struct addrinfo hints = {0};
-	struct addrinfo *found = NULL;
+	struct sockaddr_storage address;
+	socklen_t	length;
 
 	if (host == NULL || host[0] == '\0' || host[0] == '/' || host[0] == '@')
 		return true;
-	hints.ai_flags = AI_NUMERICHOST;
-	hints.ai_socktype = SOCK_STREAM;
-	if (getaddrinfo(host, NULL, &hints, &found) != 0)
-		return false;
-	freeaddrinfo(found);
-	return true;
+	return fo_net_address_parse(host, 0, &address, &length);
 }
 
 /* ---- c-ares and the loop ---- */

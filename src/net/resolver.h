@@ -8,6 +8,8 @@
 #ifndef FO_NET_RESOLVER_H
 #define FO_NET_RESOLVER_H
 
+#include <sys/socket.h>
+
 #include "net/loop.h"
 
 typedef struct FoResolver FoResolver;
@@ -18,6 +20,9 @@ typedef void (*FoResolvedCallback) (void *arg, const char *addresses, const char
 
 extern FoResolver *fo_net_resolver_create(FoLoop *loop, MemoryContext cxt);
 extern void fo_net_resolver_destroy(FoResolver *resolver);
+
+/* Read a numeric IPv4 or IPv6 address, the latter with an optional %scope.  False if it is none. */
+extern bool fo_net_address_parse(const char *text, int port, struct sockaddr_storage *address, socklen_t *length);
 
 /* Needs no resolution: numeric, a socket directory, or empty. */
 extern bool fo_net_host_is_numeric(const char *host);
