@@ -37,7 +37,7 @@ isnt($t->sql(q{SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'fa
 # Settings take effect on commit, without a restart.
 $t->set('check_interval', '250ms');
 is($t->sql(q{SELECT setting, source FROM failover_settings WHERE group_name = 'main' AND name = 'check_interval'}),
-	'250ms|group', 'a setting is shown as it was written');
+	'250|group', 'a setting is shown in its unit');
 
 # A steady state: sessions stay, tables and WAL of the coordinator do not move.
 my $sessions = q{SELECT string_agg(pid::text, ' ' ORDER BY pid) FROM pg_stat_activity

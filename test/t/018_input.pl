@@ -28,7 +28,7 @@ foreach my $query (
 	q{SELECT failover_set('main', 'block_period', '1s')}, q{SELECT failover_reset('main', 'block_period')},
 	q{SELECT failover_pause('main')}, q{SELECT failover_resume('main')}, q{SELECT failover_acknowledge('main')},
 	q{SELECT failover_set_maintenance('main', 'a', true)}, q{SELECT failover_alter_peer('main', 'a', priority => 1)},
-	q{SELECT failover_report_health('main', 'a', false)}, q{DELETE FROM failover_group}, q{DELETE FROM failover_operation})
+	q{DELETE FROM failover_group}, q{DELETE FROM failover_operation})
 {
 	refused_ok('42501', $query, 'permission denied', "$query by pg_monitor", 'reader');
 }
