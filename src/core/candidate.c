@@ -174,7 +174,7 @@ find_best_position(Ranking *ranking)
 		ranking->best_lsn = primary->observed.lsn;
 	for (i = 0; i < group->peers_n; i++)
 	{
-		if (i == group->primary || !fo_core_is_heard(group, ranking->options->final, i)
+		if (i == group->primary || !fo_core_is_heard(group, ranking->options->final, ranking->options->newest_timeline, i)
 			|| timeline_of(ranking, i) != ranking->best_timeline)
 			continue;
 		if (lsn_of(ranking, i) > ranking->best_lsn)
@@ -193,7 +193,7 @@ begin_ranking(Ranking *ranking, const FoGroupView *group, const FoCandidateOptio
 	ranking->primary = fo_core_primary(group);
 	ranking->options = options;
 	fo_core_primary_sync_names(group, &ranking->sync);
-	ranking->proof = fo_core_sync_proof(group, options->final);
+	ranking->proof = fo_core_sync_proof(group, options->final, options->newest_timeline);
 	ranking->is_lossless_demanded = options->final != NULL && !options->is_forced
 		&& group->settings.prefer == FO_PREFER_CONSISTENCY
 		&& ranking->proof != FO_SYNC_PROOF_NONE;
@@ -204,6 +204,8 @@ begin_ranking(Ranking *ranking, const FoGroupView *group, const FoCandidateOptio
 static bool
 may_lack_commits(const Ranking *ranking, const FoCandidate *candidate)
 {
+	if (ranking->options->drained_to != 0)
+		return !ranking->options->is_forced && candidate->lsn < ranking->options->drained_to;
 	if (!ranking->is_lossless_demanded)
 		return false;
 	return ranking->proof == FO_SYNC_PROOF_UNCOVERED || candidate->lsn < ranking->best_listed_lsn;
@@ -247,6 +249,17 @@ explain_lag(const FoCandidate *candidate, FoText *text)
 	fo_core_text_add(text, "is ");
 	fo_core_text_add_size(text, candidate->lag_bytes);
 	fo_core_text_add(text, " behind, over max_lag");
+}
+
+static void
+explain_lack(const Ranking *ranking, FoText *text)
+{
+	if (ranking->options->drained_to != 0)
+		fo_core_text_add(text, "has not received everything that the primary had written");
+	else if (ranking->proof == FO_SYNC_PROOF_UNCOVERED)
+		fo_core_text_add(text, "may lack acknowledged commits: too few synchronous standbys could be read");
+	else
+		fo_core_text_add(text, "may lack acknowledged commits: a synchronous standby that cannot be promoted is ahead of it");
 }
 
 /* Why a peer is excluded, as a phrase that follows its name. */
@@ -311,9 +324,7 @@ explain_exclusion(const Ranking *ranking, const FoCandidate *candidate, FoText *
 			explain_lag(candidate, text);
 			break;
 		case FO_EXCLUDED_SYNC:
-			fo_core_text_add(text, ranking->proof == FO_SYNC_PROOF_UNCOVERED
-							 ? "may lack acknowledged commits: too few synchronous standbys could be read"
-							 : "may lack acknowledged commits: a synchronous standby that cannot be promoted is ahead of it");
+			explain_lack(ranking, text);
 			break;
 		case FO_EXCLUDED_CREDENTIAL:
 			fo_core_text_add(text, peer->observed.has_upstream_password

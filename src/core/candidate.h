@@ -64,6 +64,8 @@ typedef struct FoCandidateOptions
 	int32_t		target;			/* only this peer may win; -1 = any */
 	uint32_t	newest_timeline;	/* timelines after the primary's, up to this one, are its continuation:
 								 * a candidate was told to begin it and has died; 0 = there is none */
+	FoLsn		drained_to;		/* where the WAL of a primary that was kept from writing ends: whoever has received that
+								 * lacks nothing, whatever the synchronous names; 0 = not known */
 } FoCandidateOptions;
 
 /* A row of the table of strategies. */

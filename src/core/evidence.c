@@ -63,7 +63,8 @@ fo_core_is_same_system(const FoGroupView *group, const FoPeerView *peer)
  * how much of the primary's WAL its holder has.
  */
 bool
-fo_core_is_heard(const FoGroupView *group, const FoFinalPosition *final, int index)
+fo_core_is_heard(const FoGroupView *group, const FoFinalPosition *final,
+				 uint32_t newest_timeline, int index)
 {
 	const FoPeerView *primary = fo_core_primary(group);
 	const FoPeerView *peer = &group->peers[index];
@@ -74,7 +75,8 @@ fo_core_is_heard(const FoGroupView *group, const FoFinalPosition *final, int ind
 		return false;
 	if (timeline == 0 || lsn == 0)
 		return false;
-	if (primary != NULL && primary->observed.timeline != 0 && timeline > primary->observed.timeline)
+	if (primary != NULL && primary->observed.timeline != 0
+		&& timeline > primary->observed.timeline && timeline > newest_timeline)
 		return false;
 	if (final != NULL)
 		return final[index].is_known;
@@ -113,7 +115,7 @@ has_outsiders(const FoPeerView *primary, const FoSyncNames *names, int standbys_
  * synchronous: then only hearing everybody leaves nothing out.
  */
 FoSyncProof
-fo_core_sync_proof(const FoGroupView *group, const FoFinalPosition *final)
+fo_core_sync_proof(const FoGroupView *group, const FoFinalPosition *final, uint32_t newest_timeline)
 {
 	const FoPeerView *primary = fo_core_primary(group);
 	FoSyncNames names;
@@ -126,7 +128,7 @@ fo_core_sync_proof(const FoGroupView *group, const FoFinalPosition *final)
 	fo_core_sync_cover_begin(&coverage, &names);
 	for (i = 0; i < group->peers_n; i++)
 	{
-		bool		is_heard = fo_core_is_heard(group, final, i);
+		bool		is_heard = fo_core_is_heard(group, final, newest_timeline, i);
 
 		if (i == group->primary)
 			continue;

@@ -31,14 +31,17 @@ typedef enum FoSyncProof
 
 /*
  * Was the peer's copy of the group's history read?  With final positions: its
- * own is known; with final NULL: it answers and is a standby.
+ * own is known; with final NULL: it answers and is a standby.  Timelines after
+ * the primary's count up to newest_timeline (see FoCandidateOptions).
  */
-extern bool fo_core_is_heard(const FoGroupView *group, const FoFinalPosition *final, int index);
+extern bool fo_core_is_heard(const FoGroupView *group, const FoFinalPosition *final,
+							 uint32_t newest_timeline, int index);
 
 /* Read the primary's synchronous_standby_names as last seen; what may have been cut is INVALID. */
 extern void fo_core_primary_sync_names(const FoGroupView *group, FoSyncNames *names);
 
-extern FoSyncProof fo_core_sync_proof(const FoGroupView *group, const FoFinalPosition *final);
+extern FoSyncProof fo_core_sync_proof(const FoGroupView *group, const FoFinalPosition *final,
+									  uint32_t newest_timeline);
 
 /*
  * Since when the primary is in trouble: failing, or not taking connections, or

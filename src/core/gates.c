@@ -139,7 +139,7 @@ static bool
 is_loss_possible(FoJudging *judging)
 {
 	return is_consistency_demanded(judging)
-		&& fo_core_sync_proof(judging->group, NULL) == FO_SYNC_PROOF_UNCOVERED;
+		&& fo_core_sync_proof(judging->group, NULL, 0) == FO_SYNC_PROOF_UNCOVERED;
 }
 
 /*
@@ -152,7 +152,7 @@ is_unfenceable(FoJudging *judging)
 {
 	return is_consistency_demanded(judging) && fo_core_is_silent(judging)
 		&& !judging->primary->observed.has_node_library
-		&& fo_core_sync_proof(judging->group, NULL) != FO_SYNC_PROOF_COVERED;
+		&& fo_core_sync_proof(judging->group, NULL, 0) != FO_SYNC_PROOF_COVERED;
 }
 
 static const FoRuleRow rows[] = {

@@ -153,7 +153,7 @@ next_by_name(const FoGroupView *group, int32_t previous)
 static void
 add_exclusions(FoText *text, const FoGroupView *group)
 {
-	static const FoCandidateOptions forecast = {NULL, false, -1};
+	static const FoCandidateOptions forecast = {.target = -1};
 	FoCandidate candidate;
 	bool		is_first = true;
 	int32_t		peer;
@@ -217,7 +217,7 @@ add_sentence(FoText *text, const FoJudging *judging, const char *template)
 static void
 begin_judging(FoJudging *judging, const FoGroupView *group)
 {
-	static const FoCandidateOptions forecast = {NULL, false, -1};
+	static const FoCandidateOptions forecast = {.target = -1};
 	FoCandidate best;
 
 	memset(judging, 0, sizeof(*judging));

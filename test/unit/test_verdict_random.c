@@ -125,10 +125,10 @@ check_failover(const FoVerdict *verdict)
 	CHECK(fo_core_peer_answers(candidate) && candidate->observed.in_recovery && candidate->is_promotable
 		  && !candidate->is_in_maintenance && !candidate->is_fenced && !candidate->is_history_rejected);
 	CHECK(group.settings.prefer == FO_PREFER_AVAILABILITY
-		  || fo_core_sync_proof(&group, NULL) != FO_SYNC_PROOF_UNCOVERED);
+		  || fo_core_sync_proof(&group, NULL, 0) != FO_SYNC_PROOF_UNCOVERED);
 	CHECK(group.settings.prefer == FO_PREFER_AVAILABILITY || primary->observed.has_node_library
 		  || (primary->error != FO_ERROR_TIMEOUT && primary->error != FO_ERROR_RESET)
-		  || fo_core_sync_proof(&group, NULL) == FO_SYNC_PROOF_COVERED);
+		  || fo_core_sync_proof(&group, NULL, 0) == FO_SYNC_PROOF_COVERED);
 }
 
 TEST("any verdict: no action against a pause, a running operation, a living primary or without a candidate")

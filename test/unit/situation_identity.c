@@ -1,0 +1,169 @@
+/*-------------------------------------------------------------------------
+ *
+ * situation_identity.c
+ *		Who is the primary?  Scenes for rules 1-29.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include <string.h>
+
+#include "situation.h"
+
+SITUATION(1, FO_VERDICT_UNKNOWN, "", "a group without peers")
+{
+	forget_primary();
+	group.peers_n = 0;
+}
+
+SITUATION(2, FO_VERDICT_UNKNOWN, "pg1", "a group of kind service")
+{
+	group.kind = FO_KIND_SERVICE;
+	crash();
+}
+
+SITUATION(3, FO_VERDICT_UNKNOWN, "pg1", "the primary has not been checked yet")
+{
+	peers[PG1].observed.at = 0;
+	peers[PG1].last_attempt_at = 0;
+}
+
+SITUATION(3, FO_VERDICT_UNKNOWN, "", "no primary recorded, and one peer not checked yet")
+{
+	forget_primary();
+	peers[PG3].observed.at = 0;
+	peers[PG3].last_attempt_at = 0;
+}
+
+SITUATION(10, FO_VERDICT_HOLD, "", "no primary recorded, two out of recovery")
+{
+	forget_primary();
+	promote(PG2, 2);
+}
+
+SITUATION(11, FO_VERDICT_HOLD, "", "no primary recorded, the one out of recovery is outdated")
+{
+	forget_primary();
+	peers[PG3].observed.timeline = 2;
+	fail(PG2, FO_ERROR_TIMEOUT, 10, 5);
+}
+
+SITUATION(12, FO_VERDICT_ADOPT, "pg1", "no primary recorded, one out of recovery")
+{
+	forget_primary();
+}
+
+SITUATION(12, FO_VERDICT_ADOPT, "pg1", "no primary recorded, the others do not answer or are fenced")
+{
+	forget_primary();
+	fail(PG2, FO_ERROR_REFUSED, 10, 5);
+	promote(PG3, 1);
+	peers[PG3].is_fenced = true;
+	peers[PG3].observed.is_read_only = true;
+}
+
+SITUATION(12, FO_VERDICT_ADOPT, "pg1", "no primary recorded, the system is, and another one is of another system")
+{
+	group.primary = -1;
+	promote(PG2, 9);
+	peers[PG2].observed.system_identifier++;
+}
+
+SITUATION(13, FO_VERDICT_HOLD, "", "no primary recorded, none out of recovery")
+{
+	forget_primary();
+	fail(PG1, FO_ERROR_REFUSED, 10, 5);
+}
+
+SITUATION(20, FO_VERDICT_HOLD, "pg1", "the primary was replaced by another system")
+{
+	peers[PG1].observed.system_identifier++;
+}
+
+SITUATION(21, FO_VERDICT_FENCE, "pg2", "a standby was promoted by hand while the primary serves")
+{
+	promote(PG2, 2);
+}
+
+SITUATION(21, FO_VERDICT_FENCE, "pg3", "an old primary came back after a failover")
+{
+	promote(PG3, 1);
+	peers[PG1].observed.timeline = 2;
+	peers[PG2].observed.timeline = 2;
+}
+
+SITUATION(21, FO_VERDICT_FENCE, "pg3", "a fenced one was made writable again")
+{
+	promote(PG3, 1);
+	peers[PG3].is_fenced = true;
+}
+
+SITUATION(22, FO_VERDICT_ADOPT, "pg2", "the primary died and somebody promoted a standby")
+{
+	crash();
+	promote(PG2, 2);
+}
+
+SITUATION(22, FO_VERDICT_ADOPT, "pg2", "somebody switched over: the old primary follows already")
+{
+	promote(PG2, 2);
+	promote(PG1, 2);
+	peers[PG1].observed.in_recovery = true;
+	peers[PG1].observed.receiver = FO_RECEIVER_STREAMING;
+}
+
+SITUATION(22, FO_VERDICT_ADOPT, "pg2", "a primary never seen is dead, and a standby follows another")
+{
+	crash();
+	peers[PG1].observed.at = 0;
+	peers[PG1].observed.timeline = 0;
+	peers[PG1].observed.system_identifier = 0;
+	promote(PG2, 4);
+	peers[PG3].observed.timeline = 4;
+	peers[PG3].observed.receiver = FO_RECEIVER_STREAMING;
+}
+
+SITUATION(23, FO_VERDICT_FENCE, "pg3", "the primary is silent and a former one comes back")
+{
+	peers[PG1].observed.timeline = 2;
+	fail(PG1, FO_ERROR_TIMEOUT, 2, 1);
+	promote(PG3, 1);
+}
+
+SITUATION(24, FO_VERDICT_HOLD, "pg1", "one failed check is no proof that the primary gave way to another")
+{
+	fail(PG1, FO_ERROR_RESET, 0.1, 1);
+	promote(PG2, 2);
+}
+
+SITUATION(24, FO_VERDICT_HOLD, "pg1", "the primary lives but lets us not in, and a standby was promoted")
+{
+	fail(PG1, FO_ERROR_AUTH, 60, 50);
+	promote(PG2, 2);
+}
+
+SITUATION(24, FO_VERDICT_HOLD, "pg1", "a primary never seen is dead, and nobody tells who follows whom")
+{
+	crash();
+	peers[PG1].observed.at = 0;
+	peers[PG1].observed.timeline = 0;
+	promote(PG2, 4);
+}
+
+SITUATION(24, FO_VERDICT_HOLD, "pg1", "the primary was demoted, and a peer on an older timeline serves")
+{
+	promote(PG2, 1);
+	peers[PG1].observed.in_recovery = true;
+	peers[PG1].observed.timeline = 2;
+}
+
+SITUATION(24, FO_VERDICT_HOLD, "pg1", "the primary died and two were promoted")
+{
+	crash();
+	promote(PG2, 2);
+	promote(PG3, 2);
+}
+
+SITUATION(25, FO_VERDICT_HOLD, "pg1", "somebody demoted the primary")
+{
+	peers[PG1].observed.in_recovery = true;
+}
