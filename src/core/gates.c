@@ -76,11 +76,16 @@ is_manual_only(FoJudging *judging)
 	return is_move(judging) && !judging->group->settings.auto_failover;
 }
 
+/* Attempts are counted within a block period, so its end allows more. */
 static bool
 is_attempted_too_often(FoJudging *judging)
 {
-	return is_move(judging)
-		&& judging->group->recent_failovers >= judging->group->settings.max_attempts;
+	if (!is_move(judging)
+		|| judging->group->recent_failovers < judging->group->settings.max_attempts)
+		return false;
+	if (judging->group->blocked_until != 0)
+		(void) fo_core_has_come(judging, judging->group->blocked_until);
+	return true;
 }
 
 /* A refusal is the only death that is proven by the dead one's own host. */
