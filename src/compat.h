@@ -12,11 +12,13 @@
 
 #include "postgres.h"
 #include "fmgr.h"
+#include "replication/message.h"
 #include "storage/latch.h"
 #if PG_VERSION_NUM >= 180000
 #include "storage/waiteventset.h"
 #endif
 #include "utils/memutils.h"
+#include "utils/backend_status.h"
 #include "utils/wait_event.h"
 
 #if PG_VERSION_NUM < 150000
@@ -55,6 +57,28 @@ fo_compat_wait_event(const char *name)
 #else
 	(void) name;
 	return PG_WAIT_EXTENSION;
+#endif
+}
+
+/* Status of backend number index (from 1), from the local snapshot; renamed in 16. */
+static inline const LocalPgBackendStatus *
+fo_compat_backend_status(int index)
+{
+#if PG_VERSION_NUM >= 160000
+	return pgstat_get_local_beentry_by_index(index);
+#else
+	return pgstat_fetch_stat_local_beentry(index);
+#endif
+}
+
+/* A non-transactional logical message, not flushed; 17 added the choice. */
+static inline XLogRecPtr
+fo_compat_log_message(const char *prefix, const char *message, size_t size)
+{
+#if PG_VERSION_NUM >= 170000
+	return LogLogicalMessage(prefix, message, size, false, false);
+#else
+	return LogLogicalMessage(prefix, message, size, false);
 #endif
 }
 

@@ -33,10 +33,19 @@ int			fo_guc_role = FO_ROLE_COORDINATOR;
 char	   *fo_guc_database = NULL;
 int			fo_guc_max_peers = 256;
 char	   *fo_guc_passfile = NULL;
+int			fo_guc_restart_method = FO_RESTART_AUTO;
+bool		fo_guc_allow_clone = false;
 
 static const struct config_enum_entry role_words[] = {
 	{"coordinator", FO_ROLE_COORDINATOR, false},
 	{"node", FO_ROLE_NODE, false},
+	{NULL, 0, false}
+};
+
+static const struct config_enum_entry restart_words[] = {
+	{"auto", FO_RESTART_AUTO, false},
+	{"exec", FO_RESTART_EXEC, false},
+	{"exit", FO_RESTART_EXIT, false},
 	{NULL, 0, false}
 };
 
@@ -66,6 +75,15 @@ define_parameters(void)
 							   "Empty means libpq's default for the server's operating system user.",
 							   &fo_guc_passfile, "",
 							   PGC_SIGHUP, GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
+	DefineCustomEnumVariable("failover.restart_method",
+							 "Selects how a data server comes back when it stops itself to become a standby.",
+							 "auto exits under a service manager that asks to be notified, and restarts in place otherwise.",
+							 &fo_guc_restart_method, FO_RESTART_AUTO, restart_words,
+							 PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomBoolVariable("failover.allow_clone",
+							 "Allows a data server to replace its data by a copy of the new primary where rewinding is impossible.",
+							 NULL, &fo_guc_allow_clone, false,
+							 PGC_SIGHUP, 0, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("failover");
 }
 

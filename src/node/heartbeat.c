@@ -27,11 +27,14 @@
 #include "utils/builtins.h"
 
 #include "compat.h"
+#include "libpq-fe.h"
 #include "node/node.h"
 
 PG_FUNCTION_INFO_V1(failover_node_heartbeat);
 PG_FUNCTION_INFO_V1(failover_node_status);
 PG_FUNCTION_INFO_V1(failover_node_fence);
+PG_FUNCTION_INFO_V1(failover_node_demote);
+PG_FUNCTION_INFO_V1(failover_node_rejoin);
 PG_FUNCTION_INFO_V1(failover_node_release);
 
 /* Columns of the status row, in order. */
@@ -54,6 +57,9 @@ enum
 	STATUS_REWIND_MS,
 	STATUS_N
 };
+
+#define ATTEMPTS_DEFAULT 3
+#define BACKOFF_DEFAULT_MS 5000
 
 /* Longest lease anybody can mean: it bounds how long a lost server could hold up its group. */
 #define LEASE_MAX_US ((int64) 3600 * 1000000)
@@ -178,6 +184,34 @@ standbys_argument(FunctionCallInfo fcinfo, int number, char (*names)[FO_NAME_LEN
 	return n;
 }
 
+/* The conninfo to follow.  It is stored and shown, so it must not carry a secret; nor may it say what is ours to say. */
+static void
+conninfo_argument(FunctionCallInfo fcinfo, int number, char *to)
+{
+	static const char *const refused[] = {"password", "sslpassword", "service", "replication", NULL};
+	char	   *conninfo = PG_ARGISNULL(number) ? "" : text_to_cstring(PG_GETARG_TEXT_PP(number));
+	PQconninfoOption *options = PQconninfoParse(conninfo, NULL);
+	bool		is_usable = options != NULL && conninfo[0] != '\0' && strlen(conninfo) < FO_NODE_CONNINFO_LEN &&
+		strpbrk(conninfo, "\r\n") == NULL;
+
+	for (PQconninfoOption *option = options; option != NULL && option->keyword != NULL; option++)
+	{
+		for (int i = 0; refused[i] != NULL; i++)
+		{
+			if (strcmp(option->keyword, refused[i]) == 0 && option->val != NULL)
+				is_usable = false;
+		}
+	}
+	PQconninfoFree(options);
+	if (!is_usable)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid connection string of the server to follow"),
+				 errhint("It needs keyword=value pairs on one line of at most %d bytes, without password, sslpassword, service and replication; credentials come from failover.passfile.",
+						 FO_NODE_CONNINFO_LEN - 1)));
+	strlcpy(to, conninfo, FO_NODE_CONNINFO_LEN);
+}
+
 /* ---- the functions ---- */
 
 /* (term, valid_until_us, lease_us, incarnation, coordinator, group_name, peer_name, holder, standbys_version, standbys) */
@@ -240,4 +274,61 @@ failover_node_release(PG_FUNCTION_ARGS)
 	fo_node_require();
 	fo_node_release();
 	PG_RETURN_DATUM(status_row(fcinfo));
+}
+
+/* Record the request.  The worker stops the server, so that this answer can leave first. */
+static Datum
+become_standby(FunctionCallInfo fcinfo, FoRejoin *request)
+{
+	int64		term = term_argument(fcinfo);
+	char		coordinator[FO_NAME_LEN];
+	char		holder[FO_NAME_LEN];
+
+	conninfo_argument(fcinfo, 1, request->conninfo);
+	name_argument(fcinfo, 2, "slot_name", request->slot);
+	name_argument(fcinfo, 3, "coordinator", coordinator);
+	name_argument(fcinfo, 4, "holder", holder);
+	request->requested_at = GetCurrentTimestamp();
+	request->rewind_ms = -1;
+
+	fo_node_request_rejoin(term, coordinator, holder, request);
+	return status_row(fcinfo);
+}
+
+/* (term, conninfo, slot_name, coordinator, holder) */
+Datum
+failover_node_demote(PG_FUNCTION_ARGS)
+{
+	FoRejoin	request;
+
+	fo_node_require();
+	if (RecoveryInProgress())
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("this server is a standby already")));
+	memset(&request, 0, sizeof(request));
+	request.kind = FO_REJOIN_KIND_DEMOTE;
+	request.max_attempts = ATTEMPTS_DEFAULT;
+	request.backoff_ms = BACKOFF_DEFAULT_MS;
+	PG_RETURN_DATUM(become_standby(fcinfo, &request));
+}
+
+/* (term, conninfo, slot_name, coordinator, holder, max_attempts, backoff_ms) */
+Datum
+failover_node_rejoin(PG_FUNCTION_ARGS)
+{
+	FoRejoin	request;
+
+	fo_node_require();
+	memset(&request, 0, sizeof(request));
+	request.kind = FO_REJOIN_KIND_REJOIN;
+	request.max_attempts = PG_ARGISNULL(5) ? ATTEMPTS_DEFAULT : PG_GETARG_INT32(5);
+	request.backoff_ms = PG_ARGISNULL(6) ? BACKOFF_DEFAULT_MS : PG_GETARG_INT32(6);
+	if (request.max_attempts < 1 || request.max_attempts > 1000 ||
+		request.backoff_ms < 0 || request.backoff_ms > 3600 * 1000)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("max_attempts or backoff_ms is out of range"),
+				 errhint("Attempts are 1 to 1000, the backoff 0 to 3600000 ms.")));
+	PG_RETURN_DATUM(become_standby(fcinfo, &request));
 }

@@ -25,6 +25,7 @@
 #include <time.h>
 
 #include "port/atomics.h"
+#include "storage/latch.h"
 #include "storage/lwlock.h"
 #include "utils/timestamp.h"
 
@@ -38,11 +39,12 @@
 typedef enum FoRejoinPhase
 {
 	FO_REJOIN_NONE = 0,			/* nothing, or the last one has succeeded -> REQUESTED */
-	FO_REJOIN_REQUESTED,		/* to be done at the next clean start -> STOPPING, REWINDING, CLONING, FOLLOWING, FAILED */
-	FO_REJOIN_STOPPING,			/* asked the postmaster to stop and re-execute itself -> as REQUESTED */
-	FO_REJOIN_REWINDING,		/* pg_rewind may have changed files -> FOLLOWING, CLONING, REWINDING */
-	FO_REJOIN_CLONING,			/* a copy of the source is being fetched beside the data -> SWAPPING, FAILED */
-	FO_REJOIN_SWAPPING,			/* the copy is complete and replaces the data -> FOLLOWING */
+	FO_REJOIN_REQUESTED,		/* to be done by the worker, or at the next clean start -> STOPPING, REWINDING, CLONING, FOLLOWING, FAILED */
+	FO_REJOIN_STOPPING,			/* the worker has asked the postmaster to stop, it will execute itself again -> as REQUESTED */
+	FO_REJOIN_REWINDING,		/* data moved aside, pg_rewind at work on them -> RETURNING, CLONING */
+	FO_REJOIN_CLONING,			/* a copy of the source is being fetched -> DISPLACING, REWINDING, REQUESTED, FAILED */
+	FO_REJOIN_DISPLACING,		/* the copy is complete, the old data give way -> RETURNING */
+	FO_REJOIN_RETURNING,		/* complete data move into their place -> FOLLOWING */
 	FO_REJOIN_FOLLOWING,		/* configured as a standby, about to start -> NONE */
 	FO_REJOIN_FAILED			/* given up: serves as it is, fenced -> REQUESTED */
 } FoRejoinPhase;
@@ -69,6 +71,8 @@ typedef struct FoRejoin
 	TimestampTz finished_at;	/* 0 = not yet */
 	int64		rewind_ms;		/* spent in pg_rewind or pg_basebackup by the attempt that succeeded; -1 = neither was needed */
 	char		boot_id[40];	/* of the operating system, when REWINDING began */
+	bool		is_touched;		/* the data are out of place: the server cannot start before the rejoin is completed */
+	bool		is_cloned;		/* RETURNING: from the copy, not from the rewound data */
 	char		report[FO_NODE_REPORT_LEN];	/* what was done, or what went wrong */
 } FoRejoin;
 
@@ -108,6 +112,7 @@ typedef struct FoNodeShared
 	FoNodeState state;
 	int64		incarnation;	/* random, drawn at each start: grants meant for another one are void */
 	FoTime		heard_at;		/* last heartbeat; 0 = none since start */
+	Latch	   *worker_latch;	/* of the node worker; NULL while it does not run */
 
 	/* Standbys that renew, by application_name; as told by the coordinator. */
 	int64		standbys_version;
@@ -171,7 +176,7 @@ extern FoGrant fo_node_hear(const FoNodeHeartbeat *heartbeat);
 /* End the lease; names as in a heartbeat.  ERROR 55000 for an older term. */
 extern void fo_node_fence(int64 term, const char *coordinator, const char *holder);
 
-/* Fence and record a request to become a standby, ready to stop.  ERROR 55000 for an older term or while files are being changed. */
+/* Fence, record a request to become a standby and wake the worker, who stops the server.  ERROR 55000 for an older term, or while it is stopping already. */
 extern void fo_node_request_rejoin(int64 term, const char *coordinator, const char *holder,
 								   const FoRejoin *request);
 
@@ -211,7 +216,7 @@ extern void fo_node_restart(void);
 
 /* ---- rejoin.c ---- */
 
-/* In the postmaster, before recovery: carry on what the state asks for.  Returns if the server is to start now, as it is. */
+/* In the postmaster, before recovery: carry on what the state asks for.  Returns if the server is to start now, as it is; FATAL if it must not. */
 extern void fo_node_rejoin_at_start(FoNodeState *state);
 
 #endif							/* FO_NODE_H */

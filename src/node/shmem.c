@@ -16,6 +16,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "storage/shmem.h"
@@ -26,6 +27,9 @@
 #define TRANCHE "failover_node"
 
 FoNodeShared *fo_node = NULL;
+
+/* This transaction has posted a request: wake the worker at its end, when the answer is about to leave. */
+static bool is_wake_due = false;
 
 static shmem_request_hook_type previous_request_hook = NULL;
 static shmem_startup_hook_type previous_startup_hook = NULL;
@@ -76,9 +80,22 @@ startup_memory(void)
 	LWLockRelease(AddinShmemInitLock);
 }
 
+static void
+wake_worker(XactEvent event, void *arg)
+{
+	if (!is_wake_due || (event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT))
+		return;
+	is_wake_due = false;
+	LWLockAcquire(fo_node->lock, LW_SHARED);
+	if (fo_node->worker_latch != NULL)
+		SetLatch(fo_node->worker_latch);
+	LWLockRelease(fo_node->lock);
+}
+
 void
 fo_node_shmem_install(void)
 {
+	RegisterXactCallback(wake_worker, NULL);
 	previous_request_hook = shmem_request_hook;
 	shmem_request_hook = request_memory;
 	previous_startup_hook = shmem_startup_hook;
@@ -236,11 +253,12 @@ fo_node_request_rejoin(int64 term, const char *coordinator, const char *holder, 
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("this server is already stopping to become a standby")));
 	next.rejoin = *request;
-	next.rejoin.phase = FO_REJOIN_STOPPING;
+	next.rejoin.phase = FO_REJOIN_REQUESTED;
 	commit_state(&next);
 	fo_core_lease_fence(&fo_node->lease, term);
 	publish();
 	LWLockRelease(fo_node->lock);
+	is_wake_due = true;
 }
 
 void

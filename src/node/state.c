@@ -4,12 +4,9 @@
  *		The node's state file: what must survive a restart, a crash and a
  *		rewind.
  *
- * It lies in pg_replslot, and so do the files that a rewind needs to be
- * repeated (keep.c).  That directory is the one place in a data directory
- * that PostgreSQL leaves alone when it holds plain files, and that neither
- * pg_basebackup nor pg_rewind copies from one server to another or empties:
- * a term, a fence or a request belongs to this directory and never travels to
- * a clone.
+ * It lies in pg_replslot: PostgreSQL leaves plain files there alone, and
+ * pg_basebackup does not copy them, because what is in this directory belongs
+ * to one server.  So a term, a fence or a request never travels to a clone.
  *
  * The file is one fixed struct with a checksum, replaced as a whole.  It may
  * be written by the postmaster before there is shared memory.
@@ -54,8 +51,10 @@ fo_node_phase_name(FoRejoinPhase phase)
 			return "rewinding";
 		case FO_REJOIN_CLONING:
 			return "cloning";
-		case FO_REJOIN_SWAPPING:
-			return "swapping";
+		case FO_REJOIN_DISPLACING:
+			return "displacing";
+		case FO_REJOIN_RETURNING:
+			return "returning";
 		case FO_REJOIN_FOLLOWING:
 			return "following";
 		case FO_REJOIN_FAILED:

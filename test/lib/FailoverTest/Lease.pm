@@ -89,4 +89,20 @@ sub fence
 		  . join(', ', map { "$_ => " . _literal($arguments{$_}) } sort keys %arguments) . ')');
 }
 
+# Stop and become a standby of that server: planned, or after a failover.
+sub demote { my ($self, $node, %arguments) = @_; return $self->_become_standby('demote', $node, %arguments) }
+sub rejoin { my ($self, $node, %arguments) = @_; return $self->_become_standby('rejoin', $node, %arguments) }
+
+sub _become_standby
+{
+	my ($self, $function, $node, %arguments) = @_;
+
+	$arguments{coordinator} //= $self->{coordinator};
+	$arguments{holder} //= $node->name;
+	$arguments{conninfo} //= $node->conninfo . ' application_name=' . $self->{node}->name;
+	return $self->{node}->safe_psql('postgres',
+		"SELECT * FROM failover_node_$function("
+		  . join(', ', map { "$_ => " . _literal($arguments{$_}) } sort keys %arguments) . ')');
+}
+
 1;

@@ -294,6 +294,22 @@ sub ask
 	return defined $status && $status == 0 ? $out : undef;
 }
 
+# Ask until the answer is that one; the server may be away meanwhile.
+sub ask_until
+{
+	my ($self, $query, $wanted) = @_;
+	my $deadline = Time::HiRes::time() + $PostgreSQL::Test::Utils::timeout_default;
+
+	# psql may end before it was told everything.
+	local $SIG{PIPE} = 'IGNORE';
+	while ((eval { $self->ask($query) } // '') ne $wanted)
+	{
+		return 0 if Time::HiRes::time() > $deadline;
+		Time::HiRes::sleep(0.02);
+	}
+	return 1;
+}
+
 # Everything the server has logged that matches.
 sub logged
 {

@@ -1,0 +1,135 @@
+/*-------------------------------------------------------------------------
+ *
+ * keep.c
+ *		Keeps the WAL that a rewind needs to be repeated.
+ *
+ * pg_rewind reads this server's WAL from the last common checkpoint on to find
+ * out what to copy, and then replaces pg_wal like everything else.  Killed half
+ * way it could not find out again.  So that WAL is copied before, and put back
+ * before the next attempt.  Relation files need nothing: what was copied will
+ * be copied again.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <dirent.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "access/xlog_internal.h"
+#include "common/file_perm.h"
+#include "storage/copydir.h"
+#include "storage/fd.h"
+
+#include "node/rejoin.h"
+
+#define KEEP_DIR "failover_wal"
+#define TARGET_WAL FO_NODE_DATA_DIR "/" XLOGDIR
+
+/* Call visit with the name of each entry of a directory; a directory that is not there has none. */
+static void
+for_each_entry(const char *path, void (*visit) (const char *name, void *argument), void *argument)
+{
+	DIR		   *directory = AllocateDir(path);
+	struct dirent *entry;
+
+	if (directory == NULL && errno == ENOENT)
+		return;
+	while ((entry = ReadDir(directory, path)) != NULL)
+		visit(entry->d_name, argument);
+	FreeDir(directory);
+}
+
+typedef struct WalRange
+{
+	XLogSegNo	from;
+	XLogSegNo	to;
+	int			segment_size;
+	bool		is_counting;	/* count only */
+	uint64		segments;
+} WalRange;
+
+/* Segments of the range, of whatever timeline, and all history files. */
+static bool
+is_in_range(const char *name, const WalRange *range)
+{
+	TimeLineID	timeline;
+	XLogSegNo	segment;
+
+	if (IsTLHistoryFileName(name))
+		return true;
+	if (!IsXLogFileName(name))
+		return false;
+	XLogFromFileName(name, &timeline, &segment, range->segment_size);
+	return segment >= range->from && segment <= range->to;
+}
+
+static void
+copy_segment(const char *from_directory, const char *to_directory, const char *name)
+{
+	char	   *from = psprintf("%s/%s", from_directory, name);
+	char	   *to = psprintf("%s/%s", to_directory, name);
+
+	(void) unlink(to);
+	copy_file(from, to);
+	fsync_fname(to, false);
+}
+
+static void
+keep_segment(const char *name, void *argument)
+{
+	WalRange   *range = argument;
+
+	if (!is_in_range(name, range))
+		return;
+	range->segments++;
+	if (!range->is_counting)
+		copy_segment(XLOGDIR, KEEP_DIR, name);
+}
+
+bool
+fo_node_keep_wal(XLogRecPtr from, XLogRecPtr to, int segment_size)
+{
+	WalRange	range = {.segment_size = segment_size, .is_counting = true};
+	struct statvfs space;
+
+	XLByteToSeg(from, range.from, segment_size);
+	XLByteToSeg(to, range.to, segment_size);
+	for_each_entry(XLOGDIR, keep_segment, &range);
+
+	/* Leave at least as much room as this takes. */
+	if (statvfs(".", &space) != 0 ||
+		(uint64) space.f_bavail * space.f_frsize / 2 < range.segments * (uint64) segment_size)
+		return false;
+	if (mkdir(KEEP_DIR, pg_dir_create_mode) != 0 && errno != EEXIST)
+		ereport(FATAL,
+				(errcode_for_file_access(),
+				 errmsg("could not create directory \"%s\": %m", KEEP_DIR)));
+	range.is_counting = false;
+	for_each_entry(XLOGDIR, keep_segment, &range);
+	fsync_fname(KEEP_DIR, true);
+	fsync_fname(".", true);
+	return true;
+}
+
+static void
+restore_segment(const char *name, void *argument)
+{
+	if (IsXLogFileName(name) || IsTLHistoryFileName(name))
+		copy_segment(KEEP_DIR, TARGET_WAL, name);
+}
+
+void
+fo_node_keep_restore(void)
+{
+	for_each_entry(KEEP_DIR, restore_segment, NULL);
+	fsync_fname(TARGET_WAL, true);
+}
+
+void
+fo_node_keep_drop(void)
+{
+	fo_node_data_drop(KEEP_DIR);
+}

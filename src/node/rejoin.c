@@ -1,0 +1,432 @@
+/*-------------------------------------------------------------------------
+ *
+ * rejoin.c
+ *		Turns this server into a standby of the new primary, at start.
+ *
+ * Runs in the postmaster, in _PG_init: the lock file is held and the control
+ * file was read, recovery has not begun.  Each phase of the request is durable
+ * before the work of it begins, and each work may be repeated, so a kill at
+ * any moment is answered by doing at the next start what the state file says.
+ *
+ *	 REQUESTED	 stopped cleanly?	no: start, recover, fenced; the worker asks again
+ *				 planned?			configure as standby
+ *				 compare histories	same: configure as standby
+ *									diverged: rehearse pg_rewind, keep WAL
+ *	 REWINDING	 move the data aside, pg_rewind them
+ *	 CLONING	 where rewinding is impossible and a copy is allowed: pg_basebackup
+ *	 DISPLACING	 the copy is complete: move the old data aside
+ *	 RETURNING	 move the rewound data, or the copy, into place, configure as standby
+ *	 FOLLOWING	 the re-executed server begins as a standby
+ *
+ * What was decided is only in effect for a process that reads configuration
+ * and control file afresh, therefore the postmaster executes itself again at
+ * the end of it (restart.c).
+ *
+ * A crashed server cannot be rewound here: pg_rewind would run a server of its
+ * own for the recovery and meet our lock file.  It recovers in the ordinary
+ * way, without a lease, and is asked again.
+ *
+ * As long as nothing was touched, a failure lets the server start as it is,
+ * fenced, where SQL can tell why.  Once the data are out of place it cannot
+ * start before the work is finished: it tries again after pauses, then ends
+ * with the reason in the log, and the next start goes on.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "access/xlog.h"
+#include "access/xlogrecovery.h"
+#include "common/controldata_utils.h"
+#include "miscadmin.h"
+#include "utils/guc.h"
+
+#include "guc.h"
+#include "node/rejoin.h"
+
+#define BOOT_ID_PATH "/proc/sys/kernel/random/boot_id"
+
+/* The state on disk; what it says is done next, even if this process is killed now. */
+static void
+enter(FoNodeState *state, FoRejoinPhase phase)
+{
+	state->rejoin.phase = phase;
+	fo_node_state_write(state, FATAL);
+}
+
+static void
+begin_attempt(FoNodeState *state)
+{
+	state->rejoin.attempts++;
+	state->rejoin.attempted_at = GetCurrentTimestamp();
+	enter(state, state->rejoin.phase);
+}
+
+static ControlFileData *
+read_control_file(const char *directory)
+{
+	bool		is_intact;
+	ControlFileData *control = get_controlfile(directory, &is_intact);
+
+	if (!is_intact)
+		ereport(FATAL,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("the control file of this server is damaged")));
+	return control;
+}
+
+static bool
+is_shut_down(const ControlFileData *control)
+{
+	return control->state == DB_SHUTDOWNED || control->state == DB_SHUTDOWNED_IN_RECOVERY;
+}
+
+/* Changes with each start of the operating system; '' where it cannot be had. */
+static void
+read_boot_id(char *to, size_t size)
+{
+	int			fd = open(BOOT_ID_PATH, O_RDONLY);
+	ssize_t		length;
+
+	memset(to, 0, size);
+	if (fd < 0)
+		return;
+	length = read(fd, to, size - 1);
+	close(fd);
+	to[Max(length, 0)] = '\0';
+}
+
+/* ---- outcomes ---- */
+
+/* It did not work, and nothing was touched: let the server start as it is. */
+static void
+give_up(FoNodeState *state, bool is_final)
+{
+	ereport(LOG,
+			(errmsg("failover: could not become a standby, starting without the lease"),
+			 errdetail("%s", state->rejoin.report)));
+	enter(state, is_final ? FO_REJOIN_FAILED : FO_REJOIN_REQUESTED);
+}
+
+/* It did not work, and the data are out of place: pause before the next attempt, or end if there were enough. */
+static void
+pause_or_end(FoNodeState *state)
+{
+	FoRejoin   *rejoin = &state->rejoin;
+	int			begun = rejoin->attempts;
+
+	if (begun >= rejoin->max_attempts)
+	{
+		rejoin->attempts = 0;	/* the next start has as many again */
+		enter(state, rejoin->phase);
+		ereport(FATAL,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("cannot start: this server was being made a standby, and that could not be completed"),
+				 errdetail("%s", rejoin->report),
+				 errhint("Remove the cause and start the server again, or set failover.allow_clone = on, or replace its data directory by a new base backup.")));
+	}
+	ereport(LOG,
+			(errmsg("failover: could not become a standby yet, attempt %d of %d", begun, rejoin->max_attempts),
+			 errdetail("%s", rejoin->report)));
+	fo_node_pause((int64) rejoin->backoff_ms << Min(Max(begun - 1, 0), 6));
+	begin_attempt(state);
+}
+
+/* Everything is in place: configure and start as a standby.  Does not return. */
+static void
+follow(FoNodeState *state)
+{
+	fo_node_configure_standby(state->rejoin.conninfo, state->rejoin.slot);
+	state->rejoin.is_touched = false;
+	enter(state, FO_REJOIN_FOLLOWING);
+	fo_node_reexecute();
+}
+
+/* The re-executed server: it begins recovery as a standby. */
+static void
+finish(FoNodeState *state)
+{
+	fo_node_keep_drop();
+	fo_node_data_drop(FO_NODE_DATA_DIR);
+	fo_node_data_drop(FO_NODE_CLONE_DIR);
+	state->rejoin.finished_at = GetCurrentTimestamp();
+	enter(state, FO_REJOIN_NONE);
+	ereport(LOG,
+			(errmsg("failover: starting as a standby, %lld ms after the request",
+					(long long) ((state->rejoin.finished_at - state->rejoin.requested_at) / 1000)),
+			 errdetail("%s", state->rejoin.report)));
+}
+
+/* RETURNING */
+static void
+return_data(FoNodeState *state)
+{
+	fo_node_data_move_in(state->rejoin.is_cloned ? FO_NODE_CLONE_DIR : FO_NODE_DATA_DIR);
+	follow(state);
+}
+
+/* ---- copying the source ---- */
+
+/* DISPLACING */
+static void
+displace_data(FoNodeState *state)
+{
+	fo_node_data_move_out();
+	enter(state, FO_REJOIN_RETURNING);
+	return_data(state);
+}
+
+/*
+ * Replace the data by a copy of the source.  Returns, with the phase as it was,
+ * if that is not allowed, not possible or did not work.
+ */
+static void
+try_clone(FoNodeState *state)
+{
+	FoRejoin   *rejoin = &state->rejoin;
+	FoRejoinPhase fallback = rejoin->is_touched ? FO_REJOIN_REWINDING : FO_REJOIN_REQUESTED;
+	FoTime		begin = fo_node_clock();
+
+	if (!fo_guc_allow_clone || !fo_node_clone_is_possible(rejoin->report, sizeof(rejoin->report)))
+		return;
+	ereport(LOG,
+			(errmsg("failover: copying the new primary"),
+			 errdetail("%s", rejoin->report)));
+	enter(state, FO_REJOIN_CLONING);
+	if (!fo_node_clone_fetch(rejoin->conninfo, rejoin->slot, rejoin->report, sizeof(rejoin->report)))
+	{
+		enter(state, fallback);
+		return;
+	}
+	rejoin->rewind_ms = (fo_node_clock() - begin) / 1000;
+	snprintf(rejoin->report, sizeof(rejoin->report), "copied the new primary in %lld ms", (long long) rejoin->rewind_ms);
+	fo_node_signal_standby();
+	rejoin->is_touched = true;
+	rejoin->is_cloned = true;
+	enter(state, FO_REJOIN_DISPLACING);
+	displace_data(state);
+}
+
+/* ---- rewinding ---- */
+
+/* Run pg_rewind on that directory; its exit status. */
+static int
+run_rewind(const FoRejoin *rejoin, const char *directory, bool is_dry, StringInfo output)
+{
+	const char *arguments[10];
+	int			n = 0;
+
+	arguments[n++] = "pg_rewind";
+	arguments[n++] = "--target-pgdata";
+	arguments[n++] = directory;
+	arguments[n++] = "--source-server";
+	arguments[n++] = fo_node_source_conninfo(rejoin->conninfo);
+	arguments[n++] = "--no-ensure-shutdown";
+	if (recoveryRestoreCommand != NULL && recoveryRestoreCommand[0] != '\0')
+	{
+		arguments[n++] = "--restore-target-wal";
+		arguments[n++] = psprintf("--config-file=%s", ConfigFileName);
+	}
+	if (is_dry)
+		arguments[n++] = "--dry-run";
+	arguments[n] = NULL;
+	initStringInfo(output);
+	return fo_node_run_program("pg_rewind", arguments, output);
+}
+
+/* REWINDING: the rewind itself, as often as the request allows.  Does not return. */
+static void
+rewind_data(FoNodeState *state)
+{
+	FoRejoin   *rejoin = &state->rejoin;
+	char		reason[FO_NODE_REPORT_LEN];
+
+	strlcpy(reason, rejoin->report, sizeof(reason));
+	for (;;)
+	{
+		FoTime		begin = fo_node_clock();
+		StringInfoData output;
+
+		if (run_rewind(rejoin, psprintf("%s/" FO_NODE_DATA_DIR, DataDir), false, &output) == 0)
+		{
+			rejoin->rewind_ms = (fo_node_clock() - begin) / 1000;
+			break;
+		}
+		snprintf(rejoin->report, sizeof(rejoin->report), "%s", fo_node_problem(output.data));
+		try_clone(state);
+		pause_or_end(state);
+		fo_node_keep_restore();
+	}
+	snprintf(rejoin->report, sizeof(rejoin->report), "rewound in %lld ms: %s", (long long) rejoin->rewind_ms, reason);
+	enter(state, FO_REJOIN_RETURNING);
+	return_data(state);
+}
+
+/*
+ * Histories have diverged: rehearse the rewind, which shows that everything
+ * it needs is there and where it begins, prepare for its being interrupted,
+ * and do it.  Returns if the server is to start as it is.
+ */
+static void
+prepare_rewind(FoNodeState *state, const ControlFileData *control)
+{
+	FoRejoin   *rejoin = &state->rejoin;
+	StringInfoData output;
+	const char *found;
+	uint32		high;
+	uint32		low;
+	XLogRecPtr	end = Max(control->checkPoint, control->minRecoveryPoint);
+
+	if (run_rewind(rejoin, DataDir, true, &output) != 0)
+	{
+		snprintf(rejoin->report, sizeof(rejoin->report), "%s", fo_node_problem(output.data));
+		try_clone(state);
+		give_up(state, false);
+		return;
+	}
+	found = strstr(output.data, "last common checkpoint at ");
+	if (found == NULL || sscanf(found, "last common checkpoint at %X/%X", &high, &low) != 2)
+		follow(state);			/* pg_rewind finds nothing to rewind */
+
+	if (!fo_node_keep_wal(((uint64) high << 32) | low, end, control->xlog_seg_size))
+		ereport(LOG, (errmsg("failover: no room to keep WAL during the rewind, it cannot be repeated if it is interrupted")));
+	/* Should anybody start this directory by other means, it is a standby at least. */
+	fo_node_signal_standby();
+	read_boot_id(rejoin->boot_id, sizeof(rejoin->boot_id));
+	rejoin->is_touched = true;
+	enter(state, FO_REJOIN_REWINDING);
+	fo_node_data_move_out();
+	rewind_data(state);
+}
+
+/* Make durable what an interrupted pg_rewind had completed. */
+static void
+sync_data(FoNodeState *state)
+{
+	const char *const arguments[] = {
+		"initdb", "--sync-only", "-D", psprintf("%s/" FO_NODE_DATA_DIR, DataDir), NULL
+	};
+	StringInfoData output;
+
+	initStringInfo(&output);
+	if (fo_node_run_program("initdb", arguments, &output) != 0)
+		ereport(FATAL,
+				(errmsg("could not make the rewound data durable"),
+				 errdetail("%s", fo_node_problem(output.data))));
+}
+
+/* The server was killed in REWINDING.  Does not return. */
+static void
+resume_rewind(FoNodeState *state)
+{
+	FoRejoin   *rejoin = &state->rejoin;
+	char		boot_id[sizeof(rejoin->boot_id)];
+
+	fo_node_data_move_out();
+	begin_attempt(state);
+	if (is_shut_down(read_control_file(FO_NODE_DATA_DIR)))
+	{
+		fo_node_keep_restore();
+		rewind_data(state);
+	}
+
+	/* The control file is what pg_rewind writes last, but before it makes everything durable. */
+	read_boot_id(boot_id, sizeof(boot_id));
+	while (boot_id[0] == '\0' || strcmp(boot_id, rejoin->boot_id) != 0)
+	{
+		strlcpy(rejoin->report, "the host went down before the rewind had reached its disk", sizeof(rejoin->report));
+		try_clone(state);
+		pause_or_end(state);
+	}
+	sync_data(state);
+	enter(state, FO_REJOIN_RETURNING);
+	return_data(state);
+}
+
+/* The server was killed in CLONING. Returns if it is to start as it is. */
+static void
+resume_clone(FoNodeState *state)
+{
+	begin_attempt(state);
+	strlcpy(state->rejoin.report, "interrupted while copying the new primary", sizeof(state->rejoin.report));
+	try_clone(state);
+	if (state->rejoin.is_touched)
+		resume_rewind(state);
+	give_up(state, false);
+}
+
+/* ---- a new request ---- */
+
+static void
+begin_rejoin(FoNodeState *state)
+{
+	FoRejoin   *rejoin = &state->rejoin;
+	ControlFileData *control = read_control_file(DataDir);
+
+	if (!is_shut_down(control))
+	{
+		strlcpy(rejoin->report, "this server had not been shut down cleanly and has to recover first", sizeof(rejoin->report));
+		enter(state, FO_REJOIN_REQUESTED);
+		return;
+	}
+	if (rejoin->attempts >= rejoin->max_attempts)
+	{
+		enter(state, FO_REJOIN_REQUESTED);
+		return;					/* the worker gives up */
+	}
+
+	begin_attempt(state);
+	if (rejoin->kind == FO_REJOIN_KIND_DEMOTE)
+	{
+		strlcpy(rejoin->report, "demoted", sizeof(rejoin->report));
+		follow(state);
+	}
+	switch (fo_node_compare_source(rejoin->conninfo, control, rejoin->report, sizeof(rejoin->report)))
+	{
+		case FO_SOURCE_SAME:
+			follow(state);
+			break;
+		case FO_SOURCE_DIVERGED:
+			prepare_rewind(state, control);
+			break;
+		case FO_SOURCE_UNREACHABLE:
+			give_up(state, false);
+			break;
+		case FO_SOURCE_FOREIGN:
+			give_up(state, true);
+			break;
+	}
+}
+
+void
+fo_node_rejoin_at_start(FoNodeState *state)
+{
+	switch (state->rejoin.phase)
+	{
+		case FO_REJOIN_NONE:
+		case FO_REJOIN_FAILED:
+			break;
+		case FO_REJOIN_REQUESTED:
+		case FO_REJOIN_STOPPING:
+			begin_rejoin(state);
+			break;
+		case FO_REJOIN_REWINDING:
+			resume_rewind(state);
+			break;
+		case FO_REJOIN_CLONING:
+			resume_clone(state);
+			break;
+		case FO_REJOIN_DISPLACING:
+			displace_data(state);
+			break;
+		case FO_REJOIN_RETURNING:
+			return_data(state);
+			break;
+		case FO_REJOIN_FOLLOWING:
+			finish(state);
+			break;
+	}
+}

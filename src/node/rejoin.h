@@ -1,0 +1,105 @@
+/*-------------------------------------------------------------------------
+ *
+ * rejoin.h
+ *		The parts of becoming a standby, between node/ files only.  All of it
+ *		runs in the postmaster at start, before recovery, and in children of it.
+ *		Paths are relative to the data directory, which is the working
+ *		directory.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef FO_NODE_REJOIN_H
+#define FO_NODE_REJOIN_H
+
+#include "node/node.h"
+
+#include "access/xlogdefs.h"
+#include "catalog/pg_control.h"
+#include "lib/stringinfo.h"
+
+/* ---- child.c ---- */
+
+/*
+ * Run body in a child process that dies with the postmaster, and collect what
+ * it writes to its standard streams (the last few kilobytes).  Returns its exit
+ * status, or -1 if it was killed by a signal or for taking longer than
+ * timeout_ms (0 = as long as it likes).  A stop signal for the postmaster ends
+ * child and postmaster.
+ */
+extern int	fo_node_run(void (*body) (void *argument), void *argument, int64 timeout_ms, StringInfo output);
+
+/* As fo_node_run, for a program of the server's own installation; arguments end with NULL. */
+extern int	fo_node_run_program(const char *program, const char *const *arguments, StringInfo output);
+
+/* Wait that long, or end with the postmaster if it is to stop. */
+extern void fo_node_pause(int64 milliseconds);
+
+/* What a program's output says went wrong, on one line: palloc'd. */
+extern char *fo_node_problem(const char *output);
+
+/* ---- source.c ---- */
+
+/* How this server stands to the one it is to follow. */
+typedef enum FoSourceVerdict
+{
+	FO_SOURCE_SAME = 0,			/* our WAL is a part of its history: just follow */
+	FO_SOURCE_DIVERGED,			/* we have WAL that it does not know */
+	FO_SOURCE_UNREACHABLE,		/* or not a primary yet: try again */
+	FO_SOURCE_FOREIGN			/* another system: never */
+} FoSourceVerdict;
+
+/*
+ * Ask the source where our history ends in its own.  Makes sure that its
+ * control file shows its present timeline, without which pg_rewind would see
+ * no difference.  report receives one sentence.
+ */
+extern FoSourceVerdict fo_node_compare_source(const char *conninfo, const ControlFileData *control,
+											  char *report, size_t size);
+
+/* The conninfo with a database and the server's passfile, for programs; palloc'd. */
+extern char *fo_node_source_conninfo(const char *conninfo);
+
+/* ---- data.c ---- */
+
+/* Where the data are while a program works on them, and where a copy of the source is fetched. */
+#define FO_NODE_DATA_DIR "failover_data"
+#define FO_NODE_CLONE_DIR "failover_clone"
+
+/* Move the data into FO_NODE_DATA_DIR; nothing that a server could serve is left.  May be repeated. */
+extern void fo_node_data_move_out(void);
+
+/* Move complete data from that directory into their place.  May be repeated. */
+extern void fo_node_data_move_in(const char *from);
+
+/* Have the data been moved out (at least in part)? */
+extern bool fo_node_data_is_out(void);
+
+/* Remove a directory of ours with all that is in it, if it is there. */
+extern void fo_node_data_drop(const char *path);
+
+/* ---- keep.c ---- */
+
+/* Keep the WAL between two positions, which pg_rewind has to read again if it is interrupted.  False if there is no room for it. */
+extern bool fo_node_keep_wal(XLogRecPtr from, XLogRecPtr to, int segment_size);
+
+/* Put it back into the data that were moved out. */
+extern void fo_node_keep_restore(void);
+extern void fo_node_keep_drop(void);
+
+/* ---- follow.c ---- */
+
+/* Make this a standby at its next start: standby.signal and the two settings. Durable. */
+extern void fo_node_configure_standby(const char *conninfo, const char *slot);
+
+/* Create standby.signal. Durable. */
+extern void fo_node_signal_standby(void);
+
+/* ---- clone.c ---- */
+
+/* Can this server's data be replaced by a copy?  If not, report says why. */
+extern bool fo_node_clone_is_possible(char *report, size_t size);
+
+/* Fetch a copy of the source into FO_NODE_CLONE_DIR.  False with a report if that failed. */
+extern bool fo_node_clone_fetch(const char *conninfo, const char *slot, char *report, size_t size);
+
+#endif							/* FO_NODE_REJOIN_H */
