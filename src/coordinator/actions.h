@@ -41,7 +41,7 @@ extern const FoAction fo_coordinator_action_promote;
 /* CHECKPOINT until the control file shows the timeline. */
 extern const FoAction fo_coordinator_action_checkpoint;
 
-/* Stop it from taking writes, by what SQL can do; facts.lsn receives its last position. */
+/* Stop it from taking writes, by what SQL can do; facts.lsn receives how far its WAL is flushed: all that it acknowledged. */
 extern const FoAction fo_coordinator_action_fence;
 
 /* Put back the settings that the fence replaced. */

@@ -194,7 +194,7 @@ fence_look(FoTask *task, StringInfo sql)
 					 " AND current_setting('synchronous_standby_names') = %s,"
 					 " (SELECT count(*)" OLD_SESSIONS "),"
 					 " (SELECT count(*)" OLD_SESSIONS MAY_END "),"
-					 " CASE WHEN NOT pg_is_in_recovery() THEN pg_current_wal_insert_lsn() END,"
+					 " CASE WHEN NOT pg_is_in_recovery() THEN pg_current_wal_flush_lsn() END,"
 					 " jsonb_build_object('default_transaction_read_only', "
 					 SYSTEM_VALUE("default_transaction_read_only")
 					 ", 'synchronous_standby_names', "

@@ -24,7 +24,7 @@
 
 /* Bounds of single steps, milliseconds; the promotion has a setting of its own. */
 #define FENCE_TIMEOUT_MS 5000
-#define DRAIN_TIMEOUT_MS 10000
+#define DRAIN_TIMEOUT_MS 5000
 #define FREEZE_TIMEOUT_MS 3000
 #define SLOTS_TIMEOUT_MS 2000
 #define REPOINT_TIMEOUT_MS 10000
@@ -186,10 +186,23 @@ final_positions(FoRun *run)
 	return final;
 }
 
+/* Has somebody received all that the fenced old primary had flushed? */
+static bool
+is_drained(const FoRun *run, const FoFinalPosition *final)
+{
+	for (int i = 0; i < run->group->peers_n; i++)
+	{
+		if (final[i].is_known && final[i].lsn >= run->drain_to)
+			return true;
+	}
+	return false;
+}
+
 /*
- * Under synchronous replication: is every acknowledged commit sure to be on
- * one of the standbys that we have frozen and read?  A fenced and drained
- * primary has shipped everything, whatever the configuration.
+ * Is every acknowledged commit sure to be on one of the standbys that we have
+ * frozen and read?  Of a fenced primary it is known what it flushed.  Of a
+ * dead one under synchronous replication, enough standbys must have been read.
+ * Without that nothing is sure, and lost_bytes will tell.
  */
 static bool
 is_loss_excluded(FoRun *run, const FoFinalPosition *final)
@@ -200,8 +213,10 @@ is_loss_excluded(FoRun *run, const FoFinalPosition *final)
 	bool	   *is_heard = palloc0(Max(group->peers_n, 1) * sizeof(bool));
 	int			n = 0;
 
-	if (run->from == NULL || run->drain_to != 0)
+	if (run->from == NULL)
 		return true;
+	if (run->drain_to != 0 && (run->row.trigger == FO_TRIGGER_MANUAL || is_drained(run, final)))
+		return is_drained(run, final);
 	fo_core_sync_parse(&names, run->from->view.observed.sync_names);
 	if (names.method == FO_SYNC_NAMES_NONE)
 		return true;
@@ -267,7 +282,7 @@ plan_choose(FoRun *run, const FoStepDef *def)
 
 	if (is_consistency_wanted && !is_loss_excluded(run, final))
 	{
-		fo_coordinator_fail_run(run, "an acknowledged commit may be on a synchronous standby that did not answer");
+		fo_coordinator_fail_run(run, "not every acknowledged commit is sure to be on a standby that could be read");
 		fo_coordinator_end_step(step, FO_STEP_FAILED, "%s", run->row.error);
 		return;
 	}
