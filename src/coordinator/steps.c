@@ -435,7 +435,8 @@ promoted(FoRun *run, const FoTask *task)
 	observe_promotion(&run->candidate->view, &task->facts);
 	fo_coordinator_set_frozen(run->candidate, false);
 	strlcpy(group->cfg.primary_peer, run->row.to_peer, sizeof(group->cfg.primary_peer));
-	group->cfg.recent_failovers = group->cfg.blocked_until > now ? group->cfg.recent_failovers + 1 : 1;
+	/* An acknowledged block period is over: view.blocked_until knows. */
+	group->cfg.recent_failovers = group->view.blocked_until != 0 ? group->cfg.recent_failovers + 1 : 1;
 	group->cfg.blocked_since = now;
 	group->cfg.blocked_until = now + group->cfg.settings.block_period * 1000;
 	group->cfg.last_failover_at = now;
