@@ -291,7 +291,35 @@ start_connect(FoLink *link)
 	fo_net_loop_watch(link->loop, &link->source, PQsocket(link->conn), FO_WRITABLE);
 }
 
-/* One step of libpq's own state machine. */
+/* The session is up on libpq's side: run the setup.  The last thing done, as fo_net_link_prepared(). */
+static void
+connected(FoLink *link)
+{
+	PQsetnonblocking(link->conn, 1);
+	link->state = FO_LINK_PREPARING;
+	fo_net_link_watch(link, false);
+	if (link->setup == NULL)
+	{
+		fo_net_link_prepared(link);
+		return;
+	}
+	dlist_push_head(&link->queue, &link->setup->node);
+	link->setup = NULL;
+	fo_net_call_start_next(link);
+	if (link->is_loss_owed)
+		fo_net_link_pay(link);
+}
+
+/* Only from the loop, as the last thing done. */
+void
+fo_net_link_prepared(FoLink *link)
+{
+	fo_net_loop_disarm(link->loop, &link->deadline);
+	link->state = FO_LINK_READY;
+	(void) fo_net_link_tell_owner(link, NULL);
+}
+
+/* One step of libpq's own state machine.  Only from the loop, as the last thing done. */
 static void
 poll_connect(FoLink *link)
 {
@@ -310,32 +338,14 @@ poll_connect(FoLink *link)
 			fo_net_loop_watch(link->loop, &link->source, PQsocket(link->conn), FO_WRITABLE);
 			return;
 		case PGRES_POLLING_OK:
-			break;
+			connected(link);
+			return;
 		case PGRES_POLLING_FAILED:
 		case PGRES_POLLING_ACTIVE:
 			lose_connect(link);
+			fo_net_link_pay(link);
 			return;
 	}
-	PQsetnonblocking(link->conn, 1);
-	link->state = FO_LINK_PREPARING;
-	fo_net_link_watch(link, false);
-	if (link->setup == NULL)
-	{
-		fo_net_link_prepared(link);
-		return;
-	}
-	dlist_push_head(&link->queue, &link->setup->node);
-	link->setup = NULL;
-	fo_net_call_start_next(link);
-}
-
-/* Only from the loop, as the last thing done. */
-void
-fo_net_link_prepared(FoLink *link)
-{
-	fo_net_loop_disarm(link->loop, &link->deadline);
-	link->state = FO_LINK_READY;
-	(void) fo_net_link_tell_owner(link, NULL);
 }
 
 static void
@@ -355,13 +365,9 @@ on_socket(void *arg, int events)
 	FoLink	   *link = arg;
 
 	if (link->state == FO_LINK_CONNECTING)
-	{
 		poll_connect(link);
-		if (link->is_loss_owed)
-			fo_net_link_pay(link);
-		return;
-	}
-	fo_net_call_serve(link, events);
+	else
+		fo_net_call_serve(link, events);
 }
 
 /* What took too long. */
