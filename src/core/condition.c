@@ -164,6 +164,14 @@ has_not_receiving(FoJudging *judging)
 	return is_troubled(judging, is_not_receiving);
 }
 
+/* Its WAL has advanced nevertheless, or an earlier rule would have told. */
+static bool
+is_write_check_failing(FoJudging *judging)
+{
+	judging->span_us = judging->group->now - judging->primary->write_failing_since;
+	return judging->group->settings.write_check && judging->primary->write_failing_since != 0;
+}
+
 static bool
 is_well(FoJudging *judging)
 {
@@ -193,6 +201,8 @@ static const FoRuleRow rows[] = {
 		"Peer \"%w\" is unhealthy; primary \"%p\" serves."}, has_unhealthy},
 	{{88, "a standby does not receive from the primary", FO_VERDICT_ALERT,
 		"Standby \"%w\" does not receive from primary \"%p\"."}, has_not_receiving},
+	{{89, "the write check fails, but the primary's WAL advances", FO_VERDICT_ALERT,
+		"The write check has been failing on primary \"%p\" for %t although its WAL advances."}, is_write_check_failing},
 	{{99, "none of the above", FO_VERDICT_NONE,
 		"Primary \"%p\" serves and nothing is wrong with its standbys."}, is_well},
 };

@@ -31,9 +31,12 @@ fo_core_trouble_since(const FoGroupView *group)
 		return 0;
 	if (!fo_core_peer_answers(primary))
 		return primary->failing_since != 0 ? primary->failing_since : primary->last_attempt_at;
-	if (primary->connect_failures >= group->settings.failure_threshold)
-		return primary->connect_failing_since;
-	return primary->write_failing_since;
+	if (primary->connect_failures < group->settings.failure_threshold || primary->connect_failing_since == 0)
+		return primary->write_failing_since;
+
+	/* Connects that failed while nothing else worked either are no trouble of their own. */
+	return primary->connect_failing_since > primary->health.first_success_at
+		? primary->connect_failing_since : primary->health.first_success_at;
 }
 
 bool

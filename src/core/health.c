@@ -144,7 +144,8 @@ note_success(FoHealthState *state, const FoSettings *settings, double response_m
 		state->gaps++;
 	}
 	state->consecutive_failures = 0;
-	state->consecutive_successes++;
+	if (state->consecutive_successes++ == 0)
+		state->first_success_at = now;
 	state->first_failure_at = 0;
 	state->last_success_at = now;
 	note_response(state, settings, response_ms < 0 ? 0 : response_ms);
@@ -155,6 +156,7 @@ note_failure(FoHealthState *state, FoTime now)
 {
 	state->failures_total++;
 	state->consecutive_successes = 0;
+	state->first_success_at = 0;
 	if (state->consecutive_failures++ == 0)
 		state->first_failure_at = now;
 }

@@ -33,6 +33,7 @@ typedef struct FoHealthState
 	int64_t		failures_total;
 	FoTime		last_check_at;	/* when the last result came in; 0 = never */
 	FoTime		last_success_at;
+	FoTime		first_success_at;	/* of the running series of answers; 0 = the last check failed */
 	FoTime		first_failure_at;	/* of the running series of failures; 0 = none */
 	FoErrorClass error_class;	/* of the last check; NONE if it succeeded */
 	double		response_ms;	/* of the last success; < 0 = none yet */

@@ -89,6 +89,10 @@ tell_trouble(FoJudging *judging)
 	judging->span_us = judging->trouble == 0 ? 0 : judging->group->now - judging->trouble;
 }
 
+/*
+ * The write check fails while other checks are answered.  A full disk may keep
+ * the status query from being answered too.
+ */
 static bool
 is_write_failing(FoJudging *judging)
 {
@@ -102,25 +106,56 @@ is_write_failing(FoJudging *judging)
 	return true;
 }
 
+/*
+ * Since when nothing at all speaks for writes: the write check has failed, the
+ * primary has answered the other checks (a cut of the network hangs writes
+ * too, and outlasts its end in the session that it hung) and its WAL has not
+ * advanced.
+ */
+static FoTime
+stalled_since(const FoPeerView *primary)
+{
+	FoTime		since = primary->write_failing_since;
+
+	if (primary->error == FO_ERROR_NONE && primary->health.first_success_at > since)
+		since = primary->health.first_success_at;
+	return primary->lsn_moved_at > since ? primary->lsn_moved_at : since;
+}
+
 static bool
 is_stalled(FoJudging *judging)
 {
+	FoTime		timeout = FO_MS(judging->group->settings.write_check_timeout);
+
 	return is_write_failing(judging)
-		&& fo_core_has_come(judging, judging->primary->write_failing_since
-							+ FO_MS(judging->group->settings.write_check_timeout));
+		&& fo_core_has_come(judging, stalled_since(judging->primary) + timeout);
 }
 
-/* New connections meet silence while the kept session answers. */
+/* Within its timeout; beyond that, WAL that advances has shown that only the check fails. */
+static bool
+is_stall_suspected(FoJudging *judging)
+{
+	FoTime		timeout = FO_MS(judging->group->settings.write_check_timeout);
+
+	return is_write_failing(judging)
+		&& judging->primary->lsn_moved_at <= judging->primary->write_failing_since + timeout;
+}
+
+/*
+ * New connections meet silence while the kept session answers, and have done
+ * so for long enough that one of them was tried after the session came back.
+ */
 static bool
 is_door_shut(FoJudging *judging)
 {
 	const FoPeerView *primary = judging->primary;
+	const FoSettings *settings = &judging->group->settings;
 
 	if (!fo_core_peer_answers(primary) || primary->connect_failing_since == 0
-		|| primary->connect_failures < judging->group->settings.failure_threshold)
+		|| primary->connect_failures < settings->failure_threshold)
 		return false;
-	judging->span_us = judging->group->now - primary->connect_failing_since;
-	return true;
+	judging->span_us = judging->group->now - judging->trouble;
+	return fo_core_has_come(judging, judging->trouble + FO_MS(settings->check_timeout));
 }
 
 static bool
@@ -319,7 +354,7 @@ is_as_good_as_dead(FoJudging *judging)
 }
 
 static const FoRuleRow rows[] = {
-	{{30, "the primary answers but has not been able to write for write_check_timeout", FO_VERDICT_FAILOVER,
+	{{30, "the primary answers, but for write_check_timeout it could not write and no WAL was written", FO_VERDICT_FAILOVER,
 		"Primary \"%p\" answers but has not been able to write for %t: it is stalled and counts as dead."}, is_stalled},
 	{{31, "the primary takes no new connections, and a standby that was asked to reconnect could not", FO_VERDICT_FAILOVER,
 		"Primary \"%p\" has taken no new connection for %t, and standby \"%w\" could not reconnect either: it counts as dead."},
@@ -335,7 +370,7 @@ static const FoRuleRow rows[] = {
 	{{35, "the primary takes no new connections, and no standby can be asked to reconnect", FO_VERDICT_ALERT,
 		"Primary \"%p\" has taken no new connection for %t, and there is no standby to confirm that."}, is_door_shut},
 	{{36, "the primary answers but cannot write", FO_VERDICT_HOLD,
-		"Primary \"%p\" answers but has not been able to write for %t: suspected to be stalled."}, is_write_failing},
+		"Primary \"%p\" answers but has not been able to write for %t: suspected to be stalled."}, is_stall_suspected},
 	{{40, "the primary rejects the coordinator's credentials", FO_VERDICT_ALERT,
 		"Primary \"%p\" is alive but does not let the coordinator in: see its pg_hba.conf and the coordinator's credentials."},
 	is_refusing_credentials},

@@ -14,11 +14,26 @@
 SITUATION(30, FO_VERDICT_FAILOVER, "pg1", "the primary cannot write for write_check_timeout")
 {
 	peers[PG1].write_failing_since = group.now - SECONDS(5);
+	peers[PG1].lsn_moved_at = group.now - SECONDS(5);
+}
+
+SITUATION(36, FO_VERDICT_HOLD, "pg1", "a cut is over: the write that it hung is no proof, though it still hangs")
+{
+	peers[PG1].write_failing_since = group.now - SECONDS(60);
+	peers[PG1].lsn_moved_at = group.now - SECONDS(60);
+	peers[PG1].health.first_success_at = group.now - SECONDS(4.9);
+}
+
+SITUATION(36, FO_VERDICT_HOLD, "pg1", "the write check fails, but WAL was still written since")
+{
+	peers[PG1].write_failing_since = group.now - SECONDS(6);
+	peers[PG1].lsn_moved_at = group.now - SECONDS(4);
 }
 
 SITUATION(30, FO_VERDICT_FAILOVER, "pg1", "the disk is full, for checks and for writes")
 {
 	peers[PG1].write_failing_since = group.now - SECONDS(5);
+	peers[PG1].lsn_moved_at = group.now - SECONDS(6);
 	fail(PG1, FO_ERROR_DISK_FULL, 4, 4);
 }
 
@@ -27,6 +42,14 @@ SITUATION(31, FO_VERDICT_FAILOVER, "pg1", "the postmaster hangs, and a standby t
 	shut_door();
 	lose(PG2);
 	probe(PG2, FO_PROBE_LOST, 1);
+}
+
+SITUATION(99, FO_VERDICT_NONE, "pg1", "a frozen primary goes on: what was found while it was frozen is past")
+{
+	shut_door();
+	lose(PG2);
+	probe(PG2, FO_PROBE_LOST, 1);
+	peers[PG1].health.first_success_at = group.now - SECONDS(0.5);
 }
 
 SITUATION(32, FO_VERDICT_HOLD, "pg1", "the postmaster hangs, and a standby is reconnecting")

@@ -94,6 +94,11 @@ SITUATION(99, FO_VERDICT_NONE, "pg1", "a walreceiver restarts")
 	peers[PG2].received_at = group.now - SECONDS(9.9);
 }
 
+SITUATION(89, FO_VERDICT_ALERT, "pg1", "the write check fails for reasons of its own")
+{
+	peers[PG1].write_failing_since = group.now - SECONDS(60);
+}
+
 SITUATION(99, FO_VERDICT_NONE, "pg1", "a healthy group")
 {
 	CHECK(group.peers_n == 3);

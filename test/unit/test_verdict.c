@@ -211,6 +211,7 @@ TEST("verdict: recheck_at tells when a grace, a limit, a proof or a block ends")
 
 	scene_begin();
 	peers[PG1].write_failing_since = group.now - SECONDS(2);
+	peers[PG1].lsn_moved_at = group.now - SECONDS(2.5);
 	CHECK(recheck_in() == 3);
 	CHECK_INT(rule_at(3), 30);
 
