@@ -51,6 +51,7 @@ struct FoKnock
 	FoSource	source;
 	FoTimer		timer;			/* of the present attempt; of telling when DECIDED */
 	FoTime		started_at;
+	int64		timeout_ms;
 	FoTime		deadline;
 	FoTime		rtt_us;
 	FoNetError	error;			/* weightiest so far; class NONE when decided and good */
@@ -296,6 +297,12 @@ on_timer(void *arg)
 {
 	FoKnock    *knock = arg;
 
+	if (knock->state != FO_KNOCK_DECIDED &&
+		fo_net_loop_extend(knock->loop, &knock->timer, knock->started_at, knock->timeout_ms))
+	{
+		knock->deadline = Max(knock->deadline, knock->timer.at);
+		return;
+	}
 	switch (knock->state)
 	{
 		case FO_KNOCK_IDLE:
@@ -339,6 +346,7 @@ fo_net_knock_start(FoKnock *knock, const char *conninfo, int64 timeout_ms)
 	knock->state = FO_KNOCK_RESOLVING;
 	knock->endpoint = 0;
 	knock->started_at = fo_net_now();
+	knock->timeout_ms = timeout_ms;
 	knock->deadline = knock->started_at + FO_MS(timeout_ms);
 	memset(&knock->error, 0, sizeof(knock->error));
 	fo_net_loop_arm(knock->loop, &knock->timer, knock->deadline);

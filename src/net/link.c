@@ -377,7 +377,12 @@ on_deadline(void *arg)
 	FoLink	   *link = arg;
 	FoNetError	error = {0};
 	long long	open_ms = (long long) link->open_timeout_ms;
+	bool		is_call = link->state == FO_LINK_READY && link->current != NULL;
 
+	if (fo_net_loop_extend(link->loop, &link->deadline,
+						   is_call ? link->current->sent_at : link->opened_at,
+						   is_call ? link->current->timeout_ms : link->open_timeout_ms))
+		return;
 	switch (link->state)
 	{
 		case FO_LINK_CLOSED:
@@ -395,7 +400,7 @@ on_deadline(void *arg)
 			break;
 		case FO_LINK_READY:
 			fo_net_error_set(&error, FO_ERROR_TIMEOUT, "no answer within %lld ms",
-							 link->current ? (long long) link->current->timeout_ms : open_ms);
+							 is_call ? (long long) link->current->timeout_ms : open_ms);
 			break;
 	}
 	fo_net_link_lose(link, &error);

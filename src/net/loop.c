@@ -40,6 +40,9 @@
 #define EVENTS_PER_WAIT 256
 #define WAITS_PER_TURN 64
 
+/* A deadline that fires this late is no verdict on the one who was to meet it. */
+#define LATE_US 50000
+
 typedef struct FoSlot
 {
 	FoSource   *source;			/* NULL = free */
@@ -250,6 +253,19 @@ fo_net_loop_disarm(FoLoop *loop, FoTimer *timer)
 		return;
 	pairingheap_remove(loop->timers, &timer->node);
 	timer->is_armed = false;
+}
+
+bool
+fo_net_loop_extend(FoLoop *loop, FoTimer *timer, FoTime began_at, int64 timeout_ms)
+{
+	FoTime		now = fo_net_now();
+	FoTime		late_us = now - timer->at;
+	FoTime		left_us = began_at + 3 * FO_MS(timeout_ms) - now;
+
+	if (late_us < LATE_US || left_us <= 0)
+		return false;
+	fo_net_loop_arm(loop, timer, now + Min(Min(late_us, FO_MS(timeout_ms)), left_us));
+	return true;
 }
 
 long

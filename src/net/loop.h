@@ -66,6 +66,14 @@ extern void fo_net_loop_unwatch(FoLoop *loop, FoSource *source);
 extern void fo_net_loop_arm(FoLoop *loop, FoTimer *timer, FoTime at);
 extern void fo_net_loop_disarm(FoLoop *loop, FoTimer *timer);
 
+/*
+ * For a deadline that has just fired: if it did so late, this process was
+ * stopped, starved or busy, and whoever was to answer has not had its time.
+ * Then the timer is armed again for as long as was missed, and true is
+ * returned; but never beyond three times timeout_ms after began_at.
+ */
+extern bool fo_net_loop_extend(FoLoop *loop, FoTimer *timer, FoTime began_at, int64 timeout_ms);
+
 /* Milliseconds until the next timer, rounded up; 0 = one is due; -1 = none armed. */
 extern long fo_net_loop_timeout_ms(const FoLoop *loop);
 
