@@ -54,8 +54,8 @@ is_without_receivers(FoJudging *judging)
 			continue;
 		if (peer->last_attempt_at == 0)
 			return false;
-		if (is_receiver(judging, peer) && peer->received_at > last_received_at)
-			last_received_at = peer->received_at;
+		if (is_receiver(judging, peer) && fo_core_last_received(group, peer) > last_received_at)
+			last_received_at = fo_core_last_received(group, peer);
 		standbys_n++;
 	}
 	return standbys_n > 0 && !is_recent(judging, last_received_at);

@@ -39,14 +39,50 @@ fo_core_trouble_since(const FoGroupView *group)
 		? primary->connect_failing_since : primary->health.first_success_at;
 }
 
+/* Did the primary say, when it was heard last, that it streams to nobody? */
+static bool
+is_streaming_to_nobody(const FoPeerView *primary)
+{
+	return primary != NULL && primary->observed.at != 0 && primary->observed.is_privileged
+		&& !primary->observed.in_recovery && primary->observed.streaming_standbys == 0;
+}
+
+/* When something came for the standby last: WAL, or a message. */
+static FoTime
+last_receipt(const FoPeerView *peer)
+{
+	FoTime		message_at = 0;
+
+	if (peer->observed.message_age_us >= 0)
+		message_at = peer->observed.at - peer->observed.message_age_us;
+	return peer->lsn_moved_at > message_at ? peer->lsn_moved_at : message_at;
+}
+
+/*
+ * A walreceiver that was cut off shows "streaming" for wal_receiver_timeout.
+ * So where the primary knows of no standby, the standby's word is taken only
+ * for as long as it has received something.
+ */
+FoTime
+fo_core_last_received(const FoGroupView *group, const FoPeerView *peer)
+{
+	FoTime		receipt;
+
+	if (peer->received_at == 0 || !is_streaming_to_nobody(fo_core_primary(group)))
+		return peer->received_at;
+	receipt = last_receipt(peer);
+	return receipt < peer->received_at ? receipt : peer->received_at;
+}
+
 bool
 fo_core_was_receiving(const FoGroupView *group, const FoPeerView *peer)
 {
 	FoTime		trouble = fo_core_trouble_since(group);
+	FoTime		received_at = fo_core_last_received(group, peer);
 
 	if (trouble == 0)
 		trouble = group->now;
-	return peer->received_at != 0 && peer->received_at >= trouble - fo_core_receiving_slack(group);
+	return received_at != 0 && received_at >= trouble - fo_core_receiving_slack(group);
 }
 
 bool

@@ -53,6 +53,9 @@ extern FoTime fo_core_trouble_since(const FoGroupView *group);
 /* How long before it "shortly before" is. */
 extern FoTime fo_core_receiving_slack(const FoGroupView *group);
 
+/* When it was receiving from the primary last; 0 = never. */
+extern FoTime fo_core_last_received(const FoGroupView *group, const FoPeerView *peer);
+
 /* Was it receiving from the primary shortly before the trouble (or, without trouble, before now)? */
 extern bool fo_core_was_receiving(const FoGroupView *group, const FoPeerView *peer);
 

@@ -118,9 +118,10 @@ watch_receivers(FoJudging *judging)
 
 	for (i = 0; i < judging->group->peers_n; i++)
 	{
-		if (judging->group->peers[i].received_at != 0)
-			(void) fo_core_has_come(judging, judging->group->peers[i].received_at
-									+ fo_core_receiving_slack(judging->group) + 1);
+		FoTime		received_at = fo_core_last_received(judging->group, &judging->group->peers[i]);
+
+		if (received_at != 0)
+			(void) fo_core_has_come(judging, received_at + fo_core_receiving_slack(judging->group) + 1);
 	}
 }
 

@@ -317,6 +317,14 @@ SITUATION(69, FO_VERDICT_HOLD, "pg1", "a standby that was broken for days is no 
 	peers[PG3].received_at = peers[PG1].failing_since - SECONDS(86400);
 }
 
+SITUATION(69, FO_VERDICT_HOLD, "pg1", "the primary was cut off from its standbys, as it said itself, and dies")
+{
+	peers[PG1].observed.streaming_standbys = 0;
+	crash();
+	peers[PG2].lsn_moved_at = group.now - SECONDS(11);
+	peers[PG3].lsn_moved_at = group.now - SECONDS(11);
+}
+
 SITUATION(69, FO_VERDICT_HOLD, "pg1", "a primary without standbys dies")
 {
 	group.peers_n = 1;
@@ -349,6 +357,14 @@ SITUATION(70, FO_VERDICT_HOLD, "pg1", "restart_grace is waited out after a crash
 SITUATION(71, FO_VERDICT_FAILOVER, "pg1", "kill -9")
 {
 	crash();
+}
+
+SITUATION(71, FO_VERDICT_FAILOVER, "pg1", "crash recovery, then a crash before the standbys were back")
+{
+	peers[PG1].observed.streaming_standbys = 0;
+	crash();
+	peers[PG2].lsn_moved_at = group.now - SECONDS(3);
+	peers[PG3].lsn_moved_at = group.now - SECONDS(3);
 }
 
 SITUATION(71, FO_VERDICT_FAILOVER, "pg1", "an orderly stop, five seconds later")

@@ -24,6 +24,13 @@ SITUATION(81, FO_VERDICT_ALERT, "pg1", "the primary is cut off from its standbys
 	peers[PG3].received_at = group.now - SECONDS(10);
 }
 
+SITUATION(81, FO_VERDICT_ALERT, "pg1", "the primary knows of no standby, whatever they say")
+{
+	peers[PG1].observed.streaming_standbys = 0;
+	stand_still(PG2);
+	stand_still(PG3);
+}
+
 SITUATION(81, FO_VERDICT_ALERT, "pg1", "both standbys are down")
 {
 	fail(PG2, FO_ERROR_REFUSED, 60, 60);

@@ -128,6 +128,10 @@ TEST("candidate: each reason to be excluded is found, and worded")
 	peers[PG2].received_at = peers[PG1].failing_since - SECONDS(10.001);
 	CHECK_EXCLUDED(PG2, FO_EXCLUDED_NOT_RECEIVING);
 	scene_begin();
+	peers[PG1].observed.streaming_standbys = 0;
+	stand_still(PG2);
+	CHECK_EXCLUDED(PG2, FO_EXCLUDED_NOT_RECEIVING);
+	scene_begin();
 	peers[PG2].observed.is_archive_only = true;
 	CHECK_EXCLUDED(PG2, FO_EXCLUDED_ARCHIVE_ONLY);
 	scene_begin();
