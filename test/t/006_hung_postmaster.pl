@@ -21,6 +21,7 @@ ok($writer->wait_for_more(100), 'clients write on the new primary');
 my $new = $t->one_primary_ok;
 isnt($t->sql(q{SELECT count(*) FROM failover_events WHERE peer_name = 'p' AND severity IN ('warning', 'error') AND message ~* 'connect'}), '0',
 	'fresh connects have seen it');
+cmp_ok($writer->outage, '<', 8, sprintf('clients could not write for %.1f s', $writer->outage));
 
 $p->thaw;
 ok($t->wait_for_sql($p, 'SHOW default_transaction_read_only', 'on'), 'the old one is fenced when it goes on');

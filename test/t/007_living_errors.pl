@@ -36,15 +36,20 @@ sub stays_ok
 	return;
 }
 
-# One session stays for us; the rest are taken, then the coordinator's is lost.
+# One session stays for us; the rest are taken, the coordinator's own at last.
 my $ours = $p->background_psql('postgres');
+my $clients = q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'};
 my @taken;
-my $free = 14 - $p->safe_psql('postgres', q{SELECT count(*) - 1 FROM pg_stat_activity WHERE backend_type = 'client backend'});
-push @taken, $p->background_psql('postgres') for 1 .. $free;
-push @taken, $p->background_psql('postgres', on_error_stop => 0)
-  if $ours->query(q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'}) < 15;
-$ours->query($lose_session);
+push @taken, $p->background_psql('postgres') while $ours->query($clients) < 15;
+push @taken, FailoverTest::Writer->start([$p], writers => 4, name => 'greedy');
+# Whoever connects first gets the place that is given up: again, until it is not the coordinator.
+for (1 .. 100)
+{
+	$ours->query($lose_session);
+	last if $t->wait_for_checks(1) && $t->sql(q{SELECT error_class = 'too_many_connections' FROM failover_health('main', 'p')}) eq 't';
+}
 stays_ok('too_many_connections', 'connections exhausted');
+(pop @taken)->stop;
 $_->quit foreach @taken, $ours;
 ok($t->wait_for_state('healthy'), 'connections exhausted: healthy again when there is room');
 

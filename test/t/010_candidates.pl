@@ -8,7 +8,7 @@ use warnings;
 use FailoverTest;
 use Test::More;
 
-my $t = FailoverTest->new(standbys => 4, settings => { max_lag => '1MB' })->start;
+my $t = FailoverTest->new(standbys => 4, settings => { max_lag => '1MB', auto_rejoin => 'off' })->start;
 my ($p, $a, $b, $c, $d) = $t->nodes;
 
 sub excluded_ok

@@ -10,7 +10,7 @@ use Test::More;
 my $t = FailoverTest->new->start;
 
 $t->no_failover_ok(45, 'an idle group is left alone');
-is($t->status('state, primary_peer, term'), 'healthy|p|0', 'and stays healthy');
+is($t->status('state, primary_peer, term'), 'healthy|p|1', 'and stays healthy');
 is($t->verdict, 'none', 'nothing is held against anybody');
 is($t->sql(q{SELECT count(*) FROM failover_events WHERE severity IN ('warning', 'error')}), '0', 'no alarm was raised');
 is($t->sql(q{SELECT bool_and(success_rate = 1 AND suspicion < 3) FROM failover_health('main')}), 't', 'nobody is suspected');
