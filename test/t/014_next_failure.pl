@@ -29,7 +29,7 @@ $t->no_failover_ok(3, 'nothing moves within the block period');
 
 $t->sql(q{SELECT failover_acknowledge('main', reason => 'seen')});
 ok($t->wait_for_failover($second), 'acknowledged, the second failure is answered');
-is($t->sql(q{SELECT count(*) > 0 FROM failover_events WHERE kind ~ 'acknowledge' AND message ~ 'seen'}), 't',
+is($t->sql(q{SELECT count(*) > 0 FROM failover_events WHERE kind = 'acknowledged' AND detail::text ~ 'seen'}), 't',
 	'the acknowledgement is on record with its reason');
 ok($t->wait_for(q{SELECT count(*) = 1 FROM failover_health('main') WHERE replication_state = 'streaming' AND promotion_eligible}),
 	'one standby follows');

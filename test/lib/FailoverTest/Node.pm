@@ -100,11 +100,11 @@ sub init_standby
 
 	$self->init_from_backup($primary, $backup);
 	$self->append_conf('postgresql.conf', $self->common_conf);
-	$self->append_conf('postgresql.conf',
+	# Where pg_basebackup -R writes it: the backup has what the coordinator has set there on its source.
+	$self->append_conf('postgresql.auto.conf',
 		'primary_conninfo = \'host=' . $primary->address . ' port=' . $primary->port
 		  . " user=$user application_name=" . $self->name . '\'');
-	$self->append_conf('postgresql.conf', "primary_slot_name = '$params{slot}'")
-	  if defined $params{slot};
+	$self->append_conf('postgresql.auto.conf', "primary_slot_name = '" . ($params{slot} // '') . "'");
 	$self->append_conf('standby.signal', '');
 	return;
 }
