@@ -8,10 +8,16 @@
 declare -A port					# by server name
 superuser=postgres				# of every server
 
+# Below the range that outgoing connections get their ports from, which could take it meanwhile.
 free_port()
 {
 	perl -MIO::Socket::INET -e '
-		print IO::Socket::INET->new(Listen => 1, LocalAddr => "127.0.0.1", LocalPort => 0)->sockport'
+		for (1 .. 1000) {
+			my $port = 10200 + int(rand(22000));
+			my $socket = IO::Socket::INET->new(Listen => 1, LocalAddr => "127.0.0.1", LocalPort => $port) or next;
+			print $port;
+			exit;
+		}'
 }
 
 # Let a moment pass between two looks at a condition.
@@ -162,7 +168,7 @@ start_writer()
 	local record=$1 seconds=$2 writers=$3
 
 	shift 3
-	"${as_user[@]}" "$work/src/test/lib/writer" -o "$record" -t "$seconds" -w "$writers" "$(write_conninfo "$@")" &
+	"${as_user[@]}" "$work/src/test/lib/writer" -o "$record" -t "$seconds" -w "$writers" "$(write_conninfo "$@")" 2>"$record.err" &
 	writer_pid=$!
 }
 
