@@ -45,6 +45,8 @@
 #include "replication/logicalworker.h"
 #include "storage/ipc.h"
 #include "storage/pmsignal.h"
+#include "tcop/dest.h"
+#include "tcop/tcopprot.h"
 #include "tcop/utility.h"
 
 #include "compat.h"
@@ -148,13 +150,15 @@ may_tell_client(void)
 	return false;
 }
 
-/* End a silenced session, where that can be done. */
+/* End a silenced session, where that can be done.  The report of it must not come back here to be sent. */
 static void
 end_if_silenced(void)
 {
-	if (!is_silenced || proc_exit_inprogress ||
+	if (!is_silenced || !ProcDiePending || proc_exit_inprogress ||
 		InterruptHoldoffCount > 0 || CritSectionCount > 0)
 		return;
+	ProcDiePending = false;
+	whereToSendOutput = DestNone;
 	ereport(FATAL,
 			(errcode(ERRCODE_ADMIN_SHUTDOWN),
 			 errmsg("closing the session: the lease ended before a commit could be acknowledged"),

@@ -2,7 +2,7 @@
 #
 # Heartbeats, grants and fences by SQL, for tests of the node library alone.
 # Each call is a session of its own; grants that must be punctual come from
-# FailoverTest::Lease->renewer.
+# a session that start_renewer() starts.
 package FailoverTest::Lease;
 
 use strict;
@@ -10,6 +10,7 @@ use warnings;
 
 use Carp;
 use File::Basename;
+use POSIX ();
 use PostgreSQL::Test::Utils ();
 
 sub new
@@ -87,6 +88,35 @@ sub grant
 	return $self->hear(%arguments, lease_us => $us, valid_until => $self->status('clock_us') + $us);
 }
 
+my %renewers;
+
+# Grant a lease of that many seconds again and again, every so many seconds, from one session.
+sub start_renewer
+{
+	my ($self, %arguments) = @_;
+	my $us = int($arguments{seconds} * 1_000_000);
+	my $directory = PostgreSQL::Test::Utils::tempdir('renewer');
+	my $sql = "SELECT h.clock_us, h.lease_until_us FROM failover_node_status() s, failover_node_heartbeat("
+	  . "$arguments{term}, s.clock_us + $us, $us, s.node_incarnation, '$self->{coordinator}') h \\watch $arguments{every}\n";
+	my $pid;
+
+	PostgreSQL::Test::Utils::append_to_file("$directory/script", $sql);
+	$pid = fork() // croak "could not fork: $!";
+	if ($pid == 0)
+	{
+		open(STDOUT, '>', "$directory/record") or POSIX::_exit(1);
+		exec('psql', '-XAt', '-f', "$directory/script", $self->{node}->connstr('postgres')) or POSIX::_exit(1);
+	}
+	$renewers{$pid} = 1;
+	return bless { pid => $pid, record => "$directory/record" }, 'FailoverTest::Lease::Renewer';
+}
+
+END
+{
+	local $?;
+	kill('TERM', keys %renewers) if %renewers;
+}
+
 sub fence
 {
 	my ($self, %arguments) = @_;
@@ -111,6 +141,33 @@ sub _become_standby
 	return $self->{node}->safe_psql('postgres',
 		"SELECT * FROM failover_node_$function("
 		  . join(', ', map { "$_ => " . _literal($arguments{$_}) } sort keys %arguments) . ')');
+}
+
+# Microseconds from the server's lease clock to the system's clock, on which writers record.
+sub clock_offset
+{
+	my ($self) = @_;
+	return $self->{node}->safe_psql('postgres',
+		'SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint - clock_us FROM failover_node_status()');
+}
+
+package FailoverTest::Lease::Renewer;
+
+sub stop
+{
+	my ($self) = @_;
+
+	kill('TERM', $self->{pid});
+	waitpid($self->{pid}, 0);
+	delete $renewers{ $self->{pid} };
+	return;
+}
+
+# What was granted, as [ from, until ] on the server's lease clock.
+sub windows
+{
+	my ($self) = @_;
+	return map { [ split(/\|/) ] } grep { /^\d+\|\d+$/ } split(/\n/, PostgreSQL::Test::Utils::slurp_file($self->{record}));
 }
 
 1;

@@ -1,0 +1,127 @@
+# While the coordinator is away, a majority of the standbys keeps the lease
+# alive, and nothing else does.
+use strict;
+use warnings;
+
+use FailoverTest::Lease;
+use FailoverTest::Node;
+use Test::More;
+
+my %node;
+$node{p} = FailoverTest::Node->new('p');
+$node{p}->init;
+$node{p}->use_library('node');
+$node{p}->append_conf('postgresql.conf', "wal_sender_timeout = 60s\nlog_min_messages = warning");
+$node{p}->start;
+my $lease = FailoverTest::Lease->new($node{p});
+$lease->create_extension;
+$node{p}->safe_psql('postgres', 'CREATE TABLE t (id bigint)');
+$node{p}->backup('base');
+foreach my $name (qw(a b c))
+{
+	$node{$name} = FailoverTest::Node->new($name);
+	$node{$name}->init_standby($node{p}, 'base');
+	$node{$name}->append_conf('postgresql.conf', 'wal_retrieve_retry_interval = 100ms');
+	$node{$name}->start;
+	$node{p}->wait_for_catchup($name);
+}
+my $length = 1;
+
+# ---- no standbys named: nobody renews ----
+
+$lease->grant(term => 1, seconds => $length);
+ok(ends(), 'a lease ends if the coordinator named no standbys');
+
+# ---- two of three are enough ----
+
+$lease->grant(term => 1, seconds => $length, standbys => [ 'a', 'b', 'c' ], standbys_version => 1);
+ok(outlives(5), 'three standbys renew the lease of a quiet primary');
+$node{p}->safe_psql('postgres', 'INSERT INTO t VALUES (1)');
+my $before = $node{p}->safe_psql('postgres', 'SELECT pg_current_wal_lsn()');
+ok(outlives(5), 'and go on');
+cmp_ok($node{p}->safe_psql('postgres', "SELECT pg_current_wal_lsn() - '$before'"), '<', 100 * 500,
+	'for a few bytes of WAL');
+
+$node{c}->stop;
+ok(outlives(5), 'two of three are enough');
+$node{b}->freeze('all');
+ok(ends(), 'one is not, though the other is still connected and silent');
+$node{b}->thaw;
+ok($node{p}->ask_until('SELECT may_commit FROM failover_node_status()', 't'), 'the lease is revived when the second is back');
+ok(outlives(3), 'and kept');
+
+# ---- a freeze renews nothing by itself ----
+
+$node{p}->freeze('all');
+wait_until(Time::HiRes::time() + $length + 0.5);
+$node{b}->freeze('all');
+$node{a}->freeze('all');
+$node{p}->thaw;
+ok(ends(), 'confirmations that lay in the sockets of a frozen host renew nothing');
+$_->thaw foreach $node{a}, $node{b};
+ok($node{p}->ask_until('SELECT may_commit FROM failover_node_status()', 't'), 'new ones do');
+
+# ---- other connections and other names do not count ----
+
+$lease->hear(term => 1, standbys => [ 'a', 'x', 'y' ], standbys_version => 2);
+ok(ends(), 'connections of others do not stand for standbys that are missing');
+$lease->hear(term => 1, standbys => [ 'a', 'b' ], standbys_version => 3);
+ok($node{p}->ask_until('SELECT may_commit FROM failover_node_status()', 't'), 'names are what counts');
+is($lease->status('node_standbys_version'), '3', 'and the coordinator can see which ones');
+
+# ---- terms and fences ----
+
+$lease->fence(term => 1);
+is($lease->status('may_commit'), 'f', 'a fence ends the lease');
+ok(!comes_back(3), 'and standbys do not bring it back');
+$lease->grant(term => 2, seconds => $length);
+ok(outlives(3), 'in a new term they do');
+$node{p}->restart;
+$node{p}->ask_until('SELECT count(*) FROM pg_stat_replication', '2');
+ok(!comes_back(3), 'after a restart the coordinator has to speak first');
+
+$_->stop foreach map { $node{$_} } qw(a b p);
+done_testing();
+
+# Is the lease held during that many lease times from now, without interruption?
+sub outlives
+{
+	my ($times) = @_;
+	my $from = $lease->status('clock_us');
+	my $held = 't';
+
+	while ($held eq 't')
+	{
+		my ($now, $may) = split(/\|/, $lease->status(q{clock_us || '|' || may_commit}));
+		return 1 if $now > $from + $times * $length * 1_000_000;
+		$held = $may eq 'true' ? 't' : 'f';
+	}
+	return 0;
+}
+
+# Does it come to be held during that many lease times?
+sub comes_back
+{
+	my ($times) = @_;
+	my $from = $lease->status('clock_us');
+
+	while ($lease->status('clock_us') < $from + $times * $length * 1_000_000)
+	{
+		return 1 if $lease->status('may_commit') eq 't';
+	}
+	return 0;
+}
+
+# Does it end, and stay ended for a while?
+sub ends
+{
+	return $node{p}->ask_until('SELECT may_commit FROM failover_node_status()', 'f') && !comes_back(1.5);
+}
+
+# Time is what this is about: there is nothing to ask while the server is frozen.
+sub wait_until
+{
+	my ($time) = @_;
+	Time::HiRes::sleep(0.01) while Time::HiRes::time() < $time;
+	return;
+}
