@@ -1,0 +1,116 @@
+# A rejoin that is killed at any moment goes on at the next start, and a half
+# rewound directory never serves.
+use strict;
+use warnings;
+
+use FailoverTest::Lease;
+use FailoverTest::Node;
+use Test::More;
+
+my $kills_wanted = $ENV{FAILOVER_TEST_KILLS} // 20;
+my $seed = $ENV{FAILOVER_TEST_SEED} // time;
+srand($seed);
+note("seed $seed");
+
+my %node = (p => FailoverTest::Node->new('p'));
+$node{p}->init(extra => ['--data-checksums']);
+$node{p}->use_library('node');
+$node{p}->append_conf('postgresql.conf', "wal_retrieve_retry_interval = 100ms\nwal_keep_size = 1GB");
+$node{p}->start;
+my %lease = (p => FailoverTest::Lease->new($node{p}));
+$lease{p}->create_extension;
+$node{p}->safe_psql('postgres', 'CREATE TABLE t (id bigint PRIMARY KEY, filler text)');
+$node{p}->safe_psql('postgres', q{INSERT INTO t SELECT i, repeat('x', 200) FROM generate_series(1, 50000) i});
+$node{p}->backup('base');
+$node{a} = FailoverTest::Node->new('a');
+$node{a}->init_standby($node{p}, 'base');
+$node{a}->append_conf('postgresql.conf', 'wal_retrieve_retry_interval = 100ms');
+$node{a}->start;
+$lease{a} = FailoverTest::Lease->new($node{a});
+$node{p}->wait_for_catchup('a');
+
+my ($old, $new) = ('p', 'a');
+my $term = 1;
+my $kills = 0;
+my $rewinding = 0;
+my $round = 0;
+$lease{$_}->hear(term => $term) foreach 'p', 'a';
+$lease{$old}->grant(term => $term, seconds => 3600);
+
+while ($kills < $kills_wanted)
+{
+	$round++;
+	# Both go on after the promotion.
+	$term++;
+	$node{$new}->safe_psql('postgres', 'SELECT pg_promote()');
+	$lease{$new}->grant(term => $term, seconds => 3600);
+	$node{$old}->safe_psql('postgres', "UPDATE t SET filler = 'old $round' WHERE id % 7 = 0");
+	$node{$old}->safe_psql('postgres', "INSERT INTO t SELECT -i, 'old' FROM generate_series(1, 1000) i");
+	$node{$new}->safe_psql('postgres', "UPDATE t SET filler = 'new $round' WHERE id % 11 = 0");
+
+	$lease{$old}->rejoin($node{$new}, term => $term, max_attempts => 100, backoff_ms => 10);
+	for (my $i = 0; $i < 6 && $kills < $kills_wanted; $i++)
+	{
+		# Any moment is as good as any other.
+		wait_until(Time::HiRes::time() + rand(1.5));
+		my $phase = where_it_is($node{$old});
+		$node{$old}->kill_hard(rand() < 0.5 ? 'all' : 'postmaster');
+		$kills++;
+		$rewinding++ if $phase eq 'out of place';
+		$node{$old}->wait_killed;
+		start_in_background($node{$old});
+	}
+	my $streams = $node{$old}->ask_until(q{SELECT count(*) FROM pg_stat_wal_receiver WHERE status = 'streaming'}, '1');
+	ok($streams, "round $round: $old streams from $new");
+	last unless $streams;
+	$node{$new}->wait_for_catchup($old);
+	is(contents($node{$old}), contents($node{$new}), 'with the same rows');
+	is($node{$old}->safe_psql('postgres', 'SHOW port'), $node{$old}->port, 'and its own configuration');
+	is(join(' ', glob($node{$old}->data_dir . '/failover_*')), '', 'and nothing left behind');
+	($old, $new) = ($new, $old);
+}
+note("$kills kills, $rewinding while the data were out of place");
+cmp_ok($rewinding, '>', 0, 'some of the kills met a rewind');
+
+foreach my $name ('p', 'a')
+{
+	$node{$name}->stop('fast');
+	is(PostgreSQL::Test::Utils::system_log('pg_checksums', '--check', '-D', $node{$name}->data_dir), 0,
+		"every page of $name is intact");
+}
+done_testing();
+
+sub contents
+{
+	my ($node) = @_;
+	return $node->safe_psql('postgres', q{SELECT count(*), md5(string_agg(id || filler, ',' ORDER BY id)) FROM t});
+}
+
+# Are the data where a server could serve them?
+sub where_it_is
+{
+	my ($node) = @_;
+	return -e $node->data_dir . '/base' ? 'in place' : 'out of place';
+}
+
+# As a service manager does: start it, and do not wait for what comes of it.
+sub start_in_background
+{
+	my ($node) = @_;
+	my $file = $node->data_dir . '/postmaster.pid';
+
+	# A lock file of the dead is taken over.
+	unlink $file;
+	$node->_pg_ctl('-W', '-l', $node->logfile, '-o', '--cluster-name=' . $node->name, 'start');
+	wait_until(Time::HiRes::time() + 0.01) until -s $file;
+	$node->_update_pid(1);
+	return;
+}
+
+# Time is what this is about: the moment of a kill.
+sub wait_until
+{
+	my ($time) = @_;
+	Time::HiRes::sleep(0.005) while Time::HiRes::time() < $time;
+	return;
+}
