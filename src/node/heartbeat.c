@@ -180,6 +180,14 @@ standbys_argument(FunctionCallInfo fcinfo, int number, char (*names)[FO_NAME_LEN
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("the name of a standby must have 1 to %d bytes", FO_NAME_LEN - 1)));
 		strlcpy(names[i], name, FO_NAME_LEN);
+		for (int j = 0; j < i; j++)
+		{
+			if (strcmp(names[i], names[j]) == 0)
+				ereport(ERROR,
+						(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						 errmsg("standby \"%s\" is listed twice", name),
+						 errhint("Each standby has one word in the renewal of a lease.")));
+		}
 	}
 	return n;
 }

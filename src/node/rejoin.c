@@ -368,6 +368,8 @@ begin_rejoin(FoNodeState *state)
 
 	if (!is_shut_down(control))
 	{
+		/* Recovery will add WAL that the new primary has not received: nothing is planned any more. */
+		rejoin->kind = FO_REJOIN_KIND_REJOIN;
 		strlcpy(rejoin->report, "this server had not been shut down cleanly and has to recover first", sizeof(rejoin->report));
 		enter(state, FO_REJOIN_REQUESTED);
 		return;

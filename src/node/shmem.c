@@ -192,6 +192,19 @@ fenced_state(int64 term, const char *coordinator, const char *holder)
 	return next;
 }
 
+/* Who is granted a lease is wanted as a primary: a request to become a standby that has not stopped it yet is void. */
+static void
+cancel_request(int64 term)
+{
+	FoNodeState next = fo_node->state;
+
+	if (next.rejoin.phase != FO_REJOIN_REQUESTED && next.rejoin.phase != FO_REJOIN_FAILED)
+		return;
+	memset(&next.rejoin, 0, sizeof(next.rejoin));
+	snprintf(next.rejoin.report, sizeof(next.rejoin.report), "cancelled by the lease of term %lld", (long long) term);
+	commit_state(&next);
+}
+
 /* ---- changes ---- */
 
 FoGrant
@@ -213,6 +226,8 @@ fo_node_hear(const FoNodeHeartbeat *heartbeat)
 	/* A clock reading of an earlier start of this server says nothing about this one. */
 	offer = heartbeat->incarnation == fo_node->incarnation ? heartbeat->valid_until : 0;
 	grant = fo_core_lease_hear(&fo_node->lease, heartbeat->term, offer, heartbeat->lease_us, fo_node_clock());
+	if (grant == FO_GRANT_TAKEN)
+		cancel_request(heartbeat->term);
 	if (heartbeat->standbys_n >= 0)
 	{
 		fo_node->standbys_n = heartbeat->standbys_n;
@@ -229,13 +244,17 @@ void
 fo_node_fence(int64 term, const char *coordinator, const char *holder)
 {
 	FoNodeState next;
+	bool		is_news;
 
 	LWLockAcquire(fo_node->lock, LW_EXCLUSIVE);
 	next = fenced_state(term, coordinator, holder);
+	is_news = next.fenced_term != fo_node->state.fenced_term || strcmp(next.holder, fo_node->state.holder) != 0;
 	commit_state(&next);
 	fo_core_lease_fence(&fo_node->lease, term);
 	publish();
 	LWLockRelease(fo_node->lock);
+	if (!is_news)
+		return;
 	ereport(LOG,
 			(errmsg("failover: fenced in term %lld, commits are refused", (long long) term),
 			 holder[0] != '\0' ? errdetail("The primary is now peer \"%s\".", holder) : 0));

@@ -37,6 +37,10 @@ is($node->safe_psql('postgres', 'BEGIN; INSERT INTO t (note) VALUES (1); ROLLBAC
 
 $lease->grant(term => 1, seconds => 600);
 is($lease->status('may_commit'), 't', 'a lease is granted');
+my $state = $node->data_dir . '/pg_replslot/failover.state';
+my $written = (stat $state)[1];
+$lease->grant(term => 1, seconds => 600) foreach 1 .. 3;
+is((stat $state)[1], $written, 'grants of the same term write nothing');
 $node->safe_psql('postgres', q{INSERT INTO t (note) VALUES ('leased')});
 $node->safe_psql('postgres', q{BEGIN; INSERT INTO t (note) VALUES ('prepared'); PREPARE TRANSACTION 'x'});
 $node->safe_psql('postgres', q{BEGIN; INSERT INTO t (note) VALUES ('prepared'); PREPARE TRANSACTION 'y'});

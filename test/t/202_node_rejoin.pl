@@ -59,13 +59,21 @@ my $conf = PostgreSQL::Test::Utils::slurp_file($a->data_dir . '/postgresql.conf'
 $lease_a->rejoin($p, term => $term);
 ok(follows($a, $p), 'a diverged primary streams from the new one');
 is(postmaster_pid($a), $pid, 'and is the same process');
-is($a->safe_psql('postgres', 'SELECT count(*), min(id) FROM t'), '10000|1', 'with the new history');
+is($a->safe_psql('postgres', 'SELECT count(*), min(id) FROM t'), '10001|0', 'with the new history');
 is(PostgreSQL::Test::Utils::slurp_file($a->data_dir . '/postgresql.conf'), $conf, 'its own configuration is kept');
 is($a->safe_psql('postgres', 'SHOW work_mem'), '6MB', 'and files that it includes');
 is($a->safe_psql('postgres', 'SHOW port'), $a->port, 'and its port');
 like($lease_a->status('rejoin_report'), qr/^rewound in \d+ ms: timeline 3 forked off at/, 'the report says what was done');
 note('rejoined in ' . $lease_a->status('rejoin_ms') . ' ms, rewound in ' . $lease_a->status('rewind_ms') . ' ms');
 is_deeply([ map { s{.*/}{}r } glob($a->data_dir . '/pg_replslot/*') ], ['failover.state'], 'nothing is left behind');
+
+# ---- asked to follow, and then wanted as a primary after all ----
+
+$term++;
+$lease_p->rejoin($a, term => $term, conninfo => 'host=127.0.0.1 port=1', backoff_ms => 3_600_000);
+ok($p->ask_until('SELECT rejoin_phase, rejoin_attempts FROM failover_node_status()', 'requested|1'), 'a rejoin waits for its next attempt');
+$lease_p->grant(term => ++$term, seconds => 600);
+is($lease_p->status(q{rejoin_phase || ' ' || may_commit}), 'none true', 'a lease cancels it');
 
 # ---- killed, and started again by whoever looks after it ----
 
@@ -100,8 +108,10 @@ sub promote
 {
 	my ($node, $lease) = @_;
 
-	$node->safe_psql('postgres', 'SELECT pg_promote()');
+	# Granted before, so that it may commit from the first moment.
 	$lease->grant(term => $term, seconds => 600);
+	$node->safe_psql('postgres', 'SELECT pg_promote()');
+	$node->safe_psql('postgres', 'INSERT INTO t VALUES (0)');
 	return;
 }
 

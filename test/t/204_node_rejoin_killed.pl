@@ -7,7 +7,7 @@ use FailoverTest::Lease;
 use FailoverTest::Node;
 use Test::More;
 
-my $kills_wanted = $ENV{FAILOVER_TEST_KILLS} // 20;
+my $kills_wanted = $ENV{FAILOVER_TEST_KILLS} // 12;
 my $seed = $ENV{FAILOVER_TEST_SEED} // time;
 srand($seed);
 note("seed $seed");
