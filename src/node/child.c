@@ -45,6 +45,13 @@ typedef struct Program
 	const char *const *arguments;
 } Program;
 
+/* Who looks at the output while the child runs. */
+typedef struct Watch
+{
+	FoOutputWatcher watcher;	/* NULL = nobody */
+	void	   *argument;
+} Watch;
+
 /* Ask a notified service manager for patience; nothing happens without one. */
 static void
 extend_start_timeout(void)
@@ -143,7 +150,7 @@ kill_and_reap(pid_t child)
 
 /* Read until the child closes its output.  False if it took too long. */
 static bool
-follow_output(pid_t child, int fd, int64 timeout_ms, StringInfo output)
+follow_output(pid_t child, int fd, int64 timeout_ms, StringInfo output, const Watch *watch)
 {
 	int64		deadline = timeout_ms > 0 ? fo_node_clock() + timeout_ms * 1000 : PG_INT64_MAX;
 
@@ -171,11 +178,13 @@ follow_output(pid_t child, int fd, int64 timeout_ms, StringInfo output)
 		if (got <= 0)
 			return true;
 		collect(output, buffer, (int) got);
+		if (watch->watcher != NULL)
+			watch->watcher(child, output->data, watch->argument);
 	}
 }
 
-int
-fo_node_run(void (*body) (void *argument), void *argument, int64 timeout_ms, StringInfo output)
+static int
+run_watched(void (*body) (void *argument), void *argument, int64 timeout_ms, StringInfo output, const Watch *watch)
 {
 	int			ends[2];
 	int			status;
@@ -197,7 +206,7 @@ fo_node_run(void (*body) (void *argument), void *argument, int64 timeout_ms, Str
 		_exit(0);
 	}
 	close(ends[1]);
-	is_in_time = follow_output(child, ends[0], timeout_ms, output);
+	is_in_time = follow_output(child, ends[0], timeout_ms, output, watch);
 	close(ends[0]);
 	if (!is_in_time)
 	{
@@ -212,6 +221,14 @@ fo_node_run(void (*body) (void *argument), void *argument, int64 timeout_ms, Str
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
+int
+fo_node_run(void (*body) (void *argument), void *argument, int64 timeout_ms, StringInfo output)
+{
+	const Watch nobody = {NULL, NULL};
+
+	return run_watched(body, argument, timeout_ms, output, &nobody);
+}
+
 static void
 execute_program(void *argument)
 {
@@ -224,15 +241,17 @@ execute_program(void *argument)
 }
 
 int
-fo_node_run_program(const char *name, const char *const *arguments, StringInfo output)
+fo_node_run_program(const char *name, const char *const *arguments, StringInfo output,
+					FoOutputWatcher watcher, void *watcher_argument)
 {
+	const Watch watch = {watcher, watcher_argument};
 	Program		program;
 
 	program.arguments = arguments;
 	strlcpy(program.path, my_exec_path, sizeof(program.path));
 	get_parent_directory(program.path);
 	join_path_components(program.path, program.path, name);
-	return fo_node_run(execute_program, &program, 0, output);
+	return run_watched(execute_program, &program, 0, output, &watch);
 }
 
 void

@@ -83,7 +83,7 @@ fo_node_clone_fetch(const char *conninfo, const char *slot, char *report, size_t
 	}
 	arguments[n] = NULL;
 	initStringInfo(&output);
-	if (fo_node_run_program("pg_basebackup", arguments, &output) == 0)
+	if (fo_node_run_program("pg_basebackup", arguments, &output, NULL, NULL) == 0)
 		return true;
 	snprintf(report, size, "could not copy the new primary: %s", fo_node_problem(output.data));
 	fo_node_data_drop(FO_NODE_CLONE_DIR);

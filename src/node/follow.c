@@ -137,12 +137,6 @@ write_file(const char *path, const char *temporary, const char *bytes, size_t le
 }
 
 void
-fo_node_signal_standby(void)
-{
-	write_file(STANDBY_SIGNAL, STANDBY_SIGNAL ".tmp", "", 0);
-}
-
-void
 fo_node_configure_standby(const char *conninfo, const char *slot)
 {
 	StringInfoData text;
@@ -152,5 +146,5 @@ fo_node_configure_standby(const char *conninfo, const char *slot)
 	append_setting(&text, "primary_conninfo", with_passfile(conninfo));
 	append_setting(&text, "primary_slot_name", slot);
 	write_file(AUTO_CONF, AUTO_CONF_TEMPORARY, text.data, text.len);
-	fo_node_signal_standby();
+	write_file(STANDBY_SIGNAL, STANDBY_SIGNAL ".tmp", "", 0);
 }

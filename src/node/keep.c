@@ -5,8 +5,8 @@
  *
  * pg_rewind reads this server's WAL from the last common checkpoint on to find
  * out what to copy, and then replaces pg_wal like everything else.  Killed half
- * way it could not find out again.  So that WAL is copied before, and put back
- * before the next attempt.  Relation files need nothing: what was copied will
+ * way it could not find out again.  So that WAL is copied when pg_rewind has
+ * said where it begins, and put back before the next attempt.  Relation files need nothing: what was copied will
  * be copied again.
  *
  *-------------------------------------------------------------------------
@@ -66,15 +66,17 @@ is_in_range(const char *name, const WalRange *range)
 	return segment >= range->from && segment <= range->to;
 }
 
+/* Complete or not at all: a copy that was interrupted must not be taken for the file. */
 static void
 copy_segment(const char *from_directory, const char *to_directory, const char *name)
 {
 	char	   *from = psprintf("%s/%s", from_directory, name);
 	char	   *to = psprintf("%s/%s", to_directory, name);
+	char	   *temporary = psprintf("%s.copy", to);
 
-	(void) unlink(to);
-	copy_file(from, to);
-	fsync_fname(to, false);
+	(void) unlink(temporary);
+	copy_file(from, temporary);
+	(void) durable_rename(temporary, to, FATAL);
 }
 
 static void
@@ -86,7 +88,7 @@ keep_segment(const char *name, void *argument)
 		return;
 	range->segments++;
 	if (!range->is_counting)
-		copy_segment(XLOGDIR, KEEP_DIR, name);
+		copy_segment(TARGET_WAL, KEEP_DIR, name);
 }
 
 bool
@@ -97,7 +99,7 @@ fo_node_keep_wal(XLogRecPtr from, XLogRecPtr to, int segment_size)
 
 	XLByteToSeg(from, range.from, segment_size);
 	XLByteToSeg(to, range.to, segment_size);
-	for_each_entry(XLOGDIR, keep_segment, &range);
+	for_each_entry(TARGET_WAL, keep_segment, &range);
 
 	/* Leave at least as much room as this takes. */
 	if (statvfs(".", &space) != 0 ||
@@ -108,8 +110,7 @@ fo_node_keep_wal(XLogRecPtr from, XLogRecPtr to, int segment_size)
 				(errcode_for_file_access(),
 				 errmsg("could not create directory \"%s\": %m", KEEP_DIR)));
 	range.is_counting = false;
-	for_each_entry(XLOGDIR, keep_segment, &range);
-	fsync_fname(KEEP_DIR, true);
+	for_each_entry(TARGET_WAL, keep_segment, &range);
 	fsync_fname(".", true);
 	return true;
 }
@@ -125,7 +126,6 @@ void
 fo_node_keep_restore(void)
 {
 	for_each_entry(KEEP_DIR, restore_segment, NULL);
-	fsync_fname(TARGET_WAL, true);
 }
 
 void

@@ -71,7 +71,8 @@ typedef struct FoRejoin
 	TimestampTz finished_at;	/* 0 = not yet */
 	int64		rewind_ms;		/* spent in pg_rewind or pg_basebackup by the attempt that succeeded; -1 = neither was needed */
 	char		boot_id[40];	/* of the operating system, when REWINDING began */
-	bool		is_touched;		/* the data are out of place: the server cannot start before the rejoin is completed */
+	bool		is_touched;		/* the data are out of place: the server cannot start before that is mended */
+	bool		is_modified;	/* and pg_rewind may have changed them: it must be completed */
 	bool		is_cloned;		/* RETURNING: from the copy, not from the rewound data */
 	char		report[FO_NODE_REPORT_LEN];	/* what was done, or what went wrong */
 } FoRejoin;

@@ -11,8 +11,9 @@
  *	 REQUESTED	 stopped cleanly?	no: start, recover, fenced; the worker asks again
  *				 planned?			configure as standby
  *				 compare histories	same: configure as standby
- *									diverged: rehearse pg_rewind, keep WAL
- *	 REWINDING	 move the data aside, pg_rewind them
+ *									diverged: rewind
+ *	 REWINDING	 move the data aside, pg_rewind them; before it changes anything
+ *				 it is held up, until the WAL is kept from which it can be repeated
  *	 CLONING	 where rewinding is impossible and a copy is allowed: pg_basebackup
  *	 DISPLACING	 the copy is complete: move the old data aside
  *	 RETURNING	 move the rewound data, or the copy, into place, configure as standby
@@ -26,10 +27,10 @@
  * own for the recovery and meet our lock file.  It recovers in the ordinary
  * way, without a lease, and is asked again.
  *
- * As long as nothing was touched, a failure lets the server start as it is,
- * fenced, where SQL can tell why.  Once the data are out of place it cannot
- * start before the work is finished: it tries again after pauses, then ends
- * with the reason in the log, and the next start goes on.
+ * As long as nothing was modified, a failure lets the server start as it is,
+ * fenced, where SQL can tell why.  After that it cannot start before the work
+ * is finished: it tries again after pauses, then ends with the reason in the
+ * log, and the next start goes on.
  *
  *-------------------------------------------------------------------------
  */
@@ -111,7 +112,7 @@ give_up(FoNodeState *state, bool is_final)
 	enter(state, is_final ? FO_REJOIN_FAILED : FO_REJOIN_REQUESTED);
 }
 
-/* It did not work, and the data are out of place: pause before the next attempt, or end if there were enough. */
+/* It did not work, and the data are of no use as they are: pause before the next attempt, or end if there were enough. */
 static void
 pause_or_end(FoNodeState *state)
 {
@@ -140,7 +141,7 @@ static void
 follow(FoNodeState *state)
 {
 	fo_node_configure_standby(state->rejoin.conninfo, state->rejoin.slot);
-	state->rejoin.is_touched = false;
+	state->rejoin.is_touched = state->rejoin.is_modified = false;
 	enter(state, FO_REJOIN_FOLLOWING);
 	fo_node_reexecute();
 }
@@ -203,7 +204,6 @@ try_clone(FoNodeState *state)
 	}
 	rejoin->rewind_ms = (fo_node_clock() - begin) / 1000;
 	snprintf(rejoin->report, sizeof(rejoin->report), "copied the new primary in %lld ms", (long long) rejoin->rewind_ms);
-	fo_node_signal_standby();
 	rejoin->is_touched = true;
 	rejoin->is_cloned = true;
 	enter(state, FO_REJOIN_DISPLACING);
@@ -212,32 +212,85 @@ try_clone(FoNodeState *state)
 
 /* ---- rewinding ---- */
 
-/* Run pg_rewind on that directory; its exit status. */
-static int
-run_rewind(const FoRejoin *rejoin, const char *directory, bool is_dry, StringInfo output)
+/* What pg_rewind says when it knows where to begin, and when it is about to change files. */
+#define REWIND_BEGINS "rewinding from last common checkpoint at "
+#define REWIND_MODIFIES "need to copy "
+
+/* One run of pg_rewind. */
+typedef struct RewindRun
 {
+	FoNodeState *state;
+	bool		is_changing;	/* it has said that it changes files now */
+} RewindRun;
+
+/*
+ * Watches pg_rewind.  Held up as soon as it has said where it begins, which is
+ * before it changes anything, it waits until we are prepared for its being
+ * interrupted.
+ */
+static void
+watch_rewind(pid_t child, const char *output, void *argument)
+{
+	RewindRun  *run = argument;
+	FoNodeState *state = run->state;
+	const char *begins = strstr(output, REWIND_BEGINS);
+	ControlFileData *control;
+	uint32		high;
+	uint32		low;
+
+	if (strstr(output, REWIND_MODIFIES) != NULL)
+		run->is_changing = true;
+	if (state->rejoin.is_modified || begins == NULL || strchr(begins, '\n') == NULL)
+		return;
+	if (sscanf(begins, REWIND_BEGINS "%X/%X", &high, &low) != 2)
+		return;
+
+	(void) kill(child, SIGSTOP);
+	control = read_control_file(FO_NODE_DATA_DIR);
+	if (run->is_changing ||
+		!fo_node_keep_wal(((uint64) high << 32) | low,
+						  Max(control->checkPoint, control->minRecoveryPoint), control->xlog_seg_size))
+		ereport(LOG, (errmsg("failover: could not keep WAL during the rewind, it cannot be repeated if it is interrupted")));
+	pfree(control);
+	state->rejoin.is_modified = true;
+	enter(state, FO_REJOIN_REWINDING);
+	(void) kill(child, SIGCONT);
+}
+
+/* Run pg_rewind on the data that were moved out.  False if it failed; output tells why. */
+static bool
+run_rewind(FoNodeState *state, StringInfo output)
+{
+	RewindRun	run = {state, false};
+	bool		was_modified = state->rejoin.is_modified;
 	const char *arguments[10];
 	int			n = 0;
 
 	arguments[n++] = "pg_rewind";
 	arguments[n++] = "--target-pgdata";
-	arguments[n++] = directory;
+	arguments[n++] = psprintf("%s/" FO_NODE_DATA_DIR, DataDir);
 	arguments[n++] = "--source-server";
-	arguments[n++] = fo_node_source_conninfo(rejoin->conninfo);
+	arguments[n++] = fo_node_source_conninfo(state->rejoin.conninfo);
 	arguments[n++] = "--no-ensure-shutdown";
+	arguments[n++] = "--progress";
 	if (recoveryRestoreCommand != NULL && recoveryRestoreCommand[0] != '\0')
 	{
 		arguments[n++] = "--restore-target-wal";
 		arguments[n++] = psprintf("--config-file=%s", ConfigFileName);
 	}
-	if (is_dry)
-		arguments[n++] = "--dry-run";
 	arguments[n] = NULL;
 	initStringInfo(output);
-	return fo_node_run_program("pg_rewind", arguments, output);
+	if (fo_node_run_program("pg_rewind", arguments, output, watch_rewind, &run) == 0)
+		return true;
+	if (!was_modified && !run.is_changing)
+		state->rejoin.is_modified = false;	/* it failed before the first change */
+	return false;
 }
 
-/* REWINDING: the rewind itself, as often as the request allows.  Does not return. */
+/*
+ * REWINDING: the rewind itself, as often as the request allows.  Returns if
+ * nothing was modified and the server is to start as it is.
+ */
 static void
 rewind_data(FoNodeState *state)
 {
@@ -250,12 +303,21 @@ rewind_data(FoNodeState *state)
 		FoTime		begin = fo_node_clock();
 		StringInfoData output;
 
-		if (run_rewind(rejoin, psprintf("%s/" FO_NODE_DATA_DIR, DataDir), false, &output) == 0)
+		if (run_rewind(state, &output))
 		{
 			rejoin->rewind_ms = (fo_node_clock() - begin) / 1000;
 			break;
 		}
 		snprintf(rejoin->report, sizeof(rejoin->report), "%s", fo_node_problem(output.data));
+		if (!rejoin->is_modified)
+		{
+			fo_node_data_move_in(FO_NODE_DATA_DIR);
+			rejoin->is_touched = false;
+			try_clone(state);
+			give_up(state, false);
+			fo_node_data_drop(FO_NODE_DATA_DIR);
+			return;
+		}
 		try_clone(state);
 		pause_or_end(state);
 		fo_node_keep_restore();
@@ -265,38 +327,13 @@ rewind_data(FoNodeState *state)
 	return_data(state);
 }
 
-/*
- * Histories have diverged: rehearse the rewind, which shows that everything
- * it needs is there and where it begins, prepare for its being interrupted,
- * and do it.  Returns if the server is to start as it is.
- */
+/* Histories have diverged: rewind.  Returns as rewind_data() does. */
 static void
-prepare_rewind(FoNodeState *state, const ControlFileData *control)
+begin_rewind(FoNodeState *state)
 {
-	FoRejoin   *rejoin = &state->rejoin;
-	StringInfoData output;
-	const char *found;
-	uint32		high;
-	uint32		low;
-	XLogRecPtr	end = Max(control->checkPoint, control->minRecoveryPoint);
-
-	if (run_rewind(rejoin, DataDir, true, &output) != 0)
-	{
-		snprintf(rejoin->report, sizeof(rejoin->report), "%s", fo_node_problem(output.data));
-		try_clone(state);
-		give_up(state, false);
-		return;
-	}
-	found = strstr(output.data, "last common checkpoint at ");
-	if (found == NULL || sscanf(found, "last common checkpoint at %X/%X", &high, &low) != 2)
-		follow(state);			/* pg_rewind finds nothing to rewind */
-
-	if (!fo_node_keep_wal(((uint64) high << 32) | low, end, control->xlog_seg_size))
-		ereport(LOG, (errmsg("failover: no room to keep WAL during the rewind, it cannot be repeated if it is interrupted")));
-	/* Should anybody start this directory by other means, it is a standby at least. */
-	fo_node_signal_standby();
-	read_boot_id(rejoin->boot_id, sizeof(rejoin->boot_id));
-	rejoin->is_touched = true;
+	read_boot_id(state->rejoin.boot_id, sizeof(state->rejoin.boot_id));
+	state->rejoin.is_touched = true;
+	state->rejoin.is_modified = false;
 	enter(state, FO_REJOIN_REWINDING);
 	fo_node_data_move_out();
 	rewind_data(state);
@@ -312,13 +349,13 @@ sync_data(FoNodeState *state)
 	StringInfoData output;
 
 	initStringInfo(&output);
-	if (fo_node_run_program("initdb", arguments, &output) != 0)
+	if (fo_node_run_program("initdb", arguments, &output, NULL, NULL) != 0)
 		ereport(FATAL,
 				(errmsg("could not make the rewound data durable"),
 				 errdetail("%s", fo_node_problem(output.data))));
 }
 
-/* The server was killed in REWINDING.  Does not return. */
+/* The server was killed in REWINDING.  Returns as rewind_data() does. */
 static void
 resume_rewind(FoNodeState *state)
 {
@@ -331,6 +368,7 @@ resume_rewind(FoNodeState *state)
 	{
 		fo_node_keep_restore();
 		rewind_data(state);
+		return;
 	}
 
 	/* The control file is what pg_rewind writes last, but before it makes everything durable. */
@@ -355,7 +393,8 @@ resume_clone(FoNodeState *state)
 	try_clone(state);
 	if (state->rejoin.is_touched)
 		resume_rewind(state);
-	give_up(state, false);
+	else
+		give_up(state, false);
 }
 
 /* ---- a new request ---- */
@@ -392,7 +431,7 @@ begin_rejoin(FoNodeState *state)
 			follow(state);
 			break;
 		case FO_SOURCE_DIVERGED:
-			prepare_rewind(state, control);
+			begin_rewind(state);
 			break;
 		case FO_SOURCE_UNREACHABLE:
 			give_up(state, false);

@@ -28,8 +28,12 @@
  */
 extern int	fo_node_run(void (*body) (void *argument), void *argument, int64 timeout_ms, StringInfo output);
 
-/* As fo_node_run, for a program of the server's own installation; arguments end with NULL. */
-extern int	fo_node_run_program(const char *program, const char *const *arguments, StringInfo output);
+/* Looks at the output each time there is more of it; may stop and continue the child. */
+typedef void (*FoOutputWatcher) (pid_t child, const char *output, void *argument);
+
+/* As fo_node_run, for a program of the server's own installation; arguments end with NULL, watcher may be NULL. */
+extern int	fo_node_run_program(const char *program, const char *const *arguments, StringInfo output,
+								FoOutputWatcher watcher, void *watcher_argument);
 
 /* Wait that long, or end with the postmaster if it is to stop. */
 extern void fo_node_pause(int64 milliseconds);
@@ -79,7 +83,7 @@ extern void fo_node_data_drop(const char *path);
 
 /* ---- keep.c ---- */
 
-/* Keep the WAL between two positions, which pg_rewind has to read again if it is interrupted.  False if there is no room for it. */
+/* Keep the WAL between two positions of the data that were moved out.  False if there is no room for it. */
 extern bool fo_node_keep_wal(XLogRecPtr from, XLogRecPtr to, int segment_size);
 
 /* Put it back into the data that were moved out. */
@@ -90,9 +94,6 @@ extern void fo_node_keep_drop(void);
 
 /* Make this a standby at its next start: standby.signal and the two settings. Durable. */
 extern void fo_node_configure_standby(const char *conninfo, const char *slot);
-
-/* Create standby.signal. Durable. */
-extern void fo_node_signal_standby(void);
 
 /* ---- clone.c ---- */
 

@@ -50,7 +50,7 @@ foreach my $round (1 .. 6)
 	$renewer->stop;
 	# The end of the last lease, by the clock of this machine.
 	my $frozen = Time::HiRes::time();
-	wait_until($frozen + 0.7);
+	FailoverTest::Lease::wait_until($frozen + 0.7);
 	my $thawed = Time::HiRes::time();
 	$node->thaw;
 	$node->ask_until('SELECT may_commit FROM failover_node_status()', 'f');
@@ -114,12 +114,4 @@ sub missing
 	my ($writer) = @_;
 	my %there = map { $_ => 1 } split(/\n/, $node->safe_psql('postgres', q{SELECT writer || ' ' || id FROM failover_test}));
 	return scalar grep { !$there{"$_->[1] $_->[2]"} } $writer->rows('a');
-}
-
-# Time is what this is about: there is nothing to ask while the server is frozen.
-sub wait_until
-{
-	my ($time) = @_;
-	Time::HiRes::sleep(0.01) while Time::HiRes::time() < $time;
-	return;
 }

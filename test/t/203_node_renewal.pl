@@ -53,7 +53,7 @@ ok(outlives(2), 'and kept');
 # ---- a freeze renews nothing by itself ----
 
 $node{p}->freeze('all');
-wait_until(Time::HiRes::time() + $length + 0.5);
+FailoverTest::Lease::wait_until(Time::HiRes::time() + $length + 0.5);
 $node{b}->freeze('all');
 $node{a}->freeze('all');
 $node{p}->thaw;
@@ -119,12 +119,4 @@ sub comes_back
 sub ends
 {
 	return $node{p}->ask_until('SELECT may_commit FROM failover_node_status()', 'f') && !comes_back(1.5);
-}
-
-# Time is what this is about: there is nothing to ask while the server is frozen.
-sub wait_until
-{
-	my ($time) = @_;
-	Time::HiRes::sleep(0.01) while Time::HiRes::time() < $time;
-	return;
 }

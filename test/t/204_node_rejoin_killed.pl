@@ -52,7 +52,7 @@ while ($kills < $kills_wanted)
 	for (my $i = 0; $i < 6 && $kills < $kills_wanted; $i++)
 	{
 		# Any moment is as good as any other.
-		wait_until(Time::HiRes::time() + rand(1.5));
+		FailoverTest::Lease::wait_until(Time::HiRes::time() + rand(0.7));
 		my $phase = where_it_is($node{$old});
 		$node{$old}->kill_hard(rand() < 0.5 ? 'all' : 'postmaster');
 		$kills++;
@@ -102,15 +102,7 @@ sub start_in_background
 	# A lock file of the dead is taken over.
 	unlink $file;
 	$node->_pg_ctl('-W', '-l', $node->logfile, '-o', '--cluster-name=' . $node->name, 'start');
-	wait_until(Time::HiRes::time() + 0.01) until -s $file;
+	FailoverTest::Lease::wait_until(Time::HiRes::time() + 0.01) until -s $file;
 	$node->_update_pid(1);
-	return;
-}
-
-# Time is what this is about: the moment of a kill.
-sub wait_until
-{
-	my ($time) = @_;
-	Time::HiRes::sleep(0.005) while Time::HiRes::time() < $time;
 	return;
 }

@@ -12,6 +12,7 @@ use Carp;
 use File::Basename;
 use POSIX ();
 use PostgreSQL::Test::Utils ();
+use Time::HiRes ();
 
 sub new
 {
@@ -141,6 +142,16 @@ sub _become_standby
 	return $self->{node}->safe_psql('postgres',
 		"SELECT * FROM failover_node_$function("
 		  . join(', ', map { "$_ => " . _literal($arguments{$_}) } sort keys %arguments) . ')');
+}
+
+# Wait for a moment, where time itself is what a test is about: the server is
+# frozen, say, and there is nothing to ask.
+sub wait_until
+{
+	my ($time) = @_;
+
+	Time::HiRes::sleep(0.005) while Time::HiRes::time() < $time;
+	return;
 }
 
 # Microseconds from the server's lease clock to the system's clock, on which writers record.
