@@ -6,8 +6,9 @@
  *
  * Writers take the lock for the whole change, the state file included: first
  * the file, then memory, so that nothing is promised to a coordinator that a
- * crash would forget.  Only a new term, a fence or a request touches the file;
- * an ordinary heartbeat moves a few words of memory.
+ * crash would forget.  The end of a lease alone is the other way round: it
+ * holds at once, also where the disk is full.  Only a new term, a fence or a
+ * request touches the file; an ordinary heartbeat moves a few words of memory.
  *
  * The memory is set up again after the crash of a backend, too.  Then the
  * lease is gone, as after any start, and the state is read from the file.
@@ -249,9 +250,9 @@ fo_node_fence(int64 term, const char *coordinator, const char *holder)
 	LWLockAcquire(fo_node->lock, LW_EXCLUSIVE);
 	next = fenced_state(term, coordinator, holder);
 	is_news = next.fenced_term != fo_node->state.fenced_term || strcmp(next.holder, fo_node->state.holder) != 0;
-	commit_state(&next);
 	fo_core_lease_fence(&fo_node->lease, term);
 	publish();
+	commit_state(&next);
 	LWLockRelease(fo_node->lock);
 	if (!is_news)
 		return;
@@ -273,9 +274,9 @@ fo_node_request_rejoin(int64 term, const char *coordinator, const char *holder, 
 				 errmsg("this server is already stopping to become a standby")));
 	next.rejoin = *request;
 	next.rejoin.phase = FO_REJOIN_REQUESTED;
-	commit_state(&next);
 	fo_core_lease_fence(&fo_node->lease, term);
 	publish();
+	commit_state(&next);
 	LWLockRelease(fo_node->lock);
 	is_wake_due = true;
 }

@@ -7,7 +7,7 @@ use FailoverTest::Lease;
 use FailoverTest::Node;
 use Test::More;
 
-my $kills_wanted = $ENV{FAILOVER_TEST_KILLS} // 12;
+my $kills_wanted = $ENV{FAILOVER_TEST_KILLS} // 4;
 my $seed = $ENV{FAILOVER_TEST_SEED} // time;
 srand($seed);
 note("seed $seed");
@@ -37,7 +37,7 @@ my $round = 0;
 $lease{$_}->hear(term => $term) foreach 'p', 'a';
 $lease{$old}->grant(term => $term, seconds => 3600);
 
-while ($kills < $kills_wanted)
+while ($rewinding < $kills_wanted && $kills < 10 * $kills_wanted)
 {
 	$round++;
 	# Both go on after the promotion.
@@ -48,11 +48,18 @@ while ($kills < $kills_wanted)
 	$node{$old}->safe_psql('postgres', "INSERT INTO t SELECT -i, 'old' FROM generate_series(1, 1000) i");
 	$node{$new}->safe_psql('postgres', "UPDATE t SET filler = 'new $round' WHERE id % 11 = 0");
 
-	$lease{$old}->rejoin($node{$new}, term => $term, max_attempts => 100, backoff_ms => 10);
-	for (my $i = 0; $i < 6 && $kills < $kills_wanted; $i++)
+	$lease{$old}->rejoin($node{$new}, term => $term, max_attempts => 1000, backoff_ms => 10);
+	for (my $i = 0; $i < 4; $i++)
 	{
-		# Any moment is as good as any other.
-		FailoverTest::Lease::wait_until(Time::HiRes::time() + rand(0.7));
+		# Half of the kills anywhere, half of them at a rewind, if there is one.
+		my $deadline = Time::HiRes::time() + rand(1);
+		if (rand() < 0.5)
+		{
+			FailoverTest::Lease::wait_until(Time::HiRes::time() + 0.005)
+			  until where_it_is($node{$old}) eq 'out of place' || Time::HiRes::time() > $deadline;
+			$deadline = Time::HiRes::time() + rand(0.3);
+		}
+		FailoverTest::Lease::wait_until($deadline);
 		my $phase = where_it_is($node{$old});
 		$node{$old}->kill_hard(rand() < 0.5 ? 'all' : 'postmaster');
 		$kills++;
