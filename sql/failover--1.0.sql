@@ -61,9 +61,13 @@ CREATE TABLE failover_group_state (
     blocked_since     timestamptz,
     recent_failovers  integer NOT NULL DEFAULT 0,
     last_failover_at  timestamptz,
-    redundancy_restored boolean NOT NULL DEFAULT true
+    redundancy_restored boolean NOT NULL DEFAULT true,
+    sync_names        text,
+    sync_before       text
 );
 COMMENT ON TABLE failover_group_state IS 'who is the primary of each group, in which term';
+COMMENT ON COLUMN failover_group_state.sync_names IS 'synchronous_standby_names that the primary was last told to have; NULL: the group does not manage it';
+COMMENT ON COLUMN failover_group_state.sync_before IS 'what it had before, until everything acknowledged under that is on the new standbys too; then the same as sync_names';
 
 CREATE TABLE failover_peer_state (
     group_name        name NOT NULL,

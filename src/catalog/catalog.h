@@ -21,6 +21,7 @@
 #include "core/operation.h"
 #include "core/settings.h"
 #include "core/types.h"
+#include "core/view.h"
 
 /* ---- schema.c: where the extension lives ---- */
 
@@ -130,6 +131,9 @@ typedef struct FoGroupConfig
 	int32		recent_failovers;
 	TimestampTz last_failover_at;
 	bool		is_redundancy_restored;
+	bool		is_sync_managed;	/* the two below say something: see FoGroupView */
+	char		sync_names[FO_SYNC_NAMES_LEN];
+	char		sync_before[FO_SYNC_NAMES_LEN];
 
 	int			peers_n;
 	FoPeerConfig *peers;		/* in order of name */

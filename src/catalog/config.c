@@ -100,6 +100,9 @@ read_group(uint64 row, FoGroupConfig *group)
 	group->recent_failovers = fo_catalog_column_int(row, 12);
 	group->last_failover_at = fo_catalog_column_time(row, 13);
 	group->is_redundancy_restored = fo_catalog_column_bool(row, 14);
+	group->is_sync_managed = fo_catalog_column_text(row, 15) != NULL;
+	fo_catalog_column_copy(row, 15, group->sync_names, sizeof(group->sync_names));
+	fo_catalog_column_copy(row, 16, group->sync_before, sizeof(group->sync_before));
 	return true;
 }
 
@@ -111,7 +114,7 @@ load_groups(MemoryContext cxt, Merge *merge)
 	rows = fo_catalog_execute("SELECT g.group_name, g.kind, g.preferred_primary, g.paused_until, g.acknowledged_at,"
 							  " s.group_name IS NOT NULL, s.term, s.primary_peer, s.system_identifier::text,"
 							  " s.blocked_since, s.blocked_until, s.recent_failovers, s.last_failover_at,"
-							  " coalesce(s.redundancy_restored, true)"
+							  " coalesce(s.redundancy_restored, true), s.sync_names, s.sync_before"
 							  " FROM %s.failover_group g"
 							  " LEFT JOIN %s.failover_group_state s USING (group_name)"
 							  " ORDER BY g.group_name",

@@ -142,10 +142,12 @@ fo_catalog_write_group_state(const FoGroupConfig *group)
 	fo_catalog_add_int(&params, group->recent_failovers);
 	fo_catalog_add_time(&params, group->last_failover_at);
 	fo_catalog_add_bool(&params, group->is_redundancy_restored);
+	fo_catalog_add_text(&params, group->is_sync_managed ? group->sync_names : NULL);
+	fo_catalog_add_text(&params, group->is_sync_managed ? group->sync_before : NULL);
 	fo_catalog_write("INSERT INTO %s.failover_group_state AS s"
 					 " (group_name, term, primary_peer, system_identifier, blocked_until, blocked_since,"
-					 "  recent_failovers, last_failover_at, redundancy_restored)"
-					 " SELECT g.group_name, $2, $3, $4::numeric, $5, $6, $7, $8, $9"
+					 "  recent_failovers, last_failover_at, redundancy_restored, sync_names, sync_before)"
+					 " SELECT g.group_name, $2, $3, $4::numeric, $5, $6, $7, $8, $9, $10, $11"
 					 " FROM %s.failover_group g WHERE g.group_name = $1"
 					 " ON CONFLICT (group_name) DO UPDATE SET"
 					 " term = greatest(s.term, excluded.term),"
@@ -155,7 +157,9 @@ fo_catalog_write_group_state(const FoGroupConfig *group)
 					 " blocked_since = excluded.blocked_since,"
 					 " recent_failovers = excluded.recent_failovers,"
 					 " last_failover_at = excluded.last_failover_at,"
-					 " redundancy_restored = excluded.redundancy_restored",
+					 " redundancy_restored = excluded.redundancy_restored,"
+					 " sync_names = excluded.sync_names,"
+					 " sync_before = excluded.sync_before",
 					 &params);
 }
 

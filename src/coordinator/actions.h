@@ -35,6 +35,18 @@ extern const FoAction fo_coordinator_action_slots;
 /* Set synchronous_standby_names to facts.names. */
 extern const FoAction fo_coordinator_action_sync_names;
 
+/*
+ * actions_sync.c: the same on a primary at work; done when the new set alone
+ * vouches for all that was acknowledged.  facts: names, members, members_n,
+ * required, is_any, is_growing, and doubtful with lsn: members that are to go
+ * unless they have flushed that; then nothing is done, and facts.vouched names
+ * them.  facts.is_applied: it is in force.
+ */
+extern const FoAction fo_coordinator_action_sync_set;
+
+/* Put back what the configuration files say, if what is in force was set by the group. */
+extern const FoAction fo_coordinator_action_sync_reset;
+
 /* Promote; facts.timeline and facts.lsn receive where it began its own history. */
 extern const FoAction fo_coordinator_action_promote;
 

@@ -20,12 +20,13 @@
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
 
+#include "core/syncnames.h"
 #include "coordinator/actions.h"
 #include "coordinator/record.h"
 #include "coordinator/row.h"
 
 /* A standby of this name never exists: commits that wait for it wait for ever. */
-#define FENCE_SYNC_NAMES "FIRST 1 (failover_fence)"
+#define FENCE_SYNC_NAMES "FIRST 1 (" FO_SYNC_FENCE_NAME ")"
 
 /* ---- slots ---- */
 

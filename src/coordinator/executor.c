@@ -35,6 +35,7 @@
 #include "coordinator/record.h"
 #include "coordinator/report.h"
 #include "coordinator/run.h"
+#include "coordinator/syncmode.h"
 #include "shared/shared.h"
 
 /* How often to try again to write intents that could not be written. */
@@ -363,6 +364,8 @@ fo_coordinator_run_start(FoGroup *group, const FoOrder *order)
 	FoRun	   *run = create_run(group);
 	FoOperationRow *row = &run->row;
 
+	if (order->kind != FO_OPERATION_REJOIN)
+		fo_coordinator_sync_cancel(group);
 	strlcpy(row->group_name, group->cfg.name, sizeof(row->group_name));
 	row->kind = order->kind;
 	row->trigger = order->trigger;

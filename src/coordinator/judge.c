@@ -21,6 +21,7 @@
 #include "coordinator/outage.h"
 #include "coordinator/record.h"
 #include "coordinator/report.h"
+#include "coordinator/syncmode.h"
 #include "coordinator/world.h"
 
 void
@@ -62,6 +63,22 @@ forget_probes(FoGroup *group)
 	}
 }
 
+/*
+ * Until the group has begun to manage the set, its view shows the primary's
+ * own: a primary without one has acknowledged what is on no standby.
+ */
+static void
+freeze_sync_names(FoGroup *group, const FoPeer *primary)
+{
+	FoGroupView *view = &group->view;
+	const FoGroupConfig *cfg = &group->cfg;
+	const char *seen = primary ? primary->view.observed.sync_names : "";
+
+	view->is_sync_managed = cfg->settings.sync_mode != FO_SYNC_OFF && cfg->kind == FO_KIND_STREAMING;
+	strlcpy(view->sync_names, cfg->is_sync_managed ? cfg->sync_names : seen, sizeof(view->sync_names));
+	strlcpy(view->sync_before, cfg->is_sync_managed ? cfg->sync_before : seen, sizeof(view->sync_before));
+}
+
 void
 fo_coordinator_freeze_view(FoGroup *group)
 {
@@ -84,6 +101,7 @@ fo_coordinator_freeze_view(FoGroup *group)
 	view->blocked_until = is_acknowledged ? 0 :
 		wall_to_monotonic(group->cfg.blocked_until, group->cfg.settings.block_period, now);
 	view->recent_failovers = view->blocked_until == 0 ? 0 : group->cfg.recent_failovers;
+	freeze_sync_names(group, fo_coordinator_primary(group));
 	view->peers_n = group->peers_n;
 	view->peers = group->views;
 	for (int i = 0; i < group->peers_n; i++)
@@ -191,7 +209,9 @@ adopt(FoGroup *group, FoPeer *peer)
 
 	fo_coordinator_record(group, peer, "primary_adopted", is_first ? FO_INFO : FO_WARNING, NULL,
 						  is_first ? "is the primary" : "was made the primary by somebody else");
+	fo_coordinator_sync_cancel(group);
 	strlcpy(group->cfg.primary_peer, peer->cfg.name, sizeof(group->cfg.primary_peer));
+	fo_coordinator_sync_primary_changed(group);
 	group->cfg.system_identifier = peer->view.observed.system_identifier;
 	group->cfg.term++;
 	group->is_state_dirty = true;
@@ -269,6 +289,7 @@ judge(FoGroup *group)
 
 	record_verdict(group, &before);
 	act(group);
+	fo_coordinator_sync_manage(group);
 	note_redundancy(group);
 }
 

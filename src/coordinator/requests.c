@@ -14,7 +14,7 @@
 
 #include "utils/elog.h"
 
-#include "core/syncnames.h"
+#include "core/evidence.h"
 #include "coordinator/executor.h"
 #include "coordinator/monitor.h"
 #include "coordinator/report.h"
@@ -132,7 +132,7 @@ is_old_primary_contained(const FoGroup *group, const FoPeer *primary)
 
 	if (view->error == FO_ERROR_REFUSED || fo_net_link_is_ready(primary->link))
 		return true;
-	return view->observed.at != 0 && view->observed.sync_names[0] != '\0';
+	return fo_core_sync_proof(&group->view, NULL, 0) == FO_SYNC_PROOF_COVERED;
 }
 
 /* The reason why target (or anybody) cannot be promoted; false if somebody can. */

@@ -21,6 +21,7 @@
 #include "coordinator/evidence.h"
 #include "coordinator/record.h"
 #include "coordinator/run.h"
+#include "coordinator/syncmode.h"
 
 /* Bounds of single steps, milliseconds; the promotion has a setting of its own. */
 #define FENCE_TIMEOUT_MS 5000
@@ -335,34 +336,27 @@ plan_slots(FoRun *run, const FoStepDef *def)
 								"nobody uses a slot");
 }
 
-/* ANY k over the standbys that will follow; NULL where the group leaves the setting to the DBA. */
+/*
+ * The set of those that will follow: in mode quorum the ones that take part,
+ * in mode strict all.  In the operation's context.
+ */
 static char *
 wanted_sync_names(FoRun *run)
 {
-	const FoSettings *settings = &run->group->cfg.settings;
-	StringInfoData names;
-	int			n = 0;
+	const FoGroup *group = run->group;
+	bool	   *is_member = palloc0(Max(group->peers_n, 1) * sizeof(bool));
+	FoSyncSet	set;
 
-	if (settings->sync_mode == FO_SYNC_OFF)
-		return NULL;
-	initStringInfo(&names);
-	for (int i = 0; i < run->peers_n; i++)
+	for (int i = 0; i < group->peers_n; i++)
 	{
-		const FoPeer *peer = run->peers[i].peer;
+		const FoPeer *peer = group->peers[i];
 
-		if (peer == NULL || peer == run->candidate || peer->view.observed.at == 0)
-			continue;
-		if (settings->sync_mode == FO_SYNC_QUORUM && !takes_part(run, &run->peers[i]))
-			continue;
-		appendStringInfo(&names, "%s%s", n++ > 0 ? ", " : "",
-						 quote_identifier(peer->view.observed.application_name));
+		is_member[i] = peer->cfg.is_promotable &&
+			(group->cfg.settings.sync_mode == FO_SYNC_STRICT || takes_part(run, fo_coordinator_run_peer(run, peer)));
 	}
-	if (n == 0)
-		return MemoryContextStrdup(run->cxt, "");
-	return MemoryContextStrdup(run->cxt,
-							   psprintf("ANY %d (%s)",
-										settings->sync_mode == FO_SYNC_STRICT ? (int) settings->sync_standbys :
-										(int) Min(settings->sync_standbys, n), names.data));
+	fo_coordinator_sync_compose(group, run->candidate, is_member, &set);
+	pfree(is_member);
+	return MemoryContextStrdup(run->cxt, set.text);
 }
 
 static void
@@ -442,6 +436,7 @@ promoted(FoRun *run, const FoTask *task)
 	group->cfg.last_failover_at = now;
 	group->cfg.is_redundancy_restored = false;
 	group->is_state_dirty = true;
+	fo_coordinator_sync_primary_changed(group);
 	fo_coordinator_primary_changed(group);
 
 	for (int i = 0; i < run->steps_n; i++)
@@ -612,6 +607,11 @@ fo_coordinator_step_ended(FoRunStep *step, FoTask *task)
 			if (task->is_done)
 				promoted(step->run, task);
 			break;
+		case FO_STEP_SYNC_NAMES:
+			if (task->is_done)
+				strlcpy(step->peer->view.observed.sync_names, task->facts.names,
+						sizeof(step->peer->view.observed.sync_names));
+			break;
 		case FO_STEP_UNDO:
 			if (task->is_done && step->peer == step->run->from)
 				fo_coordinator_clear_fence(step->peer);
@@ -620,7 +620,6 @@ fo_coordinator_step_ended(FoRunStep *step, FoTask *task)
 			break;
 		case FO_STEP_DRAIN:
 		case FO_STEP_SLOTS:
-		case FO_STEP_SYNC_NAMES:
 		case FO_STEP_CHECKPOINT:
 		case FO_STEP_TERM:
 		case FO_STEP_CHOOSE:

@@ -52,6 +52,15 @@ typedef struct FoTaskFacts
 	const char **slots;			/* NULL-terminated: slots to create */
 	uint32		timeline;		/* timeline to reach; 0 = not known yet */
 	FoLsn		lsn;			/* position to reach, or reached */
+	char	   *members;		/* SQL of an array: lower-case names in the set */
+	char	   *doubtful;		/* the same of those that are to go for their silence alone */
+	char	   *vouched;		/* lines: those of them that confirm commits all the same; NULL = none */
+	int			members_n;
+	int			required;		/* confirmations that a commit is to need */
+	bool		is_any;			/* the set is "*" */
+	bool		is_growing;		/* names are added */
+	bool		is_applied;		/* the setting is in force */
+	FoLsn		marker;			/* covers all that was acknowledged before it was; 0 = not taken yet */
 	int			receiver_pid;	/* of the walreceiver before it was asked to reconnect */
 	int			good_looks;		/* in a row */
 	int			good_looks_needed;

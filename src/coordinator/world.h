@@ -15,6 +15,7 @@
  *		monitor.c	observes: every field of FoPeer.view but the configuration ones
  *		judge.c		reads views, keeps FoGroup.verdict, starts what the verdict asks for
  *		mend.c		small repairs of single peers outside of operations
+ *		syncmode.c	the primary's synchronous_standby_names; the fields sync of group and peer
  *		outage.c	changes of health, as events and downtime
  *		executor.c	FoGroup.run; actions.c the SQL of each step; task.c drives one step on one peer
  *		record.c	what has happened, queued for the tables
@@ -41,6 +42,29 @@ typedef struct FoPeer FoPeer;
 typedef struct FoRun FoRun;		/* an operation being carried out: executor.h */
 typedef struct FoTask FoTask;	/* one step on one peer: task.h */
 typedef struct FoMonitor FoMonitor; /* private to monitor.c */
+
+/* syncmode.c: one standby as a member of the synchronous set. */
+typedef struct FoSyncMember
+{
+	FoTime		unfit_since;	/* 0 = it is fit to stay */
+	FoTime		fit_since;		/* 0 = it is not fit to be added */
+	FoLsn		goal;			/* a position of the primary that it has yet to reach */
+	FoTime		goal_at;		/* when that was seen there */
+	FoTime		vouched_until;	/* it is silent, but the primary says that it confirms; 0 = it does not say so */
+	const char *why;			/* what is wrong with it; static */
+} FoSyncMember;
+
+/* syncmode.c: the change that was tried last, and what was told of it. */
+typedef struct FoSyncWatch
+{
+	char		tried[FO_SYNC_NAMES_LEN];
+	int			failures;		/* of it, in a row */
+	FoTime		retry_at;
+	FoTime		short_since;	/* the primary counts too few members, since; 0 = enough */
+	bool		is_blocked;		/* said that commits wait */
+	char		reason[FO_SENTENCE_LEN];	/* why it is to change */
+	char		told[FO_SENTENCE_LEN];	/* the last failure, so that it is told once */
+} FoSyncWatch;
 
 struct FoPeer
 {
@@ -75,6 +99,8 @@ struct FoPeer
 	bool		is_following_nobody;	/* evidence.c: a standby with primary_conninfo = '' */
 	FoTime		stray_since;	/* a standby that does not stream, since; 0 = it streams */
 
+	FoSyncMember sync;
+
 	bool		is_state_dirty; /* cfg's state fields differ from the table */
 };
 
@@ -92,6 +118,8 @@ struct FoGroup
 	FoVerdict	verdict;		/* on that snapshot */
 	bool		is_changed;		/* new evidence: judge at the end of this turn */
 	FoTimer		judge_timer;	/* verdict.recheck_at */
+
+	FoSyncWatch sync;
 
 	/* executor.c */
 	FoRun	   *run;			/* NULL = no operation in progress */

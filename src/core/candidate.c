@@ -24,7 +24,8 @@ typedef struct Ranking
 	const FoGroupView *group;
 	const FoPeerView *primary;	/* NULL = none known */
 	const FoCandidateOptions *options;
-	FoSyncNames sync;			/* of the primary's last words */
+	FoSyncNames sync;			/* of the primary's last words, or as last intended */
+	FoSyncNames former_sync;	/* that commits may have been acknowledged under before */
 	FoSyncProof proof;
 	bool		is_lossless_demanded;
 	uint32_t	best_timeline;
@@ -154,6 +155,14 @@ exclude_by_nature(const Ranking *ranking, int index)
 	return FO_EXCLUDED_NOT;
 }
 
+static bool
+is_listed(const Ranking *ranking, int index)
+{
+	const char *name = ranking->group->peers[index].observed.application_name;
+
+	return fo_core_sync_lists(&ranking->sync, name) || fo_core_sync_lists(&ranking->former_sync, name);
+}
+
 /* How far any heard copy of the group's history reaches. */
 static void
 find_best_position(Ranking *ranking)
@@ -179,8 +188,7 @@ find_best_position(Ranking *ranking)
 			continue;
 		if (lsn_of(ranking, i) > ranking->best_lsn)
 			ranking->best_lsn = lsn_of(ranking, i);
-		if (lsn_of(ranking, i) > ranking->best_listed_lsn
-			&& fo_core_sync_lists(&ranking->sync, group->peers[i].observed.application_name))
+		if (lsn_of(ranking, i) > ranking->best_listed_lsn && is_listed(ranking, i))
 			ranking->best_listed_lsn = lsn_of(ranking, i);
 	}
 }
@@ -193,6 +201,7 @@ begin_ranking(Ranking *ranking, const FoGroupView *group, const FoCandidateOptio
 	ranking->primary = fo_core_primary(group);
 	ranking->options = options;
 	fo_core_primary_sync_names(group, &ranking->sync);
+	fo_core_former_sync_names(group, &ranking->former_sync);
 	ranking->proof = fo_core_sync_proof(group, options->final, options->newest_timeline);
 	ranking->is_lossless_demanded = options->final != NULL && !options->is_forced
 		&& group->settings.prefer == FO_PREFER_CONSISTENCY
@@ -223,12 +232,6 @@ exclude_by_position(const Ranking *ranking, const FoCandidate *candidate)
 	if (ranking->options->target >= 0 && ranking->options->target != candidate->peer)
 		return FO_EXCLUDED_TARGET;
 	return FO_EXCLUDED_NOT;
-}
-
-static bool
-is_listed(const Ranking *ranking, int index)
-{
-	return fo_core_sync_lists(&ranking->sync, ranking->group->peers[index].observed.application_name);
 }
 
 static bool

@@ -122,14 +122,30 @@ fo_core_is_heard(const FoGroupView *group, const FoFinalPosition *final,
 	return fo_core_peer_answers(peer) && peer->observed.in_recovery;
 }
 
+/* Parse a text of at most FO_SYNC_NAMES_LEN bytes that may have been cut. */
+static void
+parse_cut(FoSyncNames *names, const char *text)
+{
+	fo_core_sync_parse(names, text);
+	if (strlen(text) >= FO_SYNC_NAMES_LEN - 1)
+		names->method = FO_SYNC_NAMES_INVALID;
+}
+
 void
 fo_core_primary_sync_names(const FoGroupView *group, FoSyncNames *names)
 {
 	const FoPeerView *primary = fo_core_primary(group);
 
-	fo_core_sync_parse(names, primary == NULL ? NULL : primary->observed.sync_names);
-	if (primary != NULL && strlen(primary->observed.sync_names) >= FO_SYNC_NAMES_LEN - 1)
-		names->method = FO_SYNC_NAMES_INVALID;
+	if (group->is_sync_managed)
+		parse_cut(names, group->sync_names);
+	else
+		parse_cut(names, primary == NULL ? "" : primary->observed.sync_names);
+}
+
+void
+fo_core_former_sync_names(const FoGroupView *group, FoSyncNames *names)
+{
+	parse_cut(names, group->is_sync_managed ? group->sync_before : "");
 }
 
 /*
@@ -149,6 +165,56 @@ has_outsiders(const FoPeerView *primary, const FoSyncNames *names, int standbys_
 	return false;
 }
 
+/* Do the heard standbys hold every commit that was acknowledged under these names? */
+static bool
+is_covered(const FoGroupView *group, const FoFinalPosition *final, uint32_t newest_timeline,
+		   const FoSyncNames *names)
+{
+	const FoPeerView *primary = fo_core_primary(group);
+	FoSyncCoverage coverage;
+	int			i;
+
+	fo_core_sync_cover_begin(&coverage, names);
+	for (i = 0; i < group->peers_n; i++)
+	{
+		if (i != group->primary)
+			fo_core_sync_cover_add(&coverage, group->peers[i].observed.application_name,
+								   fo_core_is_heard(group, final, newest_timeline, i));
+	}
+	fo_core_sync_cover_self(&coverage, primary->name);
+	fo_core_sync_cover_self(&coverage, primary->observed.application_name);
+	return !has_outsiders(primary, names, group->peers_n - 1) && fo_core_sync_cover_ask(&coverage);
+}
+
+/* Has somebody else changed the setting that the group manages?  A fence is our own doing. */
+static bool
+is_setting_foreign(const FoGroupView *group, const FoPeerView *primary, FoSyncNames *names)
+{
+	const char *seen = primary->observed.sync_names;
+
+	if (primary->observed.at == 0 || strcmp(seen, group->sync_names) == 0 || strcmp(seen, group->sync_before) == 0)
+		return false;
+	parse_cut(names, seen);
+	return !fo_core_sync_lists(names, FO_SYNC_FENCE_NAME);
+}
+
+static FoSyncProof
+managed_proof(const FoGroupView *group, const FoFinalPosition *final, uint32_t newest_timeline)
+{
+	FoSyncNames names;
+
+	fo_core_primary_sync_names(group, &names);
+	if (!is_covered(group, final, newest_timeline, &names))
+		return FO_SYNC_PROOF_UNCOVERED;
+	fo_core_former_sync_names(group, &names);
+	if (!is_covered(group, final, newest_timeline, &names))
+		return FO_SYNC_PROOF_UNCOVERED;
+	if (is_setting_foreign(group, fo_core_primary(group), &names) &&
+		!is_covered(group, final, newest_timeline, &names))
+		return FO_SYNC_PROOF_UNCOVERED;
+	return FO_SYNC_PROOF_COVERED;
+}
+
 /*
  * A primary that this coordinator never saw may or may not have been
  * synchronous: then only hearing everybody leaves nothing out.
@@ -158,30 +224,21 @@ fo_core_sync_proof(const FoGroupView *group, const FoFinalPosition *final, uint3
 {
 	const FoPeerView *primary = fo_core_primary(group);
 	FoSyncNames names;
-	FoSyncCoverage coverage;
-	int			standbys_n = 0;
-	int			heard_n = 0;
 	int			i;
 
-	fo_core_primary_sync_names(group, &names);
-	fo_core_sync_cover_begin(&coverage, &names);
-	for (i = 0; i < group->peers_n; i++)
-	{
-		bool		is_heard = fo_core_is_heard(group, final, newest_timeline, i);
-
-		if (i == group->primary)
-			continue;
-		standbys_n++;
-		heard_n += is_heard ? 1 : 0;
-		fo_core_sync_cover_add(&coverage, group->peers[i].observed.application_name, is_heard);
-	}
+	if (primary != NULL && group->is_sync_managed)
+		return managed_proof(group, final, newest_timeline);
 	if (primary == NULL || primary->observed.at == 0)
-		return heard_n == standbys_n ? FO_SYNC_PROOF_NONE : FO_SYNC_PROOF_UNCOVERED;
+	{
+		for (i = 0; i < group->peers_n; i++)
+		{
+			if (i != group->primary && !fo_core_is_heard(group, final, newest_timeline, i))
+				return FO_SYNC_PROOF_UNCOVERED;
+		}
+		return FO_SYNC_PROOF_NONE;
+	}
+	fo_core_primary_sync_names(group, &names);
 	if (names.method == FO_SYNC_NAMES_NONE)
 		return FO_SYNC_PROOF_NONE;
-	fo_core_sync_cover_self(&coverage, primary->name);
-	fo_core_sync_cover_self(&coverage, primary->observed.application_name);
-	if (has_outsiders(primary, &names, standbys_n) || !fo_core_sync_cover_ask(&coverage))
-		return FO_SYNC_PROOF_UNCOVERED;
-	return FO_SYNC_PROOF_COVERED;
+	return is_covered(group, final, newest_timeline, &names) ? FO_SYNC_PROOF_COVERED : FO_SYNC_PROOF_UNCOVERED;
 }

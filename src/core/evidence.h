@@ -37,9 +37,20 @@ typedef enum FoSyncProof
 extern bool fo_core_is_heard(const FoGroupView *group, const FoFinalPosition *final,
 							 uint32_t newest_timeline, int index);
 
-/* Read the primary's synchronous_standby_names as last seen; what may have been cut is INVALID. */
+/*
+ * The synchronous_standby_names that the primary has, as last seen or, where
+ * the group manages them, as last intended; what may have been cut is INVALID.
+ */
 extern void fo_core_primary_sync_names(const FoGroupView *group, FoSyncNames *names);
 
+/* The same for those that it had before, which may still count; NONE if the group does not manage them. */
+extern void fo_core_former_sync_names(const FoGroupView *group, FoSyncNames *names);
+
+/*
+ * Where the group manages the names, every setting that commits may have been
+ * acknowledged under must be covered, and having none covers nothing: what a
+ * primary has acknowledged alone is nowhere else.
+ */
 extern FoSyncProof fo_core_sync_proof(const FoGroupView *group, const FoFinalPosition *final,
 									  uint32_t newest_timeline);
 

@@ -79,7 +79,7 @@ const FoSettingDef fo_core_settings[] = {
 	ENUM(prefer, "consistency", prefer_words,
 		 "Decides where the old primary can neither be proven dead nor be fenced: consistency waits, availability fails over."),
 	ENUM(sync_mode, "off", sync_mode_words,
-		 "Lets a failover set synchronous_standby_names on the new primary: quorum names the standbys that take part, strict all of them, off leaves it alone."),
+		 "Lets the group manage synchronous_standby_names of its primary: quorum takes out standbys that are lost and puts them back, strict keeps all of them and lets commits wait, off leaves the setting alone."),
 	INTEGER(sync_standbys, "1", 1, 64,
 			"Sets how many standbys must confirm a commit where sync_mode is not off."),
 	DURATION(lease_time, "3s", 100, HOUR,

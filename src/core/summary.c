@@ -209,6 +209,42 @@ explain_standby(FoSummary *summary, const FoSummaryInput *input, int32_t index)
 		add_peer_reason(summary, "standby", peer, "is ", fo_core_health_name(peer->health.health));
 }
 
+/* Writes: before number between total after. */
+static void
+add_count_reason(FoSummary *summary, const char *before, int32_t number, const char *between, int64_t total,
+				 const char *after)
+{
+	FoText		text;
+
+	if (!begin_reason(summary, &text))
+		return;
+	fo_core_text_add(&text, before);
+	fo_core_text_add_integer(&text, number);
+	fo_core_text_add(&text, between);
+	fo_core_text_add_integer(&text, total);
+	fo_core_text_add(&text, after);
+}
+
+/* A set that is smaller than what was asked for, or that commits wait for. */
+static void
+explain_sync_set(FoSummary *summary, const FoGroupView *group)
+{
+	const FoPeerView *primary = fo_core_primary(group);
+	FoSyncNames names;
+
+	if (!group->is_sync_managed || primary == NULL || !fo_core_peer_answers(primary) || primary->observed.in_recovery)
+		return;
+	fo_core_primary_sync_names(group, &names);
+	if (names.method == FO_SYNC_NAMES_NONE)
+		add_reason(summary, "no standby confirms commits: what is acknowledged now is on the primary alone");
+	else if (names.required < group->settings.sync_standbys)
+		add_count_reason(summary, "commits wait for ", names.required, " of the ", group->settings.sync_standbys,
+						 " standbys that sync_standbys asks for");
+	if (primary->observed.sync_standbys < names.required && primary->observed.is_privileged)
+		add_count_reason(summary, "commits may hang: ", primary->observed.sync_standbys, " of the ", names.required,
+						 " synchronous standbys that must confirm them stream");
+}
+
 static void
 explain(FoSummary *summary, const FoSummaryInput *input)
 {
@@ -221,6 +257,7 @@ explain(FoSummary *summary, const FoSummaryInput *input)
 	else
 	{
 		explain_primary(summary, input->group);
+		explain_sync_set(summary, input->group);
 		for (i = 0; i < input->group->peers_n; i++)
 		{
 			if (i != input->group->primary)

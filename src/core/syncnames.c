@@ -50,8 +50,8 @@ lower_ascii(char c)
 }
 
 /* PostgreSQL compares with pg_strcasecmp(); outside ASCII we compare exactly. */
-static bool
-is_same_name(const char *a, const char *b)
+bool
+fo_core_sync_is_same_name(const char *a, const char *b)
 {
 	while (*a != '\0' && lower_ascii(*a) == lower_ascii(*b))
 	{
@@ -139,9 +139,9 @@ scan_identifier(Scanner *scanner)
 		if (!keep(scanner, &length, *scanner->next))
 			return TOKEN_ERROR;
 	}
-	if (is_same_name(scanner->text, "any"))
+	if (fo_core_sync_is_same_name(scanner->text, "any"))
 		return TOKEN_ANY;
-	if (is_same_name(scanner->text, "first"))
+	if (fo_core_sync_is_same_name(scanner->text, "first"))
 		return TOKEN_FIRST;
 	return TOKEN_NAME;
 }
@@ -274,7 +274,7 @@ fo_core_sync_parse(FoSyncNames *names, const char *text)
 static bool
 matches(const char *listed, const char *application_name)
 {
-	return (listed[0] == '*' && listed[1] == '\0') || is_same_name(listed, application_name);
+	return (listed[0] == '*' && listed[1] == '\0') || fo_core_sync_is_same_name(listed, application_name);
 }
 
 bool
@@ -310,7 +310,7 @@ fo_core_sync_cover_self(FoSyncCoverage *coverage, const char *own_name)
 		return;
 	for (i = 0; i < coverage->names->names_n; i++)
 	{
-		if (is_same_name(coverage->names->names[i], own_name))
+		if (fo_core_sync_is_same_name(coverage->names->names[i], own_name))
 			coverage->is_borne[i] = true;
 	}
 }

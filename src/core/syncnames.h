@@ -18,6 +18,9 @@
 
 #define FO_SYNC_MAX_NAMES 64
 
+/* A fenced primary waits for a standby of this name, which never exists. */
+#define FO_SYNC_FENCE_NAME "failover_fence"
+
 typedef enum FoSyncMethod
 {
 	FO_SYNC_NAMES_NONE = 0,		/* empty: replication is asynchronous */
@@ -33,6 +36,9 @@ typedef struct FoSyncNames
 	int32_t		names_n;
 	char		names[FO_SYNC_MAX_NAMES][FO_NAME_LEN];
 } FoSyncNames;
+
+/* Are these two application names the same to PostgreSQL? */
+extern bool fo_core_sync_is_same_name(const char *a, const char *b);
 
 /* Parse; text NULL or '' gives NONE. Never fails: what it cannot read is INVALID. */
 extern void fo_core_sync_parse(FoSyncNames *names, const char *text);

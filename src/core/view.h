@@ -114,6 +114,16 @@ typedef struct FoGroupView
 	FoTime		blocked_until;	/* end of the block period; 0 = none, or acknowledged */
 	int32_t		recent_failovers;	/* attempts inside the running block period */
 
+	/*
+	 * Where the group manages synchronous_standby_names (sync_mode): what the
+	 * primary was last told to have, and what it had before, as long as commits
+	 * that were acknowledged under that may not be on the new standbys yet; the
+	 * same text twice once they are.  An empty text is no set at all.
+	 */
+	bool		is_sync_managed;
+	char		sync_names[FO_SYNC_NAMES_LEN];
+	char		sync_before[FO_SYNC_NAMES_LEN];
+
 	int32_t		peers_n;
 	const FoPeerView *peers;	/* peers_n of them, in order of name */
 } FoGroupView;

@@ -263,6 +263,13 @@ HELD(108, 71, "pg1", "the primary was never seen, and a standby does not answer"
 	fail(PG3, FO_ERROR_TIMEOUT, 60, 20);
 }
 
+HELD(108, 71, "pg1", "the primary went on without a synchronous standby")
+{
+	group.is_sync_managed = true;
+	group.settings.sync_mode = FO_SYNC_QUORUM;
+	crash();
+}
+
 SITUATION(71, FO_VERDICT_FAILOVER, "pg1", "one of two may have confirmed, and availability is preferred")
 {
 	strcpy(peers[PG1].observed.sync_names, "ANY 1 (pg2, pg3)");

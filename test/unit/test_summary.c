@@ -133,6 +133,24 @@ TEST("summary: what is wrong with a peer is said, what a DBA chose is not")
 	CHECK_REASON("there is no standby");
 }
 
+TEST("summary: a synchronous set that has shrunk, or that commits wait for, is said")
+{
+	begin();
+	group.is_sync_managed = true;
+	group.settings.sync_mode = FO_SYNC_QUORUM;
+	group.settings.sync_standbys = 2;
+	peers[PG1].observed.sync_standbys = 2;
+	strcpy(group.sync_names, "ANY 2 (pg2, pg3)");
+	strcpy(group.sync_before, group.sync_names);
+	CHECK_STATE("healthy");
+	peers[PG1].observed.sync_standbys = 1;
+	CHECK_REASON("commits may hang: 1 of the 2 synchronous standbys that must confirm them stream");
+	strcpy(group.sync_names, "ANY 1 (pg2)");
+	CHECK_REASON("commits wait for 1 of the 2 standbys that sync_standbys asks for");
+	strcpy(group.sync_names, "");
+	CHECK_REASON("no standby confirms commits: what is acknowledged now is on the primary alone");
+}
+
 TEST("summary: nothing is claimed while nobody looks")
 {
 	begin();
