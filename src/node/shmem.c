@@ -212,11 +212,14 @@ FoGrant
 fo_node_hear(const FoNodeHeartbeat *heartbeat)
 {
 	FoNodeState next;
+	FoLease		before;
 	FoTime		offer;
 	FoGrant		grant;
+	bool		is_new_list;
 
 	LWLockAcquire(fo_node->lock, LW_EXCLUSIVE);
 	check_term(heartbeat->term, heartbeat->coordinator);
+	before = fo_node->lease;
 	next = fo_node->state;
 	note_term(&next, heartbeat->term, heartbeat->coordinator);
 	note_name(next.group, heartbeat->group);
@@ -229,6 +232,7 @@ fo_node_hear(const FoNodeHeartbeat *heartbeat)
 	grant = fo_core_lease_hear(&fo_node->lease, heartbeat->term, offer, heartbeat->lease_us, fo_node_clock());
 	if (grant == FO_GRANT_TAKEN)
 		cancel_request(heartbeat->term);
+	is_new_list = heartbeat->standbys_n >= 0 && heartbeat->standbys_version != fo_node->standbys_version;
 	if (heartbeat->standbys_n >= 0)
 	{
 		fo_node->standbys_n = heartbeat->standbys_n;
@@ -237,6 +241,12 @@ fo_node_hear(const FoNodeHeartbeat *heartbeat)
 	}
 	fo_node->heard_at = fo_node_clock();
 	publish();
+
+	/* The worker plans its turns by the lease it knows: a new kind of lease must not find it asleep. */
+	if (fo_node->worker_latch != NULL &&
+		(is_new_list || fo_node->lease.is_renewable != before.is_renewable ||
+		 fo_node->lease.lease_us != before.lease_us))
+		SetLatch(fo_node->worker_latch);
 	LWLockRelease(fo_node->lock);
 	return grant;
 }

@@ -117,6 +117,7 @@ like($err, qr/invalid connection string/, 'a password is refused');
 unlike($err =~ s/^.*LINE.*$//mr, qr/secret/, 'and not repeated');
 
 $_->stop foreach $a, $p;
+chdir('/');
 done_testing();
 
 sub start
