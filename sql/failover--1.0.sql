@@ -455,6 +455,77 @@ AS 'MODULE_PATHNAME', 'failover_acknowledge';
 COMMENT ON FUNCTION failover_acknowledge(text, text) IS 'ends the block period that follows a failover';
 
 ----------------------------------------------------------------------
+-- Node side: called by the coordinator on data servers that preload the
+-- library with failover.role = node.
+----------------------------------------------------------------------
+
+CREATE FUNCTION failover_node_heartbeat(
+    term bigint, valid_until_us bigint DEFAULT 0, lease_us bigint DEFAULT 0, incarnation bigint DEFAULT 0,
+    coordinator text DEFAULT NULL, group_name text DEFAULT NULL, peer_name text DEFAULT NULL, holder text DEFAULT NULL,
+    standbys_version bigint DEFAULT 0, standbys text[] DEFAULT NULL,
+    OUT node_term bigint, OUT lease_until_us bigint, OUT clock_us bigint, OUT node_incarnation bigint,
+    OUT armed boolean, OUT may_commit boolean, OUT fenced_term bigint, OUT node_coordinator text, OUT node_holder text,
+    OUT node_standbys_version bigint, OUT rejoin_phase text, OUT rejoin_attempts integer, OUT rejoin_report text,
+    OUT rejoin_ms double precision, OUT rewind_ms double precision)
+LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION failover_node_heartbeat(bigint, bigint, bigint, bigint, text, text, text, text, bigint, text[]) IS
+'grants this data server its lease, tells it the term, and returns its status; called by the coordinator with every check';
+
+CREATE FUNCTION failover_node_status(
+    OUT node_term bigint, OUT lease_until_us bigint, OUT clock_us bigint, OUT node_incarnation bigint,
+    OUT armed boolean, OUT may_commit boolean, OUT fenced_term bigint, OUT node_coordinator text, OUT node_holder text,
+    OUT node_standbys_version bigint, OUT rejoin_phase text, OUT rejoin_attempts integer, OUT rejoin_report text,
+    OUT rejoin_ms double precision, OUT rewind_ms double precision)
+LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION failover_node_status() IS
+'term, lease, fence and rejoin of this data server, as its node library knows them';
+
+CREATE FUNCTION failover_node_fence(
+    term bigint, coordinator text DEFAULT NULL, holder text DEFAULT NULL,
+    OUT node_term bigint, OUT lease_until_us bigint, OUT clock_us bigint, OUT node_incarnation bigint,
+    OUT armed boolean, OUT may_commit boolean, OUT fenced_term bigint, OUT node_coordinator text, OUT node_holder text,
+    OUT node_standbys_version bigint, OUT rejoin_phase text, OUT rejoin_attempts integer, OUT rejoin_report text,
+    OUT rejoin_ms double precision, OUT rewind_ms double precision)
+LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION failover_node_fence(bigint, text, text) IS
+'ends the lease of this data server at once; it takes no other before a higher term';
+
+CREATE FUNCTION failover_node_demote(
+    term bigint, conninfo text, slot_name text DEFAULT NULL, coordinator text DEFAULT NULL, holder text DEFAULT NULL,
+    OUT node_term bigint, OUT lease_until_us bigint, OUT clock_us bigint, OUT node_incarnation bigint,
+    OUT armed boolean, OUT may_commit boolean, OUT fenced_term bigint, OUT node_coordinator text, OUT node_holder text,
+    OUT node_standbys_version bigint, OUT rejoin_phase text, OUT rejoin_attempts integer, OUT rejoin_report text,
+    OUT rejoin_ms double precision, OUT rewind_ms double precision)
+LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION failover_node_demote(bigint, text, text, text, text) IS
+'ends the lease, stops this primary and restarts it as a standby of that server, whose promotion is planned';
+
+CREATE FUNCTION failover_node_rejoin(
+    term bigint, conninfo text, slot_name text DEFAULT NULL, coordinator text DEFAULT NULL, holder text DEFAULT NULL,
+    max_attempts integer DEFAULT 3, backoff_ms integer DEFAULT 5000,
+    OUT node_term bigint, OUT lease_until_us bigint, OUT clock_us bigint, OUT node_incarnation bigint,
+    OUT armed boolean, OUT may_commit boolean, OUT fenced_term bigint, OUT node_coordinator text, OUT node_holder text,
+    OUT node_standbys_version bigint, OUT rejoin_phase text, OUT rejoin_attempts integer, OUT rejoin_report text,
+    OUT rejoin_ms double precision, OUT rewind_ms double precision)
+LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION failover_node_rejoin(bigint, text, text, text, text, integer, integer) IS
+'ends the lease, stops this server and restarts it as a standby of the new primary, rewound if their histories have diverged';
+
+CREATE FUNCTION failover_node_release(
+    OUT node_term bigint, OUT lease_until_us bigint, OUT clock_us bigint, OUT node_incarnation bigint,
+    OUT armed boolean, OUT may_commit boolean, OUT fenced_term bigint, OUT node_coordinator text, OUT node_holder text,
+    OUT node_standbys_version bigint, OUT rejoin_phase text, OUT rejoin_attempts integer, OUT rejoin_report text,
+    OUT rejoin_ms double precision, OUT rewind_ms double precision)
+LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION failover_node_release() IS
+'lets this data server commit without a lease: it leaves its group, or its coordinator is lost for good';
+
+REVOKE EXECUTE ON FUNCTION failover_node_heartbeat(bigint, bigint, bigint, bigint, text, text, text, text, bigint, text[]),
+    failover_node_status(), failover_node_fence(bigint, text, text), failover_node_demote(bigint, text, text, text, text),
+    failover_node_rejoin(bigint, text, text, text, text, integer, integer), failover_node_release() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION failover_node_status() TO pg_monitor;
+
+----------------------------------------------------------------------
 -- Inside
 ----------------------------------------------------------------------
 

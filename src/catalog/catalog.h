@@ -87,6 +87,10 @@ extern char *fo_catalog_conninfo_get(const char *conninfo, const char *keyword);
 extern char *fo_catalog_conninfo_follow(const char *template_conninfo, const char *upstream_conninfo,
 										const char *application_name);
 
+/* The same for a server that has no template of its own: another standby's, but for its name. */
+extern char *fo_catalog_conninfo_borrow(const char *template_conninfo, const char *upstream_conninfo,
+										const char *application_name);
+
 /* ---- config.c: configuration and state -> structs ---- */
 
 typedef struct FoPeerConfig

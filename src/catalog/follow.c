@@ -214,9 +214,9 @@ append_if_set(StringInfo conninfo, const char *keyword, const char *value)
 		fo_catalog_append_pair(conninfo, keyword, value);
 }
 
-char *
-fo_catalog_conninfo_follow(const char *template_conninfo, const char *upstream_conninfo,
-						   const char *application_name)
+/* is_own: the template is of the standby itself, so the name in it is its name. */
+static char *
+compose(const char *template_conninfo, const char *upstream_conninfo, const char *application_name, bool is_own)
 {
 	List	   *template = template_conninfo ? split(template_conninfo) : NIL;
 	List	   *upstream = split(upstream_conninfo);
@@ -232,11 +232,25 @@ fo_catalog_conninfo_follow(const char *template_conninfo, const char *upstream_c
 	{
 		Pair	   *pair = lfirst(cell);
 
-		if (is_followed(pair))
+		if (is_followed(pair) && (is_own || strcmp(pair->keyword, "application_name") != 0))
 			fo_catalog_append_pair(&conninfo, pair->keyword, pair->value);
 	}
 
-	if (!find_value(template, "application_name"))
+	if (!is_own || !find_value(template, "application_name"))
 		append_if_set(&conninfo, "application_name", application_name);
 	return conninfo.data;
+}
+
+char *
+fo_catalog_conninfo_follow(const char *template_conninfo, const char *upstream_conninfo,
+						   const char *application_name)
+{
+	return compose(template_conninfo, upstream_conninfo, application_name, true);
+}
+
+char *
+fo_catalog_conninfo_borrow(const char *template_conninfo, const char *upstream_conninfo,
+						   const char *application_name)
+{
+	return compose(template_conninfo, upstream_conninfo, application_name, false);
 }

@@ -59,4 +59,12 @@ extern const FoAction fo_coordinator_action_fence;
 /* Put back the settings that the fence replaced. */
 extern const FoAction fo_coordinator_action_unfence;
 
+/* ---- on a server with the node library: actions_node.c ---- */
+
+/* Give up the lease, in facts.term; facts.lsn receives how far its WAL is flushed. */
+extern const FoAction fo_coordinator_action_node_fence;
+
+/* Become a standby with facts.conninfo and facts.slot, and stream on facts.timeline. */
+extern const FoAction fo_coordinator_action_node_rejoin;
+
 #endif							/* FO_COORDINATOR_ACTIONS_H */

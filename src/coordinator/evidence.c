@@ -163,13 +163,17 @@ note_receiving(FoPeer *peer)
 	}
 }
 
+/* What has arrived had arrived with the last message at the latest. */
 static void
-note_progress(FoPeerView *view)
+note_progress(FoPeer *peer)
 {
+	FoPeerView *view = &peer->view;
+
 	if (view->observed.lsn <= view->lsn_moved_to && view->lsn_moved_at != 0)
 		return;
 	view->lsn_moved_to = view->observed.lsn;
 	view->lsn_moved_at = view->observed.at;
+	peer->lsn_arrived_at = view->observed.at - Max(view->observed.message_age_us, 0);
 }
 
 void
@@ -206,7 +210,7 @@ fo_coordinator_take_answer(FoPeer *peer, const PGresult *result, int64 rtt_us, F
 	view->is_stop_orderly = false;
 	view->last_attempt_at = now;
 	peer->last_error[0] = '\0';
-	note_progress(view);
+	note_progress(peer);
 	note_receiving(peer);
 	(void) fo_core_health_note(&view->health, &peer->group->cfg.settings, &success, now);
 	return true;

@@ -104,10 +104,30 @@ is_phase_running(const FoRun *run)
 	{
 		const FoRunStep *step = run->steps[i];
 
-		if (step->task != NULL && !step->def->is_background)
+		if ((step->task != NULL && !step->def->is_background) || step->wait_until != 0)
 			return true;
 	}
 	return false;
+}
+
+/* End the steps that only had to wait, when their time has come; else come back then. */
+static void
+end_waits(FoRun *run)
+{
+	for (int i = run->phase_first_step; i < run->steps_n; i++)
+	{
+		FoRunStep  *step = run->steps[i];
+
+		if (step->wait_until == 0)
+			continue;
+		if (fo_net_now() < step->wait_until)
+		{
+			fo_net_loop_arm(run->group->world->loop, &run->timer, step->wait_until);
+			continue;
+		}
+		step->wait_until = 0;
+		fo_coordinator_end_step(step, FO_STEP_DONE, "waited until it had certainly ended");
+	}
 }
 
 static void
@@ -117,6 +137,7 @@ cancel_tasks(FoRun *run, const char *why)
 	{
 		FoRunStep  *step = run->steps[i];
 
+		step->wait_until = 0;
 		if (step->task == NULL)
 			continue;
 		fo_coordinator_task_cancel(step->task);
@@ -166,7 +187,8 @@ start_pending(FoRun *run)
 	{
 		for (int i = 0; i < run->steps_n; i++)
 		{
-			if (run->steps[i]->row.status == FO_STEP_RUNNING && run->steps[i]->task == NULL)
+			if (run->steps[i]->row.status == FO_STEP_RUNNING && run->steps[i]->task == NULL &&
+				run->steps[i]->wait_until == 0)
 				run->steps[i]->row.status = FO_STEP_PENDING;
 		}
 		run->is_waiting = true;
@@ -179,7 +201,7 @@ start_pending(FoRun *run)
 	{
 		FoRunStep  *step = run->steps[i];
 
-		if (step->row.status != FO_STEP_RUNNING || step->task != NULL)
+		if (step->row.status != FO_STEP_RUNNING || step->task != NULL || step->wait_until != 0)
 			continue;
 		step->begun_at = fo_net_now();
 		fo_coordinator_start_step(step);
@@ -297,6 +319,7 @@ advance(FoRun *run)
 {
 	for (;;)
 	{
+		end_waits(run);
 		if (run->is_resumed || is_phase_running(run))
 			return;
 		if (run->is_waiting)
@@ -421,6 +444,16 @@ finish_run(FoRun *run, FoOperationStatus status)
 	group->ended = run;
 	fo_coordinator_monitor_recheck(group);
 	fo_coordinator_group_changed(group);
+}
+
+FoPeer *
+fo_coordinator_run_lease_holder(FoGroup *group)
+{
+	const FoRun *run = group->run;
+
+	if (run == NULL || run->row.kind == FO_OPERATION_REJOIN)
+		return fo_coordinator_primary(group);
+	return run->is_promoting ? run->candidate : NULL;
 }
 
 bool

@@ -38,6 +38,9 @@ extern void fo_coordinator_run_resume(FoGroup *group, const FoOperationRecord *r
 /* Called for groups whose resumed operation waits until every peer has been tried once. */
 extern void fo_coordinator_run_poke(FoGroup *group);
 
+/* Who is to be granted the lease now: NULL while a failover has not decided yet. */
+extern FoPeer *fo_coordinator_run_lease_holder(FoGroup *group);
+
 /* A request that was posted to a former worker waits for this operation; false if it is not in progress. */
 extern bool fo_coordinator_run_attach(FoGroup *group, int64 event_id, int request);
 

@@ -21,6 +21,7 @@
 
 #define FENCE_TIMEOUT_MS 5000
 #define UNFENCE_TIMEOUT_MS 5000
+#define SHORT_ASK_MS 1000
 
 /* A witness must have said "not connected" within this long for its word to count. */
 #define FRESH_WORD_US FO_MS(1000)
@@ -54,6 +55,17 @@ asked(FoTask *task, void *arg)
 	fo_coordinator_group_changed(peer->group);
 }
 
+/* Where a lease makes the failover wait anyway, the answer should be there by then. */
+static int64
+ask_timeout_ms(FoGroup *group)
+{
+	const FoPeer *primary = fo_coordinator_primary(group);
+
+	if (primary != NULL && primary->view.observed.is_armed)
+		return SHORT_ASK_MS;
+	return Max(group->cfg.settings.check_timeout, SHORT_ASK_MS);
+}
+
 void
 fo_coordinator_ask_witness(FoPeer *peer)
 {
@@ -64,7 +76,7 @@ fo_coordinator_ask_witness(FoPeer *peer)
 	peer->view.probe = FO_PROBE_ASKED;
 	peer->view.probe_at = fo_net_now();
 	peer->task = fo_coordinator_task_start(&fo_coordinator_action_reconnect, peer, &facts,
-										   Max(peer->group->cfg.settings.check_timeout, 1000), asked, peer);
+										   ask_timeout_ms(peer->group), asked, peer);
 	fo_coordinator_group_changed(peer->group);
 }
 
@@ -93,7 +105,9 @@ fo_coordinator_fence_peer(FoPeer *peer)
 
 	if (peer->task != NULL || fo_net_now() < peer->task_retry_at)
 		return;
-	peer->task = fo_coordinator_task_start(&fo_coordinator_action_fence, peer, &facts, FENCE_TIMEOUT_MS,
+	facts.term = peer->group->term_on_disk;
+	peer->task = fo_coordinator_task_start(peer->node_schema ? &fo_coordinator_action_node_fence :
+										   &fo_coordinator_action_fence, peer, &facts, FENCE_TIMEOUT_MS,
 										   fenced, peer);
 }
 
@@ -150,12 +164,28 @@ is_stray(const FoPeer *peer, FoTime now)
 		now - peer->stray_since > (peer->is_following_nobody ? LEFT_FROZEN_AFTER_US : STRAY_AFTER_US);
 }
 
+/*
+ * A former primary that its gate keeps from writing, or a standby whose history
+ * has diverged: with the node library it can become a standby by itself.
+ */
+static bool
+can_rejoin_by_itself(const FoPeer *peer)
+{
+	const FoPeerView *view = &peer->view;
+	const FoPeerView *primary = &fo_coordinator_primary(peer->group)->view;
+	bool		is_kept_from_writing = view->observed.is_armed && !view->observed.may_commit;
+
+	return fo_core_peer_answers(view) && peer->node_schema != NULL && !view->is_in_maintenance &&
+		view->observed.system_identifier == primary->observed.system_identifier &&
+		(view->observed.in_recovery ? view->is_history_rejected : is_kept_from_writing);
+}
+
 static void
 note_stray(FoPeer *peer, FoTime now)
 {
 	const FoObservation *seen = &peer->view.observed;
 
-	if (seen->in_recovery && seen->receiver != FO_RECEIVER_STREAMING)
+	if (!seen->in_recovery || seen->receiver != FO_RECEIVER_STREAMING)
 	{
 		if (peer->stray_since == 0)
 			peer->stray_since = now;
@@ -176,7 +206,9 @@ rejoin(FoGroup *group, FoPeer *peer, FoTime now)
 	peer->task_attempts++;
 	peer->task_retry_at = now + FO_MS(settings->rejoin_backoff) * peer->task_attempts;
 	order.detected_since = peer->stray_since;
-	order.reason = psprintf("standby \"%s\" does not follow primary \"%s\"", peer->cfg.name, group->cfg.primary_peer);
+	order.reason = psprintf(peer->view.observed.in_recovery ? "standby \"%s\" does not follow primary \"%s\"" :
+							"former primary \"%s\" is to be a standby of \"%s\"",
+							peer->cfg.name, group->cfg.primary_peer);
 	fo_coordinator_run_start(group, &order);
 }
 
@@ -198,7 +230,7 @@ fo_coordinator_mend_group(FoGroup *group)
 		note_stray(peer, now);
 		if (peer->cfg.fenced_at != 0 && fo_core_peer_answers(&peer->view) && peer->view.observed.in_recovery)
 			lift_fence(peer);
-		if (group->cfg.settings.auto_rejoin && group->run == NULL && is_stray(peer, now))
+		if (group->cfg.settings.auto_rejoin && group->run == NULL && (is_stray(peer, now) || can_rejoin_by_itself(peer)))
 			rejoin(group, peer, now);
 	}
 }

@@ -30,6 +30,7 @@
 #include "utils/timestamp.h"
 
 #include "coordinator/evidence.h"
+#include "coordinator/lease.h"
 #include "coordinator/monitor.h"
 #include "coordinator/record.h"
 #include "coordinator/writecheck.h"
@@ -43,6 +44,9 @@
 
 /* Count the peer's backends with every so many checks: it costs the peer O(backends). */
 #define COUNT_CONNECTIONS_EVERY 10
+
+/* A peer without the node library may have been given it since its session began: look every so many checks. */
+#define LOOK_FOR_LIBRARY_EVERY 60
 
 /* After a failed knock, knock again soon. */
 #define KNOCK_AGAIN_US FO_MS(100)
@@ -63,6 +67,7 @@ struct FoMonitor
 	FoKnock    *knock;
 	FoWriteCheck *write_check;
 	bool		is_checking;	/* a status query is under way */
+	bool		is_library_prepared;	/* checks are heartbeats */
 	bool		is_check_wanted;	/* one more, as soon as it has ended */
 	int64		checks_n;
 	FoTime		burst_until;
@@ -70,6 +75,7 @@ struct FoMonitor
 };
 
 static void check(FoPeer *peer);
+static void look_for_library(FoPeer *peer);
 
 static FoLoop *
 peer_loop(const FoPeer *peer)
@@ -236,7 +242,7 @@ link_ready(void *arg)
 	pg_atomic_fetch_add_u64(&fo_shared->connects_total, 1);
 	peer->view.connect_failures = 0;
 	peer->view.connect_failing_since = 0;
-	check(peer);
+	look_for_library(peer);
 }
 
 static void
@@ -255,7 +261,69 @@ link_closed(void *arg, const FoNetError *error)
 	check_failed(peer, error);
 }
 
+/* ---- the node library ---- */
+
+static void
+library_prepared(void *arg, const PGresult *result, const FoNetError *error, int64 rtt_us)
+{
+	FoPeer	   *peer = arg;
+
+	peer->monitor->is_checking = false;
+	peer->monitor->is_library_prepared = result != NULL;
+	if (!fo_net_link_is_closed(peer->link))
+		check(peer);
+}
+
+static void
+library_found(void *arg, const PGresult *result, const FoNetError *error, int64 rtt_us)
+{
+	FoPeer	   *peer = arg;
+	const char *statements[2] = {NULL, NULL};
+
+	if (peer->node_schema != NULL)
+		pfree(peer->node_schema);
+	peer->node_schema = NULL;
+	if (result == NULL || PQntuples(result) != 1)
+	{
+		library_prepared(peer, NULL, error, rtt_us);
+		return;
+	}
+	peer->node_schema = MemoryContextStrdup(peer->cxt, PQgetvalue(result, 0, 0));
+	statements[0] = fo_net_probe_prepare_node(peer->node_schema);
+	fo_net_link_call(peer->link, statements, peer_settings(peer)->check_timeout, true, library_prepared, peer);
+}
+
+/* A new session: has its server the node library?  The first check follows. */
+static void
+look_for_library(FoPeer *peer)
+{
+	const char *statements[2] = {fo_net_probe_library_query(), NULL};
+
+	peer->monitor->is_checking = true;
+	peer->monitor->is_library_prepared = false;
+	fo_net_link_call(peer->link, statements, peer_settings(peer)->check_timeout, true, library_found, peer);
+}
+
 /* ---- the check ---- */
+
+static void
+ask_status(FoPeer *peer, int64 timeout_ms)
+{
+	FoMonitor  *monitor = peer->monitor;
+	int64		number = monitor->checks_n++;
+	bool		with_connections = number % COUNT_CONNECTIONS_EVERY == 0;
+
+	if (monitor->is_library_prepared)
+	{
+		FoHeartbeat heartbeat = fo_coordinator_heartbeat(peer);
+
+		fo_net_probe_call_node(peer->link, with_connections, &heartbeat, timeout_ms, checked, peer);
+	}
+	else if (number % LOOK_FOR_LIBRARY_EVERY == LOOK_FOR_LIBRARY_EVERY - 1)
+		look_for_library(peer);
+	else
+		fo_net_probe_call(peer->link, with_connections, timeout_ms, checked, peer);
+}
 
 /*
  * Check, or connect in order to check.  The result sets the timer for the next
@@ -266,7 +334,7 @@ static void
 check(FoPeer *peer)
 {
 	FoMonitor  *monitor = peer->monitor;
-	int64		timeout_ms = peer_settings(peer)->check_timeout;
+	int64		timeout_ms = fo_coordinator_check_timeout_ms(peer);
 
 	fo_net_loop_arm(peer_loop(peer), &monitor->check_timer, fo_net_now() + FO_MS(timeout_ms) + WATCHDOG_US);
 	if (monitor->is_checking)
@@ -274,7 +342,7 @@ check(FoPeer *peer)
 	if (fo_net_link_is_ready(peer->link))
 	{
 		monitor->is_checking = true;
-		fo_net_probe_call(peer->link, monitor->checks_n++ % COUNT_CONNECTIONS_EVERY == 0, timeout_ms, checked, peer);
+		ask_status(peer, timeout_ms);
 		return;
 	}
 	if (fo_net_link_is_closed(peer->link))

@@ -195,6 +195,8 @@ forget_written(FoWorld *world)
 	{
 		FoGroup    *group = world->groups[i];
 
+		if (group->is_state_dirty)
+			group->term_on_disk = group->cfg.term;
 		group->is_state_dirty = false;
 		for (int j = 0; j < group->peers_n; j++)
 			group->peers[j]->is_state_dirty = false;

@@ -23,6 +23,7 @@ typedef struct FoRunStep
 	FoRun	   *run;
 	FoTask	   *task;			/* NULL: not started, or ended */
 	FoTime		begun_at;
+	FoTime		wait_until;		/* the step is to wait until then; 0 = it does not wait */
 	bool		is_dirty;
 } FoRunStep;
 
@@ -32,6 +33,7 @@ typedef struct FoRunPeer
 	FoPeer	   *peer;
 	bool		is_excluded;	/* dropped out: not asked, not chosen any more */
 	bool		is_frozen;
+	FoTime		frozen_at;		/* when it was seen to be */
 	FoFinalPosition final;
 } FoRunPeer;
 
@@ -58,6 +60,7 @@ struct FoRun
 	FoPeer	   *from;			/* old primary; NULL = none known, or gone */
 	FoPeer	   *candidate;
 	FoPeer	   *target;			/* demanded by the caller */
+	bool		is_lease_ended; /* the old primary has given up its lease */
 	FoLsn		drain_to;		/* where the fenced old primary ended; 0 = nothing to drain */
 	uint32		timeline;		/* of the new primary; 0 = not promoted yet */
 
@@ -80,6 +83,15 @@ extern void fo_coordinator_start_step(FoRunStep *step);
 
 /* Take in the outcome of a task; sets the step's status and detail. */
 extern void fo_coordinator_step_ended(FoRunStep *step, FoTask *task);
+
+/* choose.c: rank by final positions, decide, record. */
+extern void fo_coordinator_plan_choose(FoRun *run, const FoStepDef *def);
+
+/* steps_node.c: steps that need the node library, and the facts of their tasks. */
+extern void fo_coordinator_plan_lease(FoRun *run, const FoStepDef *def);
+extern void fo_coordinator_plan_rejoin(FoRun *run, const FoStepDef *def);
+extern bool fo_coordinator_needs_node_rejoin(const FoPeer *peer);
+extern void fo_coordinator_rejoin_facts(FoRun *run, FoPeer *peer, FoTaskFacts *facts);
 
 /* The undo steps: every frozen standby follows the old primary again, which is unfenced. */
 extern void fo_coordinator_plan_undo(FoRun *run);

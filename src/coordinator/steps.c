@@ -16,7 +16,6 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-#include "core/syncnames.h"
 #include "coordinator/actions.h"
 #include "coordinator/evidence.h"
 #include "coordinator/record.h"
@@ -30,6 +29,9 @@
 #define SLOTS_TIMEOUT_MS 2000
 #define REPOINT_TIMEOUT_MS 10000
 #define UNDO_TIMEOUT_MS 3000
+
+/* A rewind or a copy of a large server takes its time; a failover does not wait for it. */
+#define REJOIN_TIMEOUT_MS (3600 * 1000)
 
 FoRunPeer *
 fo_coordinator_run_peer(FoRun *run, const FoPeer *peer)
@@ -110,6 +112,7 @@ fence_ended(FoRunStep *step, FoTask *task)
 	if (task->is_done)
 	{
 		run->drain_to = task->facts.lsn;
+		run->is_lease_ended = task->action == &fo_coordinator_action_node_fence;
 		fo_coordinator_end_step(step, FO_STEP_DONE, "%s", task->detail);
 	}
 	else if (task->is_peer_dead)
@@ -161,144 +164,14 @@ freeze_ended(FoRunStep *step, FoTask *task)
 {
 	if (task->is_done)
 	{
-		fo_coordinator_run_peer(step->run, step->peer)->final = task->facts.final;
+		FoRunPeer  *member = fo_coordinator_run_peer(step->run, step->peer);
+
+		member->final = task->facts.final;
+		member->frozen_at = fo_net_now();
 		fo_coordinator_end_step(step, FO_STEP_DONE, "%s", task->detail);
 	}
 	else
 		fo_coordinator_end_step(step, FO_STEP_FAILED, "%s", task->detail);
-}
-
-/* ---- choose ---- */
-
-/* Positions by index of the view; unknown for who did not freeze. */
-static FoFinalPosition *
-final_positions(FoRun *run)
-{
-	FoGroup    *group = run->group;
-	FoFinalPosition *final = palloc0(Max(group->peers_n, 1) * sizeof(FoFinalPosition));
-
-	for (int i = 0; i < group->peers_n; i++)
-	{
-		FoRunPeer  *member = fo_coordinator_run_peer(run, group->peers[i]);
-
-		if (!member->is_excluded)
-			final[i] = member->final;
-	}
-	return final;
-}
-
-/* Has somebody received all that the fenced old primary had flushed? */
-static bool
-is_drained(const FoRun *run, const FoFinalPosition *final)
-{
-	for (int i = 0; i < run->group->peers_n; i++)
-	{
-		if (final[i].is_known && final[i].lsn >= run->drain_to)
-			return true;
-	}
-	return false;
-}
-
-/*
- * Is every acknowledged commit sure to be on one of the standbys that we have
- * frozen and read?  Of a fenced primary it is known what it flushed.  Of a
- * dead one under synchronous replication, enough standbys must have been read.
- * Without that nothing is sure, and lost_bytes will tell.
- */
-static bool
-is_loss_excluded(FoRun *run, const FoFinalPosition *final)
-{
-	FoGroup    *group = run->group;
-	FoSyncNames names;
-	const char **members = palloc0(Max(group->peers_n, 1) * sizeof(char *));
-	bool	   *is_heard = palloc0(Max(group->peers_n, 1) * sizeof(bool));
-	int			n = 0;
-
-	if (run->from == NULL)
-		return true;
-	if (run->drain_to != 0 && (run->row.trigger == FO_TRIGGER_MANUAL || is_drained(run, final)))
-		return is_drained(run, final);
-	fo_core_sync_parse(&names, run->from->view.observed.sync_names);
-	if (names.method == FO_SYNC_NAMES_NONE)
-		return true;
-	for (int i = 0; i < group->peers_n; i++)
-	{
-		if (group->peers[i] == run->from)
-			continue;
-		members[n] = group->peers[i]->view.observed.application_name;
-		is_heard[n++] = final[i].is_known;
-	}
-	return fo_core_sync_is_covered(&names, run->from->view.observed.application_name, n, members, is_heard);
-}
-
-static int64
-lost_bytes(const FoRun *run, FoLsn reached)
-{
-	FoLsn		last;
-
-	if (run->from == NULL)
-		return -1;
-	last = Max(run->from->view.observed.lsn, run->drain_to);
-	return last > reached ? (int64) (last - reached) : 0;
-}
-
-/* Why nobody can be promoted: each peer's own reason. */
-static void
-explain_no_candidate(FoRun *run, const FoCandidate *ranked)
-{
-	StringInfoData why;
-
-	initStringInfo(&why);
-	for (int i = 0; i < run->group->peers_n; i++)
-	{
-		if (ranked[i].exclusion == FO_EXCLUDED_PRIMARY)
-			continue;
-		appendStringInfo(&why, "%s\"%s\": %s", why.len > 0 ? "; " : "",
-						 run->group->peers[ranked[i].peer]->cfg.name, ranked[i].reason);
-	}
-	fo_coordinator_fail_run(run, "no standby can be promoted: %.220s", why.len > 0 ? why.data : "there is none");
-}
-
-static void
-plan_choose(FoRun *run, const FoStepDef *def)
-{
-	FoGroup    *group = run->group;
-	FoRunStep  *step = fo_coordinator_add_step(run, def, NULL);
-	FoFinalPosition *final = final_positions(run);
-	FoCandidate *ranked = palloc0(Max(group->peers_n, 1) * sizeof(FoCandidate));
-	FoCandidateOptions options = {.final = final,.is_forced = run->row.is_forced,.target = -1};
-	uint32		old_timeline = run->from ? run->from->view.observed.timeline : 0;
-	bool		is_consistency_wanted = !run->row.is_forced &&
-		group->cfg.settings.prefer == FO_PREFER_CONSISTENCY;
-
-	fo_coordinator_freeze_view(group);
-	for (int i = 0; i < group->peers_n; i++)
-	{
-		if (group->peers[i] == run->target)
-			options.target = i;
-	}
-	/* Earlier candidates of this operation may have begun timelines before they died. */
-	if (run->row.attempts > 1 && old_timeline != 0)
-		options.newest_timeline = old_timeline + run->row.attempts - 1;
-
-	if (is_consistency_wanted && !is_loss_excluded(run, final))
-	{
-		fo_coordinator_fail_run(run, "not every acknowledged commit is sure to be on a standby that could be read");
-		fo_coordinator_end_step(step, FO_STEP_FAILED, "%s", run->row.error);
-		return;
-	}
-	if (fo_core_rank_candidates(&group->view, &options, ranked) == 0)
-	{
-		explain_no_candidate(run, ranked);
-		fo_coordinator_end_step(step, FO_STEP_FAILED, "%s", run->row.error);
-		return;
-	}
-
-	run->candidate = group->peers[ranked[0].peer];
-	strlcpy(run->row.to_peer, run->candidate->cfg.name, sizeof(run->row.to_peer));
-	run->row.lost_bytes = lost_bytes(run, ranked[0].lsn);
-	run->is_dirty = true;
-	fo_coordinator_end_step(step, FO_STEP_DONE, "\"%s\": %.180s", run->row.to_peer, ranked[0].reason);
 }
 
 /* ---- slots and synchronous_standby_names ---- */
@@ -383,7 +256,8 @@ plan_repoint(FoRun *run, const FoStepDef *def)
 {
 	if (run->row.kind == FO_OPERATION_REJOIN)
 	{
-		(void) fo_coordinator_add_step(run, def, run->target);
+		if (!fo_coordinator_needs_node_rejoin(run->target))
+			(void) fo_coordinator_add_step(run, def, run->target);
 		return;
 	}
 	for (int i = 0; i < run->peers_n; i++)
@@ -391,6 +265,14 @@ plan_repoint(FoRun *run, const FoStepDef *def)
 		if (run->peers[i].peer != run->candidate && takes_part(run, &run->peers[i]))
 			(void) fo_coordinator_add_step(run, def, run->peers[i].peer);
 	}
+}
+
+/* A rewind needs the new timeline in the control file of its source. */
+static void
+plan_checkpoint(FoRun *run, const FoStepDef *def)
+{
+	if (run->row.kind != FO_OPERATION_REJOIN || fo_coordinator_needs_node_rejoin(run->target))
+		(void) fo_coordinator_add_step(run, def, run->candidate);
 }
 
 /* What peer is to follow upstream with: its own template, or the bare minimum for a peer that never had one. */
@@ -476,6 +358,12 @@ fo_coordinator_plan_undo(FoRun *run)
 	run->phase_first_step = run->steps_n;
 	if (run->from == NULL)
 		return;
+	if (run->is_lease_ended)
+	{
+		/* Its fence is final for this term: it can be granted a lease in the next one. */
+		run->group->cfg.term++;
+		run->group->is_state_dirty = true;
+	}
 	for (int i = 0; i < run->peers_n; i++)
 	{
 		FoRunPeer  *member = &run->peers[i];
@@ -498,11 +386,14 @@ fo_coordinator_plan_phase(FoRun *run, int phase)
 		[FO_STEP_FENCE] = plan_fence,
 		[FO_STEP_DRAIN] = plan_drain,
 		[FO_STEP_FREEZE] = plan_freeze,
-		[FO_STEP_CHOOSE] = plan_choose,
+		[FO_STEP_LEASE] = fo_coordinator_plan_lease,
+		[FO_STEP_CHOOSE] = fo_coordinator_plan_choose,
 		[FO_STEP_SLOTS] = plan_slots,
 		[FO_STEP_SYNC_NAMES] = plan_sync_names,
 		[FO_STEP_PROMOTE] = plan_promote,
 		[FO_STEP_REPOINT] = plan_repoint,
+		[FO_STEP_REJOIN] = fo_coordinator_plan_rejoin,
+		[FO_STEP_CHECKPOINT] = plan_checkpoint,
 	};
 	int			n;
 	const FoStepDef *defs = fo_core_operation_steps(run->row.kind, &n);
@@ -511,10 +402,7 @@ fo_coordinator_plan_phase(FoRun *run, int phase)
 	{
 		if (defs[i].phase != phase)
 			continue;
-		if (planners[defs[i].kind] != NULL)
-			planners[defs[i].kind] (run, &defs[i]);
-		else
-			(void) fo_coordinator_add_step(run, &defs[i], run->candidate);
+		planners[defs[i].kind] (run, &defs[i]);
 	}
 }
 
@@ -529,7 +417,8 @@ action_of(FoRunStep *step, FoTaskFacts *facts, int64 *timeout_ms)
 	{
 		case FO_STEP_FENCE:
 			*timeout_ms = FENCE_TIMEOUT_MS;
-			return &fo_coordinator_action_fence;
+			facts->term = run->row.term;
+			return step->peer->node_schema ? &fo_coordinator_action_node_fence : &fo_coordinator_action_fence;
 		case FO_STEP_DRAIN:
 			facts->lsn = run->drain_to;
 			*timeout_ms = DRAIN_TIMEOUT_MS;
@@ -555,6 +444,10 @@ action_of(FoRunStep *step, FoTaskFacts *facts, int64 *timeout_ms)
 			facts->timeline = run->timeline;
 			*timeout_ms = REPOINT_TIMEOUT_MS;
 			return &fo_coordinator_action_repoint;
+		case FO_STEP_REJOIN:
+			*timeout_ms = REJOIN_TIMEOUT_MS;
+			fo_coordinator_rejoin_facts(run, step->peer, facts);
+			return &fo_coordinator_action_node_rejoin;
 		case FO_STEP_CHECKPOINT:
 			*timeout_ms = run->group->cfg.settings.promote_timeout;
 			return &fo_coordinator_action_checkpoint;
@@ -565,6 +458,7 @@ action_of(FoRunStep *step, FoTaskFacts *facts, int64 *timeout_ms)
 			facts->conninfo = follow_conninfo(run, step->peer, run->from);
 			return &fo_coordinator_action_unfreeze;
 		case FO_STEP_TERM:
+		case FO_STEP_LEASE:
 		case FO_STEP_CHOOSE:
 		case FO_STEP_N:
 			break;
@@ -603,6 +497,10 @@ fo_coordinator_step_ended(FoRunStep *step, FoTask *task)
 		case FO_STEP_REPOINT:
 			repoint_ended(step, task);
 			return;
+		case FO_STEP_REJOIN:
+			if (task->is_done)
+				step->peer->view.is_history_rejected = false;
+			break;
 		case FO_STEP_PROMOTE:
 			if (task->is_done)
 				promoted(step->run, task);
@@ -622,6 +520,7 @@ fo_coordinator_step_ended(FoRunStep *step, FoTask *task)
 		case FO_STEP_SLOTS:
 		case FO_STEP_CHECKPOINT:
 		case FO_STEP_TERM:
+		case FO_STEP_LEASE:
 		case FO_STEP_CHOOSE:
 		case FO_STEP_N:
 			break;

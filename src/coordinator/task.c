@@ -217,12 +217,12 @@ looked(void *arg, const PGresult *result, const FoNetError *error, int64 rtt_us)
 			finish(task, false);
 			return;
 		case FO_LOOK_NOT_YET:
+			if (task->has_acted)
+				break;
+			send_act(task);
+			return;
+		case FO_LOOK_WAIT:
 			break;
-	}
-	if (!task->has_acted)
-	{
-		send_act(task);
-		return;
 	}
 	if (fo_net_now() - task->facts.acted_at > PATIENT_AFTER_US)
 		poll_ms = Max(poll_ms, PATIENT_POLL_MS);
@@ -276,7 +276,7 @@ task_step(void *arg)
 	}
 	if (!fo_net_link_is_ready(task_link(task)))
 	{
-		if (task->link == NULL && task->peer->view.error == FO_ERROR_REFUSED)
+		if (task->link == NULL && !task->action->is_restarting && task->peer->view.error == FO_ERROR_REFUSED)
 		{
 			task->is_peer_dead = true;
 			fo_coordinator_task_explain(task, "it refuses connections");

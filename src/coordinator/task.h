@@ -23,6 +23,7 @@
 typedef enum FoLook
 {
 	FO_LOOK_NOT_YET,			/* act if we have not, else look again */
+	FO_LOOK_WAIT,				/* it is under way: look again, do not act */
 	FO_LOOK_DONE,
 	FO_LOOK_FAILED				/* cannot be done here; task->detail says why */
 } FoLook;
@@ -41,6 +42,7 @@ typedef struct FoAction
 	int			poll_ms;		/* between looks */
 	int			kick_ms;		/* reload the peer's configuration this often while waiting; 0 = never */
 	bool		is_slow;		/* may take long: on a session of its own, so that checks go on */
+	bool		is_restarting;	/* the peer goes away and comes back: refused connections are part of it */
 	bool		is_acting_blind;	/* skip the first look: acting twice does no harm */
 } FoAction;
 
@@ -50,6 +52,10 @@ typedef struct FoTaskFacts
 	char	   *conninfo;		/* primary_conninfo to set */
 	char	   *names;			/* synchronous_standby_names to set */
 	const char **slots;			/* NULL-terminated: slots to create */
+	const char *slot;			/* primary_slot_name to set; NULL or '' = none */
+	const char *holder;			/* who is the primary */
+	int64		term;
+	bool		is_asked;		/* the request was sent once: never send it blindly again */
 	uint32		timeline;		/* timeline to reach; 0 = not known yet */
 	FoLsn		lsn;			/* position to reach, or reached */
 	char	   *members;		/* SQL of an array: lower-case names in the set */

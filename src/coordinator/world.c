@@ -217,6 +217,7 @@ create_group(FoWorld *world, const FoGroupConfig *from)
 	group->cfg.peers = NULL;
 	group->cfg.peers_n = 0;
 	group->is_state_dirty = !from->has_state;
+	group->term_on_disk = from->term;
 	group->judge_timer.callback = judge_again;
 	group->judge_timer.arg = group;
 	return group;

@@ -29,6 +29,7 @@
 #include "postgres.h"
 
 #include "catalog/catalog.h"
+#include "core/lease.h"
 #include "core/verdict.h"
 #include "core/view.h"
 #include "net/knock.h"
@@ -66,6 +67,14 @@ typedef struct FoSyncWatch
 	char		told[FO_SENTENCE_LEN];	/* the last failure, so that it is told once */
 } FoSyncWatch;
 
+/* A list of standbys, by application_name, that may renew a lease. */
+typedef struct FoRenewers
+{
+	int64		version;		/* made of the names; 0 = no list */
+	int			n;
+	char		names[FO_LEASE_STANDBYS_MAX][FO_NAME_LEN];
+} FoRenewers;
+
 struct FoPeer
 {
 	FoGroup    *group;
@@ -89,6 +98,14 @@ struct FoPeer
 	 */
 	FoLink	   *link;
 	FoMonitor  *monitor;
+
+	/* monitor.c: with the node library */
+	char	   *node_schema;	/* quoted schema of its functions; NULL = it has no node library */
+
+	/* lease.c */
+	FoLeaseBook lease_book;
+	FoRenewers *told;			/* two: the list it was told last, and the one before; NULL = none yet */
+	FoTime		lsn_arrived_at; /* evidence.c: by when all that it has received had arrived */
 
 	FoHealth	noted_health;	/* outage.c: as last written down */
 
@@ -126,6 +143,7 @@ struct FoGroup
 	FoRun	   *ended;			/* list: ended, but not written yet or with background steps */
 
 	bool		is_state_dirty; /* cfg's state fields differ from the table */
+	int64		term_on_disk;	/* record.c: cfg.term as it was last written */
 	bool		is_publish_needed;
 };
 

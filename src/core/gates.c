@@ -157,7 +157,7 @@ static bool
 is_unfenceable(FoJudging *judging)
 {
 	return is_consistency_demanded(judging) && fo_core_is_silent(judging)
-		&& !judging->primary->observed.has_node_library
+		&& !judging->primary->observed.is_armed
 		&& fo_core_sync_proof(judging->group, NULL, 0) != FO_SYNC_PROOF_COVERED;
 }
 

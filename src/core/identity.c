@@ -27,7 +27,8 @@ static bool
 is_out_of_recovery(const FoPeerView *peer)
 {
 	return fo_core_peer_answers(peer) && !peer->observed.in_recovery
-		&& !(peer->is_fenced && peer->observed.is_read_only);
+		&& !(peer->is_fenced && peer->observed.is_read_only)
+		&& !(peer->observed.is_armed && !peer->observed.may_commit);
 }
 
 bool

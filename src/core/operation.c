@@ -13,7 +13,8 @@
 
 /*
  * Failover.  The order is the safety argument: the term is on disk before any
- * peer is touched; the old primary can no longer acknowledge (fence) and the
+ * peer is touched; the old primary can no longer acknowledge (fence, or the end
+ * of its lease, which standbys cannot renew once they are frozen) and the
  * standbys can no longer receive (freeze) before positions are compared; the
  * choice is on disk before the promotion.  Repointing starts together with
  * the promotion, because under synchronous replication writers wait for it.
@@ -24,18 +25,27 @@ static const FoStepDef failover_steps[] = {
 	{FO_STEP_FENCE, 2, FO_SCOPE_OLD_PRIMARY, FO_ON_FAILURE_ABORT, false},
 	{FO_STEP_DRAIN, 3, FO_SCOPE_STANDBYS, FO_ON_FAILURE_NOTE, false},
 	{FO_STEP_FREEZE, 4, FO_SCOPE_STANDBYS, FO_ON_FAILURE_EXCLUDE, false},
-	{FO_STEP_CHOOSE, 5, FO_SCOPE_COORDINATOR, FO_ON_FAILURE_ABORT, false},
-	{FO_STEP_SLOTS, 6, FO_SCOPE_CANDIDATE, FO_ON_FAILURE_NOTE, false},
-	{FO_STEP_SYNC_NAMES, 6, FO_SCOPE_CANDIDATE, FO_ON_FAILURE_ABORT, false},
-	{FO_STEP_PROMOTE, 7, FO_SCOPE_CANDIDATE, FO_ON_FAILURE_NEXT, false},
-	{FO_STEP_REPOINT, 7, FO_SCOPE_OTHERS, FO_ON_FAILURE_NOTE, false},
-	{FO_STEP_CHECKPOINT, 8, FO_SCOPE_CANDIDATE, FO_ON_FAILURE_NOTE, true},
+	{FO_STEP_LEASE, 5, FO_SCOPE_COORDINATOR, FO_ON_FAILURE_ABORT, false},
+	{FO_STEP_CHOOSE, 6, FO_SCOPE_COORDINATOR, FO_ON_FAILURE_ABORT, false},
+	{FO_STEP_SLOTS, 7, FO_SCOPE_CANDIDATE, FO_ON_FAILURE_NOTE, false},
+	{FO_STEP_SYNC_NAMES, 7, FO_SCOPE_CANDIDATE, FO_ON_FAILURE_ABORT, false},
+	{FO_STEP_PROMOTE, 8, FO_SCOPE_CANDIDATE, FO_ON_FAILURE_NEXT, false},
+	{FO_STEP_REPOINT, 8, FO_SCOPE_OTHERS, FO_ON_FAILURE_NOTE, false},
+	{FO_STEP_CHECKPOINT, 9, FO_SCOPE_CANDIDATE, FO_ON_FAILURE_NOTE, true},
 };
 
-/* Rejoin of a standby whose history has not diverged: let it follow the primary. */
+/*
+ * Rejoin.  A standby whose history has not diverged is pointed at the primary;
+ * anybody else makes itself a standby, if it has the node library for that.
+ * The checkpoint comes before a rewind, or pg_rewind would take the primary's
+ * control file, which still shows the old timeline, for proof that there is
+ * nothing to rewind.
+ */
 static const FoStepDef rejoin_steps[] = {
 	{FO_STEP_SLOTS, 1, FO_SCOPE_CANDIDATE, FO_ON_FAILURE_NOTE, false},
+	{FO_STEP_CHECKPOINT, 1, FO_SCOPE_CANDIDATE, FO_ON_FAILURE_ABORT, false},
 	{FO_STEP_REPOINT, 2, FO_SCOPE_OTHERS, FO_ON_FAILURE_ABORT, false},
+	{FO_STEP_REJOIN, 2, FO_SCOPE_OTHERS, FO_ON_FAILURE_ABORT, false},
 };
 
 static const char *const operation_words[FO_OPERATION_N] = {
@@ -68,11 +78,13 @@ static const char *const step_words[FO_STEP_N] = {
 	[FO_STEP_FENCE] = "fence",
 	[FO_STEP_DRAIN] = "drain",
 	[FO_STEP_FREEZE] = "freeze",
+	[FO_STEP_LEASE] = "lease",
 	[FO_STEP_CHOOSE] = "choose",
 	[FO_STEP_SLOTS] = "slots",
 	[FO_STEP_SYNC_NAMES] = "sync_names",
 	[FO_STEP_PROMOTE] = "promote",
 	[FO_STEP_REPOINT] = "repoint",
+	[FO_STEP_REJOIN] = "rejoin",
 	[FO_STEP_CHECKPOINT] = "checkpoint",
 	[FO_STEP_UNDO] = "undo",
 };

@@ -280,7 +280,11 @@ is_witness_back(FoJudging *judging)
 	return true;
 }
 
-/* Ask only about what has lasted: reconnecting interrupts a standby's streaming. */
+/*
+ * Ask only about what has lasted: reconnecting interrupts a standby's
+ * streaming.  But not where a lease makes the failover wait anyway: the answer
+ * should be there when the lease has ended.
+ */
 static bool
 is_witness_to_be_asked(FoJudging *judging)
 {
@@ -290,6 +294,8 @@ is_witness_to_be_asked(FoJudging *judging)
 
 	if (!is_missing(judging) || !is_about(judging, judging->witnesses.unasked))
 		return false;
+	if (judging->primary->observed.has_node_library)
+		return true;
 	return judging->primary->health.consecutive_failures >= failures
 		&& fo_core_has_come(judging, judging->trouble + FO_MS(settings->check_interval));
 }

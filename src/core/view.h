@@ -53,9 +53,16 @@ typedef struct FoObservation
 	char		sync_names[FO_SYNC_NAMES_LEN];	/* synchronous_standby_names */
 	/* With the node library; 0 without it. */
 	bool		has_node_library;
+	bool		is_armed;		/* its gate demands a lease */
+	bool		may_commit;		/* it held one when it answered */
 	int64_t		term;
+	int64_t		fenced_term;	/* grants of this term and older ones are void there; -1 = never fenced */
 	int64_t		lease_until_us; /* of the peer's own clock */
 	int64_t		clock_us;		/* the peer's own clock at the reply */
+	int64_t		incarnation;	/* drawn anew at each start of the peer */
+	int64_t		standbys_version;	/* of the list of renewing standbys that it knows */
+	char		rejoin_phase[16];	/* '' or none: nothing is under way */
+	char		rejoin_report[128]; /* what its last rejoin did or failed at */
 } FoObservation;
 
 /* What became of asking a silent primary's witness to reconnect to it. */

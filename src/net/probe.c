@@ -56,11 +56,24 @@ typedef enum FoColumn
 	COL_SLOT_NAME,
 	COL_SYNC_NAMES,
 	COL_CLUSTER_NAME,
-	COL_N
+	COL_N,
+
+	/* With the node library: */
+	COL_NODE_TERM = COL_N,
+	COL_LEASE_UNTIL,
+	COL_CLOCK,
+	COL_INCARNATION,
+	COL_ARMED,
+	COL_MAY_COMMIT,
+	COL_FENCED_TERM,
+	COL_STANDBYS_VERSION,
+	COL_REJOIN_PHASE,
+	COL_REJOIN_REPORT,
+	COL_NODE_N
 } FoColumn;
 
 /* LSNs leave as decimal numbers, times in microseconds: nothing depends on DateStyle or IntervalStyle. */
-#define STATUS_QUERY \
+#define STATUS_COLUMNS \
 	"SELECT s.rec," \
 	" CASE WHEN NOT s.rec THEN ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int8" \
 	"  WHEN r.received_tli > 0 THEN r.received_tli" \
@@ -84,7 +97,13 @@ typedef enum FoColumn
 	" CASE WHEN s.priv THEN current_setting('primary_conninfo') END," \
 	" current_setting('primary_slot_name')," \
 	" current_setting('synchronous_standby_names')," \
-	" current_setting('cluster_name')" \
+	" current_setting('cluster_name')"
+
+#define NODE_COLUMNS \
+	", h.node_term, h.lease_until_us, h.clock_us, h.node_incarnation, h.armed, h.may_commit," \
+	" h.fenced_term, h.node_standbys_version, h.rejoin_phase, h.rejoin_report"
+
+#define STATUS_TABLES \
 	" FROM (SELECT pg_is_in_recovery() AS rec," \
 	"  pg_has_role('pg_read_all_settings', 'USAGE') AND pg_has_role('pg_read_all_stats', 'USAGE') AS priv" \
 	"  OFFSET 0) s" \
@@ -106,7 +125,7 @@ static const char *const setup_statements[] = {
 	" SET plan_cache_mode = force_generic_plan;"
 	" SELECT set_config('idle_session_timeout', '0', false)"
 	" WHERE current_setting('idle_session_timeout', true) IS NOT NULL;"
-	" PREPARE " FO_PROBE_STATEMENT " (bool) AS " STATUS_QUERY,
+	" PREPARE " FO_PROBE_STATEMENT " (bool) AS " STATUS_COLUMNS STATUS_TABLES,
 	NULL
 };
 
@@ -114,6 +133,53 @@ const char *const *
 fo_net_probe_setup(void)
 {
 	return setup_statements;
+}
+
+/*
+ * The extension must be there with the functions, and this role must be let
+ * to call them.  A server that has the extension but does not preload the
+ * library as a node would refuse the call.
+ */
+const char *
+fo_net_probe_library_query(void)
+{
+	return "SELECT quote_ident(n.nspname) FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace"
+		" JOIN pg_proc p ON p.pronamespace = n.oid AND p.proname = 'failover_node_heartbeat'"
+		" WHERE e.extname = 'failover' AND has_function_privilege(p.oid, 'EXECUTE')"
+		" AND has_schema_privilege(n.oid, 'USAGE')"
+		" AND current_setting('failover.role', true) = 'node'"
+		" AND current_setting('failover.restart_method', true) IS NOT NULL";
+}
+
+/* The heartbeat is a volatile function of one row: it runs once. */
+char *
+fo_net_probe_prepare_node(const char *schema)
+{
+	return psprintf("PREPARE " FO_PROBE_NODE_STATEMENT
+					" (bool, int8, int8, int8, int8, text, text, text, text, int8, text[]) AS "
+					STATUS_COLUMNS NODE_COLUMNS STATUS_TABLES
+					" CROSS JOIN %s.failover_node_heartbeat($2, $3, $4, $5, $6, $7, $8, $9, $10, $11) h",
+					schema);
+}
+
+void
+fo_net_probe_call_node(FoLink *link, bool with_connections, const FoHeartbeat *heartbeat,
+					   int64 timeout_ms, FoCallCallback callback, void *arg)
+{
+	const char *params[11];
+
+	params[0] = with_connections ? "t" : "f";
+	params[1] = psprintf(INT64_FORMAT, heartbeat->term);
+	params[2] = psprintf(INT64_FORMAT, (int64) heartbeat->valid_until);
+	params[3] = psprintf(INT64_FORMAT, heartbeat->lease_us);
+	params[4] = psprintf(INT64_FORMAT, heartbeat->incarnation);
+	params[5] = heartbeat->coordinator;
+	params[6] = heartbeat->group;
+	params[7] = heartbeat->peer;
+	params[8] = heartbeat->holder;
+	params[9] = psprintf(INT64_FORMAT, heartbeat->standbys_version);
+	params[10] = heartbeat->standbys;
+	fo_net_link_call_prepared(link, FO_PROBE_NODE_STATEMENT, lengthof(params), params, timeout_ms, callback, arg);
 }
 
 void
@@ -347,21 +413,41 @@ read_numbers(const PGresult *result, FoObservation *observed)
 	return is_good && !PQgetisnull(result, 0, COL_IN_RECOVERY);
 }
 
+/* The columns that only the node library fills in. */
+static bool
+read_node(const PGresult *result, FoObservation *observed)
+{
+	bool		is_good = true;
+
+	observed->has_node_library = true;
+	observed->term = number_of(result, COL_NODE_TERM, PG_INT64_MIN, PG_INT64_MAX, 0, &is_good);
+	observed->lease_until_us = number_of(result, COL_LEASE_UNTIL, PG_INT64_MIN, PG_INT64_MAX, 0, &is_good);
+	observed->clock_us = number_of(result, COL_CLOCK, 0, PG_INT64_MAX, 0, &is_good);
+	observed->incarnation = number_of(result, COL_INCARNATION, PG_INT64_MIN, PG_INT64_MAX, 0, &is_good);
+	observed->is_armed = bool_of(result, COL_ARMED);
+	observed->may_commit = bool_of(result, COL_MAY_COMMIT);
+	observed->fenced_term = number_of(result, COL_FENCED_TERM, PG_INT64_MIN, PG_INT64_MAX, -1, &is_good);
+	observed->standbys_version = number_of(result, COL_STANDBYS_VERSION, PG_INT64_MIN, PG_INT64_MAX, 0, &is_good);
+	copy_name(observed->rejoin_phase, sizeof(observed->rejoin_phase), text_of(result, COL_REJOIN_PHASE));
+	copy_name(observed->rejoin_report, sizeof(observed->rejoin_report), text_of(result, COL_REJOIN_REPORT));
+	return is_good;
+}
+
 bool
 fo_net_probe_read(const PGresult *result, FoTime now, FoObservation *observed,
 				  char **upstream_conninfo, char **slot_name, FoNetError *error)
 {
 	FoObservation fresh = {0};
 
-	if (PQntuples(result) != 1 || PQnfields(result) != COL_N)
+	if (PQntuples(result) != 1 || (PQnfields(result) != COL_N && PQnfields(result) != COL_NODE_N))
 	{
 		fo_net_error_set(error, FO_ERROR_PROTOCOL, "its answer to the status query has %d rows of %d columns",
 						 PQntuples(result), PQnfields(result));
 		return false;
 	}
-	/* Before the first count it is unknown; term, lease and clock are for peers with the node library. */
+	/* Before the first count it is unknown. */
 	fresh.connections = observed->at != 0 ? observed->connections : -1;
-	if (!read_numbers(result, &fresh))
+	if (!read_numbers(result, &fresh) || (PQnfields(result) == COL_NODE_N && !read_node(result, &fresh)))
 	{
 		fo_net_error_set(error, FO_ERROR_PROTOCOL, "its answer to the status query makes no sense");
 		return false;

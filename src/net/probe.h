@@ -12,8 +12,24 @@
 #include "core/view.h"
 #include "net/link.h"
 
-/* Name under which the setup prepares the status query. */
+/* Names under which the status query is prepared: the plain one by the setup, the other by fo_net_probe_prepare_node. */
 #define FO_PROBE_STATEMENT "failover_status"
+#define FO_PROBE_NODE_STATEMENT "failover_node_status"
+
+/* What a check tells a peer that has the node library; see failover_node_heartbeat. */
+typedef struct FoHeartbeat
+{
+	int64		term;
+	FoTime		valid_until;	/* of the peer's clock; 0 = no lease is granted */
+	int64		lease_us;
+	int64		incarnation;	/* that the grant is for */
+	const char *coordinator;	/* who says so */
+	const char *group;
+	const char *peer;
+	const char *holder;			/* the group's primary; NULL = unknown */
+	int64		standbys_version;
+	const char *standbys;		/* array literal: who renews the lease while the coordinator is away */
+} FoHeartbeat;
 
 /*
  * Session setup for fo_net_link_open(): search_path, timeouts, synchronous_commit
@@ -21,6 +37,19 @@
  * privileges the role has.  Static, NULL-terminated.
  */
 extern const char *const *fo_net_probe_setup(void);
+
+/*
+ * Has the session's peer the node library?  The answer is one row with the
+ * quoted schema of its functions, or none.
+ */
+extern const char *fo_net_probe_library_query(void);
+
+/* The PREPARE of the status query that is a heartbeat, too; palloc'd.  schema is quoted. */
+extern char *fo_net_probe_prepare_node(const char *schema);
+
+/* As fo_net_probe_call, with a heartbeat; the statement of fo_net_probe_prepare_node must have run. */
+extern void fo_net_probe_call_node(FoLink *link, bool with_connections, const FoHeartbeat *heartbeat,
+								   int64 timeout_ms, FoCallCallback callback, void *arg);
 
 /*
  * Ask.  with_connections also counts the peer's backends (O(backends) there:

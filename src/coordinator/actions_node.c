@@ -1,0 +1,138 @@
+/*-------------------------------------------------------------------------
+ *
+ * actions_node.c
+ *		What is asked of a server that has the node library: give up the lease,
+ *		become a standby by itself.
+ *
+ * The functions live in the schema of the extension on that server, which the
+ * monitor has found out (FoPeer.node_schema, quoted).  They carry the group's
+ * term, so that an outdated coordinator is refused.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/builtins.h"
+
+#include "coordinator/actions.h"
+#include "coordinator/lease.h"
+#include "coordinator/row.h"
+
+/* A literal, or NULL for an empty text. */
+static const char *
+literal_or_null(const char *text)
+{
+	return text == NULL || text[0] == '\0' ? "NULL" : quote_literal_cstr(text);
+}
+
+/* ---- fence ---- */
+
+static void
+node_fence_look(FoTask *task, StringInfo sql)
+{
+	appendStringInfo(sql,
+					 "SELECT pg_is_in_recovery(), NOT s.may_commit AND s.fenced_term >= " INT64_FORMAT ","
+					 " CASE WHEN NOT pg_is_in_recovery() THEN pg_current_wal_flush_lsn() END"
+					 " FROM %s.failover_node_status() s",
+					 task->facts.term, task->peer->node_schema);
+}
+
+static FoLook
+node_fence_read(FoTask *task, const PGresult *result)
+{
+	if (!fo_coordinator_is_row(task, result, 3))
+		return FO_LOOK_FAILED;
+	if (fo_coordinator_is_true(result, 0))
+	{
+		fo_coordinator_task_explain(task, "it is a standby: nothing to fence");
+		return FO_LOOK_DONE;
+	}
+	if (!fo_coordinator_is_true(result, 1))
+		return FO_LOOK_NOT_YET;
+	task->facts.lsn = fo_coordinator_lsn_value(result, 2);
+	task->peer->view.observed.may_commit = false;
+	fo_coordinator_task_explain(task, "gave up its lease at %X/%X",
+								(uint32) (task->facts.lsn >> 32), (uint32) task->facts.lsn);
+	return FO_LOOK_DONE;
+}
+
+static bool
+node_fence_act(FoTask *task)
+{
+	fo_coordinator_task_statement(task, "SELECT may_commit FROM %s.failover_node_fence(" INT64_FORMAT ", %s, NULL)",
+								  task->peer->node_schema, task->facts.term,
+								  quote_literal_cstr(fo_coordinator_identity()));
+	return true;
+}
+
+const FoAction fo_coordinator_action_node_fence = {
+	.name = "fence",.look = node_fence_look,.read = node_fence_read,.act = node_fence_act,.poll_ms = 2
+};
+
+/* ---- rejoin ---- */
+
+static void
+node_rejoin_look(FoTask *task, StringInfo sql)
+{
+	appendStringInfo(sql,
+					 "SELECT pg_is_in_recovery(), r.status, r.received_tli, COALESCE(s.rejoin_phase, 'none'), s.rejoin_report"
+					 " FROM %s.failover_node_status() s"
+					 " LEFT JOIN pg_stat_get_wal_receiver() r ON r.pid IS NOT NULL",
+					 task->peer->node_schema);
+}
+
+/* Under way there: from the request until it serves as a standby, or has given up. */
+static bool
+is_under_way(const char *phase)
+{
+	return strcmp(phase, "none") != 0 && strcmp(phase, "failed") != 0;
+}
+
+static FoLook
+node_rejoin_read(FoTask *task, const PGresult *result)
+{
+	FoTaskFacts *facts = &task->facts;
+	const char *status;
+	const char *phase;
+
+	if (!fo_coordinator_is_row(task, result, 5))
+		return FO_LOOK_FAILED;
+	status = PQgetisnull(result, 0, 1) ? "not running" : PQgetvalue(result, 0, 1);
+	phase = PQgetvalue(result, 0, 3);
+	fo_coordinator_task_explain(task, "%s, walreceiver %s, rejoin %s: %.160s",
+								fo_coordinator_is_true(result, 0) ? "standby" : "not a standby yet",
+								status, phase, PQgetvalue(result, 0, 4));
+
+	if (fo_coordinator_is_true(result, 0) && strcmp(status, "streaming") == 0 &&
+		fo_coordinator_timeline_value(result, 2) >= facts->timeline)
+		return FO_LOOK_DONE;
+	if (is_under_way(phase))
+		return FO_LOOK_WAIT;
+
+	/* Asked already: it has given up, or it is a standby that is about to stream. */
+	if (facts->is_asked && strcmp(phase, "failed") == 0)
+		return FO_LOOK_FAILED;
+	return facts->is_asked && fo_coordinator_is_true(result, 0) ? FO_LOOK_WAIT : FO_LOOK_NOT_YET;
+}
+
+static bool
+node_rejoin_act(FoTask *task)
+{
+	const FoTaskFacts *facts = &task->facts;
+	const FoSettings *settings = &task->peer->group->cfg.settings;
+
+	task->facts.is_asked = true;
+	fo_coordinator_task_statement(task,
+								  "SELECT rejoin_phase FROM %s.failover_node_rejoin(" INT64_FORMAT
+								  ", %s, %s, %s, %s, %d, %d)",
+								  task->peer->node_schema, facts->term,
+								  quote_literal_cstr(facts->conninfo), literal_or_null(facts->slot),
+								  quote_literal_cstr(fo_coordinator_identity()), literal_or_null(facts->holder),
+								  (int) settings->rejoin_attempts, (int) settings->rejoin_backoff);
+	return true;
+}
+
+const FoAction fo_coordinator_action_node_rejoin = {
+	.name = "rejoin",.look = node_rejoin_look,.read = node_rejoin_read,.act = node_rejoin_act,
+	.poll_ms = 20,.is_restarting = true
+};

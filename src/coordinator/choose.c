@@ -1,0 +1,148 @@
+/*-------------------------------------------------------------------------
+ *
+ * choose.c
+ *		The step that decides: who is to be promoted, on final positions.
+ *
+ * Also what a promotion would lose: whether it is certain that nothing
+ * acknowledged is missing from every standby that could be read, and how much
+ * is known to be missing otherwise.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "lib/stringinfo.h"
+
+#include "core/syncnames.h"
+#include "coordinator/run.h"
+
+/* Positions by index of the view; unknown for who did not freeze. */
+static FoFinalPosition *
+final_positions(FoRun *run)
+{
+	FoGroup    *group = run->group;
+	FoFinalPosition *final = palloc0(Max(group->peers_n, 1) * sizeof(FoFinalPosition));
+
+	for (int i = 0; i < group->peers_n; i++)
+	{
+		FoRunPeer  *member = fo_coordinator_run_peer(run, group->peers[i]);
+
+		if (!member->is_excluded)
+			final[i] = member->final;
+	}
+	return final;
+}
+
+/* Has somebody received all that the fenced old primary had flushed? */
+static bool
+is_drained(const FoRun *run, const FoFinalPosition *final)
+{
+	for (int i = 0; i < run->group->peers_n; i++)
+	{
+		if (final[i].is_known && final[i].lsn >= run->drain_to)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Is every acknowledged commit sure to be on one of the standbys that we have
+ * frozen and read?  Of a fenced primary it is known what it flushed.  Of a
+ * dead one under synchronous replication, enough standbys must have been read.
+ * Without that nothing is sure, and lost_bytes will tell.
+ */
+static bool
+is_loss_excluded(FoRun *run, const FoFinalPosition *final)
+{
+	FoGroup    *group = run->group;
+	FoSyncNames names;
+	const char **members = palloc0(Max(group->peers_n, 1) * sizeof(char *));
+	bool	   *is_heard = palloc0(Max(group->peers_n, 1) * sizeof(bool));
+	int			n = 0;
+
+	if (run->from == NULL)
+		return true;
+	if (run->drain_to != 0 && (run->row.trigger == FO_TRIGGER_MANUAL || is_drained(run, final)))
+		return is_drained(run, final);
+	fo_core_sync_parse(&names, run->from->view.observed.sync_names);
+	if (names.method == FO_SYNC_NAMES_NONE)
+		return true;
+	for (int i = 0; i < group->peers_n; i++)
+	{
+		if (group->peers[i] == run->from)
+			continue;
+		members[n] = group->peers[i]->view.observed.application_name;
+		is_heard[n++] = final[i].is_known;
+	}
+	return fo_core_sync_is_covered(&names, run->from->view.observed.application_name, n, members, is_heard);
+}
+
+static int64
+lost_bytes(const FoRun *run, FoLsn reached)
+{
+	FoLsn		last;
+
+	if (run->from == NULL)
+		return -1;
+	last = Max(run->from->view.observed.lsn, run->drain_to);
+	return last > reached ? (int64) (last - reached) : 0;
+}
+
+/* Why nobody can be promoted: each peer's own reason. */
+static void
+explain_no_candidate(FoRun *run, const FoCandidate *ranked)
+{
+	StringInfoData why;
+
+	initStringInfo(&why);
+	for (int i = 0; i < run->group->peers_n; i++)
+	{
+		if (ranked[i].exclusion == FO_EXCLUDED_PRIMARY)
+			continue;
+		appendStringInfo(&why, "%s\"%s\": %s", why.len > 0 ? "; " : "",
+						 run->group->peers[ranked[i].peer]->cfg.name, ranked[i].reason);
+	}
+	fo_coordinator_fail_run(run, "no standby can be promoted: %.220s", why.len > 0 ? why.data : "there is none");
+}
+
+void
+fo_coordinator_plan_choose(FoRun *run, const FoStepDef *def)
+{
+	FoGroup    *group = run->group;
+	FoRunStep  *step = fo_coordinator_add_step(run, def, NULL);
+	FoFinalPosition *final = final_positions(run);
+	FoCandidate *ranked = palloc0(Max(group->peers_n, 1) * sizeof(FoCandidate));
+	FoCandidateOptions options = {.final = final,.is_forced = run->row.is_forced,.target = -1};
+	uint32		old_timeline = run->from ? run->from->view.observed.timeline : 0;
+	bool		is_consistency_wanted = !run->row.is_forced &&
+		group->cfg.settings.prefer == FO_PREFER_CONSISTENCY;
+
+	fo_coordinator_freeze_view(group);
+	for (int i = 0; i < group->peers_n; i++)
+	{
+		if (group->peers[i] == run->target)
+			options.target = i;
+	}
+	/* Earlier candidates of this operation may have begun timelines before they died. */
+	if (run->row.attempts > 1 && old_timeline != 0)
+		options.newest_timeline = old_timeline + run->row.attempts - 1;
+
+	if (is_consistency_wanted && !is_loss_excluded(run, final))
+	{
+		fo_coordinator_fail_run(run, "not every acknowledged commit is sure to be on a standby that could be read");
+		fo_coordinator_end_step(step, FO_STEP_FAILED, "%s", run->row.error);
+		return;
+	}
+	if (fo_core_rank_candidates(&group->view, &options, ranked) == 0)
+	{
+		explain_no_candidate(run, ranked);
+		fo_coordinator_end_step(step, FO_STEP_FAILED, "%s", run->row.error);
+		return;
+	}
+
+	run->candidate = group->peers[ranked[0].peer];
+	strlcpy(run->row.to_peer, run->candidate->cfg.name, sizeof(run->row.to_peer));
+	run->row.lost_bytes = lost_bytes(run, ranked[0].lsn);
+	run->is_dirty = true;
+	fo_coordinator_end_step(step, FO_STEP_DONE, "\"%s\": %.180s", run->row.to_peer, ranked[0].reason);
+}

@@ -1,0 +1,33 @@
+/*-------------------------------------------------------------------------
+ *
+ * lease.h
+ *		The coordinator's end of leases: what each check grants, and when a
+ *		silent primary's lease has certainly ended.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef FO_COORDINATOR_LEASE_H
+#define FO_COORDINATOR_LEASE_H
+
+#include "coordinator/world.h"
+#include "net/probe.h"
+
+/* Who this coordinator is, for messages of data servers: host and port.  Static. */
+extern const char *fo_coordinator_identity(void);
+
+/*
+ * What the next check of a peer with the node library tells it, palloc'd.  A
+ * grant in it is noted as sent.
+ */
+extern FoHeartbeat fo_coordinator_heartbeat(FoPeer *peer);
+
+/* How long a check of this peer may take: a lease holder's silence must be noticed well within its lease. */
+extern int64 fo_coordinator_check_timeout_ms(const FoPeer *peer);
+
+/* When a standby was cut off from the primary: see fo_core_lease_end(). */
+typedef FoTime (*FoCutOff) (const FoPeer *standby, void *arg);
+
+/* When the peer's lease has certainly ended; 0 if that cannot be known, because too few standbys are cut off. */
+extern FoTime fo_coordinator_lease_end(FoPeer *peer, FoCutOff cut_off, void *arg);
+
+#endif							/* FO_COORDINATOR_LEASE_H */
