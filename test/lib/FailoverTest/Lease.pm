@@ -24,13 +24,8 @@ sub new
 sub create_extension
 {
 	my ($self) = @_;
-	my $node = $self->{node};
 
-	$node->safe_psql('postgres', 'CREATE EXTENSION failover');
-	return if $node->safe_psql('postgres', q{SELECT to_regproc('failover_node_heartbeat')}) ne '';
-	# Until they are in the install script.
-	my $sql = PostgreSQL::Test::Utils::slurp_file(dirname(__FILE__) . '/../../../sql/node.sql.part');
-	$node->safe_psql('postgres', $sql =~ s/'MODULE_PATHNAME'/'failover'/gr);
+	$self->{node}->safe_psql('postgres', 'CREATE EXTENSION failover');
 	return;
 }
 
