@@ -13,7 +13,7 @@
 
 #include "lib/stringinfo.h"
 
-#include "core/syncnames.h"
+#include "core/evidence.h"
 #include "coordinator/run.h"
 
 /* Positions by index of the view; unknown for who did not freeze. */
@@ -52,29 +52,13 @@ is_drained(const FoRun *run, const FoFinalPosition *final)
  * Without that nothing is sure, and lost_bytes will tell.
  */
 static bool
-is_loss_excluded(FoRun *run, const FoFinalPosition *final)
+is_loss_excluded(const FoRun *run, const FoCandidateOptions *options)
 {
-	FoGroup    *group = run->group;
-	FoSyncNames names;
-	const char **members = palloc0(Max(group->peers_n, 1) * sizeof(char *));
-	bool	   *is_heard = palloc0(Max(group->peers_n, 1) * sizeof(bool));
-	int			n = 0;
-
 	if (run->from == NULL)
 		return true;
-	if (run->drain_to != 0 && (run->row.trigger == FO_TRIGGER_MANUAL || is_drained(run, final)))
-		return is_drained(run, final);
-	fo_core_sync_parse(&names, run->from->view.observed.sync_names);
-	if (names.method == FO_SYNC_NAMES_NONE)
-		return true;
-	for (int i = 0; i < group->peers_n; i++)
-	{
-		if (group->peers[i] == run->from)
-			continue;
-		members[n] = group->peers[i]->view.observed.application_name;
-		is_heard[n++] = final[i].is_known;
-	}
-	return fo_core_sync_is_covered(&names, run->from->view.observed.application_name, n, members, is_heard);
+	if (run->drain_to != 0 && (run->row.trigger == FO_TRIGGER_MANUAL || is_drained(run, options->final)))
+		return is_drained(run, options->final);
+	return fo_core_sync_proof(&run->group->view, options->final, options->newest_timeline) != FO_SYNC_PROOF_UNCOVERED;
 }
 
 static int64
@@ -112,7 +96,8 @@ fo_coordinator_plan_choose(FoRun *run, const FoStepDef *def)
 	FoRunStep  *step = fo_coordinator_add_step(run, def, NULL);
 	FoFinalPosition *final = final_positions(run);
 	FoCandidate *ranked = palloc0(Max(group->peers_n, 1) * sizeof(FoCandidate));
-	FoCandidateOptions options = {.final = final,.is_forced = run->row.is_forced,.target = -1};
+	FoCandidateOptions options = {.final = final,.is_forced = run->row.is_forced,.target = -1,
+	.drained_to = run->drain_to};
 	uint32		old_timeline = run->from ? run->from->view.observed.timeline : 0;
 	bool		is_consistency_wanted = !run->row.is_forced &&
 		group->cfg.settings.prefer == FO_PREFER_CONSISTENCY;
@@ -127,7 +112,7 @@ fo_coordinator_plan_choose(FoRun *run, const FoStepDef *def)
 	if (run->row.attempts > 1 && old_timeline != 0)
 		options.newest_timeline = old_timeline + run->row.attempts - 1;
 
-	if (is_consistency_wanted && !is_loss_excluded(run, final))
+	if (is_consistency_wanted && !is_loss_excluded(run, &options))
 	{
 		fo_coordinator_fail_run(run, "not every acknowledged commit is sure to be on a standby that could be read");
 		fo_coordinator_end_step(step, FO_STEP_FAILED, "%s", run->row.error);

@@ -145,6 +145,19 @@ keep_timeline(const FoObservation *before, FoObservation *now)
 }
 
 static void
+note_node_clock(FoPeer *peer)
+{
+	const FoObservation *seen = &peer->view.observed;
+
+	if (!seen->has_node_library)
+		return;
+	peer->node_term = seen->term;
+	peer->node_incarnation = seen->incarnation;
+	peer->node_clock_us = seen->clock_us;
+	peer->node_clock_at = seen->at;
+}
+
+static void
 note_receiving(FoPeer *peer)
 {
 	FoPeerView *view = &peer->view;
@@ -211,6 +224,7 @@ fo_coordinator_take_answer(FoPeer *peer, const PGresult *result, int64 rtt_us, F
 	view->last_attempt_at = now;
 	peer->last_error[0] = '\0';
 	note_progress(peer);
+	note_node_clock(peer);
 	note_receiving(peer);
 	(void) fo_core_health_note(&view->health, &peer->group->cfg.settings, &success, now);
 	return true;

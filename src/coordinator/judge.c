@@ -93,6 +93,7 @@ fo_coordinator_freeze_view(FoGroup *group)
 	view->now = now;
 	view->settings = group->cfg.settings;
 	view->term = group->cfg.term;
+	view->system_identifier = group->cfg.system_identifier;
 	view->primary = -1;
 	view->is_paused = is_until_in_future(group->cfg.paused_until);
 	/* A rejoin gives way to whatever is more urgent. */
@@ -213,6 +214,9 @@ adopt(FoGroup *group, FoPeer *peer)
 	strlcpy(group->cfg.primary_peer, peer->cfg.name, sizeof(group->cfg.primary_peer));
 	fo_coordinator_sync_primary_changed(group);
 	group->cfg.system_identifier = peer->view.observed.system_identifier;
+	/* Peers with the node library may know a higher term, of a coordinator before this one. */
+	for (int i = 0; i < group->peers_n; i++)
+		group->cfg.term = Max(group->cfg.term, group->peers[i]->node_term);
 	group->cfg.term++;
 	group->is_state_dirty = true;
 	for (int i = 0; i < group->peers_n; i++)

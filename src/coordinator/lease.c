@@ -7,7 +7,7 @@
  * term, who is primary, which standbys may renew a lease while the coordinator
  * is away, and it grants the lease to the one peer that is to take writes:
  * the recorded primary, or, from the moment a promotion is ordered, the
- * candidate.  Between the begin of a failover and that moment nobody is
+ * candidate.  The grant counts from the clock reading of its last reply.  Between the begin of a failover and that moment nobody is
  * granted anything.  A heartbeat carries only a term that is on disk.
  *
  * Who may renew is the same for every check: the group's other peers by
@@ -69,7 +69,7 @@ list_renewers(const FoPeer *holder, FoRenewers *list)
 {
 	const FoGroup *group = holder->group;
 
-	list->n = 0;
+	memset(list, 0, sizeof(*list)); /* the version is made of the bytes */
 	for (int i = 0; i < group->peers_n && list->n < FO_LEASE_STANDBYS_MAX; i++)
 	{
 		const FoPeer *peer = group->peers[i];
@@ -129,10 +129,7 @@ lease_us(const FoPeer *peer)
 static bool
 is_to_be_granted(const FoPeer *peer)
 {
-	const FoObservation *seen = &peer->view.observed;
-
-	return peer == fo_coordinator_run_lease_holder(peer->group) && seen->at != 0 &&
-		seen->has_node_library && seen->incarnation != 0;
+	return peer == fo_coordinator_run_lease_holder(peer->group) && peer->node_incarnation != 0;
 }
 
 FoHeartbeat
@@ -147,7 +144,7 @@ fo_coordinator_heartbeat(FoPeer *peer)
 	note_told(peer, &list);
 	heartbeat.term = group->term_on_disk;
 	heartbeat.lease_us = lease_us(peer);
-	heartbeat.incarnation = peer->view.observed.incarnation;
+	heartbeat.incarnation = peer->node_incarnation;
 	heartbeat.coordinator = fo_coordinator_identity();
 	heartbeat.group = group->cfg.name;
 	heartbeat.peer = peer->cfg.name;
@@ -156,8 +153,8 @@ fo_coordinator_heartbeat(FoPeer *peer)
 	heartbeat.standbys = array_literal(&list);
 	if (is_to_be_granted(peer))
 	{
-		heartbeat.valid_until = fo_core_lease_offer(peer->view.observed.clock_us, heartbeat.lease_us);
-		fo_core_lease_note_sent(&peer->lease_book, peer->view.observed.at, heartbeat.lease_us);
+		heartbeat.valid_until = fo_core_lease_offer(peer->node_clock_us, heartbeat.lease_us);
+		fo_core_lease_note_sent(&peer->lease_book, peer->node_clock_at, heartbeat.lease_us);
 	}
 	return heartbeat;
 }

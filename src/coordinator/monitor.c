@@ -269,7 +269,15 @@ library_prepared(void *arg, const PGresult *result, const FoNetError *error, int
 	FoPeer	   *peer = arg;
 
 	peer->monitor->is_checking = false;
-	peer->monitor->is_library_prepared = result != NULL;
+	peer->monitor->is_library_prepared = result != NULL && PQntuples(result) == 1;
+	peer->node_incarnation = 0;
+	if (peer->monitor->is_library_prepared)
+	{
+		peer->node_term = strtoll(PQgetvalue(result, 0, 0), NULL, 10);
+		peer->node_incarnation = strtoll(PQgetvalue(result, 0, 1), NULL, 10);
+		peer->node_clock_us = strtoll(PQgetvalue(result, 0, 2), NULL, 10);
+		peer->node_clock_at = fo_net_now();
+	}
 	if (!fo_net_link_is_closed(peer->link))
 		check(peer);
 }
@@ -278,7 +286,7 @@ static void
 library_found(void *arg, const PGresult *result, const FoNetError *error, int64 rtt_us)
 {
 	FoPeer	   *peer = arg;
-	const char *statements[2] = {NULL, NULL};
+	const char *statements[3] = {NULL, NULL, NULL};
 
 	if (peer->node_schema != NULL)
 		pfree(peer->node_schema);
@@ -290,10 +298,16 @@ library_found(void *arg, const PGresult *result, const FoNetError *error, int64 
 	}
 	peer->node_schema = MemoryContextStrdup(peer->cxt, PQgetvalue(result, 0, 0));
 	statements[0] = fo_net_probe_prepare_node(peer->node_schema);
+	statements[1] = psprintf("SELECT node_term, node_incarnation, clock_us FROM %s.failover_node_status()",
+							 peer->node_schema);
 	fo_net_link_call(peer->link, statements, peer_settings(peer)->check_timeout, true, library_prepared, peer);
 }
 
-/* A new session: has its server the node library?  The first check follows. */
+/*
+ * A new session: has its server the node library?  If so its clock is read
+ * along, so that the very first heartbeat, which arms the gate, can grant a
+ * lease as well.  The first check follows.
+ */
 static void
 look_for_library(FoPeer *peer)
 {
@@ -313,7 +327,8 @@ ask_status(FoPeer *peer, int64 timeout_ms)
 	int64		number = monitor->checks_n++;
 	bool		with_connections = number % COUNT_CONNECTIONS_EVERY == 0;
 
-	if (monitor->is_library_prepared)
+	/* Before the group has a primary and a term there is nothing to tell, and nobody's gate to arm. */
+	if (monitor->is_library_prepared && peer->group->term_on_disk > 0)
 	{
 		FoHeartbeat heartbeat = fo_coordinator_heartbeat(peer);
 

@@ -102,6 +102,12 @@ struct FoPeer
 	/* monitor.c: with the node library */
 	char	   *node_schema;	/* quoted schema of its functions; NULL = it has no node library */
 
+	/* Of its last reply with these, or of the look at a new session; evidence.c. */
+	int64		node_term;
+	int64		node_incarnation;	/* 0 = not known */
+	FoTime		node_clock_us;	/* its clock... */
+	FoTime		node_clock_at;	/* ...and when that was received, on ours */
+
 	/* lease.c */
 	FoLeaseBook lease_book;
 	FoRenewers *told;			/* two: the list it was told last, and the one before; NULL = none yet */

@@ -27,8 +27,7 @@ static bool
 is_out_of_recovery(const FoPeerView *peer)
 {
 	return fo_core_peer_answers(peer) && !peer->observed.in_recovery
-		&& !(peer->is_fenced && peer->observed.is_read_only)
-		&& !(peer->observed.is_armed && !peer->observed.may_commit);
+		&& !(peer->is_fenced && peer->observed.is_read_only);
 }
 
 bool
@@ -40,6 +39,10 @@ fo_core_is_unfenced_primary(const FoJudging *judging, int32_t index)
 		return false;
 	if (judging->primary == NULL)
 		return fo_core_is_same_system(judging->group, peer);
+
+	/* Nobody but the recorded primary is granted a lease: its gate keeps this one from writing. */
+	if (peer->observed.is_armed && !peer->observed.may_commit)
+		return false;
 	return fo_core_is_surely_same_system(judging, peer);
 }
 
