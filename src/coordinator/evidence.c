@@ -144,6 +144,23 @@ keep_timeline(const FoObservation *before, FoObservation *now)
 		now->timeline = before->timeline;
 }
 
+/*
+ * A standby that follows nobody does not say what it calls itself; its template
+ * does.  Leases and synchronous replication know it by that name.
+ */
+static void
+keep_name(FoPeer *peer)
+{
+	FoObservation *seen = &peer->view.observed;
+	char	   *name;
+
+	if (!seen->is_archive_only || peer->cfg.follow_conninfo == NULL)
+		return;
+	name = fo_catalog_conninfo_get(peer->cfg.follow_conninfo, "application_name");
+	if (name != NULL)
+		strlcpy(seen->application_name, name, sizeof(seen->application_name));
+}
+
 static void
 note_node_clock(FoPeer *peer)
 {
@@ -214,6 +231,7 @@ fo_coordinator_take_answer(FoPeer *peer, const PGresult *result, int64 rtt_us, F
 	keep_timeline(&before, &view->observed);
 	learn_template(peer, template_conninfo, slot_name);
 	peer->is_following_nobody = view->observed.is_archive_only;
+	keep_name(peer);
 	if (peer->cfg.is_frozen)
 		view->observed.is_archive_only = false;	/* our own doing, not the DBA's */
 
