@@ -13,6 +13,9 @@
 /* Default port of a conninfo without one. */
 #define DEFAULT_PORT 5432
 
+/* A standby must have been without WAL for this long, beside a primary that is well, to count as not receiving. */
+#define FORGET_RECEIVING_US FO_MS(10000)
+
 /* ---- failures ---- */
 
 /*
@@ -174,6 +177,25 @@ note_node_clock(FoPeer *peer)
 	peer->node_clock_at = seen->at;
 }
 
+/*
+ * What is remembered across restarts is that it was receiving while the primary
+ * was well: a walreceiver that ends because its primary dies must not wipe that
+ * out, or the next worker would have no witnesses.
+ */
+static void
+remember_receiving(FoPeer *peer, bool is_receiving)
+{
+	const FoPeer *primary = fo_coordinator_primary(peer->group);
+
+	if (peer->cfg.was_receiving == is_receiving)
+		return;
+	if (!is_receiving && (primary == NULL || !fo_core_peer_answers(&primary->view) ||
+						  peer->view.observed.at - peer->view.received_at < FORGET_RECEIVING_US))
+		return;
+	peer->cfg.was_receiving = is_receiving;
+	peer->is_state_dirty = true;
+}
+
 static void
 note_receiving(FoPeer *peer)
 {
@@ -186,11 +208,7 @@ note_receiving(FoPeer *peer)
 		if (peer->group->run == NULL)
 			fo_coordinator_set_frozen(peer, false);
 	}
-	if (peer->cfg.was_receiving != is_receiving)
-	{
-		peer->cfg.was_receiving = is_receiving;
-		peer->is_state_dirty = true;
-	}
+	remember_receiving(peer, is_receiving);
 }
 
 /* What has arrived had arrived with the last message at the latest. */

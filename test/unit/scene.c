@@ -247,6 +247,8 @@ random_peer(int peer)
 	observed->streaming_standbys = unit_one_in(8) ? 0 : 2;
 	observed->is_archive_only = unit_one_in(12);
 	observed->has_node_library = unit_one_in(3);
+	observed->is_armed = observed->has_node_library;
+	observed->may_commit = observed->is_armed && unit_one_in(2);
 	if (unit_one_in(3))
 		strcpy(observed->sync_names, unit_one_in(2) ? "ANY 1 (pg1, pg2, pg3)" : "*");
 }

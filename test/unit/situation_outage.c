@@ -389,6 +389,8 @@ SITUATION(71, FO_VERDICT_FAILOVER, "pg1", "an orderly stop of a primary with the
 	crash();
 	peers[PG1].is_stop_orderly = true;
 	peers[PG1].observed.has_node_library = true;
+	peers[PG1].observed.is_armed = true;
+	peers[PG1].observed.may_commit = true;
 }
 
 SITUATION(71, FO_VERDICT_FAILOVER, "pg1", "a witness that has itself been down does not veto for ever")
@@ -416,6 +418,8 @@ SITUATION(72, FO_VERDICT_FAILOVER, "pg1", "SIGSTOP of everything, with the node 
 {
 	fall_silent();
 	peers[PG1].observed.has_node_library = true;
+	peers[PG1].observed.is_armed = true;
+	peers[PG1].observed.may_commit = true;
 }
 
 SITUATION(72, FO_VERDICT_FAILOVER, "pg1", "power loss, synchronous replication, all that could have confirmed are heard")

@@ -219,6 +219,8 @@ HELD(106, 72, "pg1", "cascade wants a death that is proven")
 {
 	fall_silent();
 	peers[PG1].observed.has_node_library = true;
+	peers[PG1].observed.is_armed = true;
+	peers[PG1].observed.may_commit = true;
 	group.blocked_until = group.now + SECONDS(30);
 	group.recent_failovers = 1;
 	group.settings.cascade = true;

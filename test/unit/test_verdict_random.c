@@ -126,7 +126,7 @@ check_failover(const FoVerdict *verdict)
 		  && !candidate->is_in_maintenance && !candidate->is_fenced && !candidate->is_history_rejected);
 	CHECK(group.settings.prefer == FO_PREFER_AVAILABILITY
 		  || fo_core_sync_proof(&group, NULL, 0) != FO_SYNC_PROOF_UNCOVERED);
-	CHECK(group.settings.prefer == FO_PREFER_AVAILABILITY || primary->observed.has_node_library
+	CHECK(group.settings.prefer == FO_PREFER_AVAILABILITY || primary->observed.is_armed
 		  || (primary->error != FO_ERROR_TIMEOUT && primary->error != FO_ERROR_RESET)
 		  || fo_core_sync_proof(&group, NULL, 0) == FO_SYNC_PROOF_COVERED);
 }
