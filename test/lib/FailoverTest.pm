@@ -393,7 +393,7 @@ sub clean_up
 	return unless defined $current;
 	foreach my $node ($current->coordinator, values %{ $current->{nodes} })
 	{
-		$node->forget_process if defined $node->{_pid};
+		$node->find_process;
 		next unless defined $node->{_pid};
 		# Immediate: a fast stop of a primary may wait for a standby for ever.
 		$node->stop('immediate', fail_ok => 1);

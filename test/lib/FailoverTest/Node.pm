@@ -194,7 +194,7 @@ sub wait_gone
 sub kill_hard
 {
 	my ($self, $which) = @_;
-	my $postmaster = $self->{_pid};
+	my ($postmaster) = $self->pids('postmaster');
 	my ($at, @pids);
 
 	# A stopped postmaster cannot fork what would be missing from the list.
@@ -225,7 +225,7 @@ sub freeze
 	my @pids;
 
 	print '### Freezing ' . $self->name . " ($which)\n";
-	kill('STOP', $self->{_pid});
+	kill('STOP', $self->pids('postmaster'));
 	@pids = $self->pids($which);
 	kill('STOP', @pids);
 	$frozen{$_} = 1 foreach @pids;
@@ -267,12 +267,22 @@ sub thaw_process
 	return;
 }
 
-# The server is gone for good, whatever became of it: the harness must not stop it again.
-sub forget_process
+# Find the server's process anew, whatever became of the one that was started:
+# at the end of a test it may be gone, or have been started by somebody else.
+sub find_process
 {
 	my ($self) = @_;
+	my ($pid, $command);
 
-	$self->_update_pid(-1);
+	$self->{_pid} = undef;
+	if (open(my $in, '<', $self->data_dir . '/postmaster.pid'))
+	{
+		($pid) = (<$in> // '') =~ /^(\d+)$/;
+	}
+	return unless defined $pid && open(my $in, '<', "/proc/$pid/cmdline");
+	# A pid file may be older than the process that has the number now.
+	$command = join('', <$in>);
+	$self->{_pid} = $pid if index($command, $self->data_dir) >= 0;
 	return;
 }
 
