@@ -429,6 +429,30 @@ LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'failover_trigger';
 COMMENT ON FUNCTION failover_trigger(text, text, boolean, text, boolean) IS 'moves the primary of a group now';
 
+CREATE FUNCTION failover_switchover(
+    group_name text, target text DEFAULT NULL, reason text DEFAULT NULL, wait boolean DEFAULT true,
+    OUT event_id bigint, OUT kind text, OUT status text, OUT from_peer text, OUT to_peer text,
+    OUT total_ms double precision, OUT error text)
+LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'failover_switchover';
+COMMENT ON FUNCTION failover_switchover(text, text, text, boolean) IS 'moves the primary of a group gracefully, or not at all';
+
+CREATE FUNCTION failover_failback(
+    group_name text, reason text DEFAULT NULL, wait boolean DEFAULT true,
+    OUT event_id bigint, OUT kind text, OUT status text, OUT from_peer text, OUT to_peer text,
+    OUT total_ms double precision, OUT error text)
+LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'failover_failback';
+COMMENT ON FUNCTION failover_failback(text, text, boolean) IS 'moves the primary of a group gracefully to its preferred primary';
+
+CREATE FUNCTION failover_rejoin(
+    group_name text, peer_name text, reason text DEFAULT NULL, wait boolean DEFAULT true,
+    OUT event_id bigint, OUT kind text, OUT status text, OUT from_peer text, OUT to_peer text,
+    OUT total_ms double precision, OUT error text)
+LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'failover_rejoin';
+COMMENT ON FUNCTION failover_rejoin(text, text, text, boolean) IS 'brings a former primary or a diverged standby back';
+
 CREATE FUNCTION failover_pause(group_name text DEFAULT NULL, duration interval DEFAULT NULL, reason text DEFAULT NULL)
 RETURNS void
 LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -578,6 +602,9 @@ REVOKE ALL ON FUNCTION
     failover_redundancy(text),
     failover_history(text, integer),
     failover_trigger(text, text, boolean, text, boolean),
+    failover_switchover(text, text, text, boolean),
+    failover_failback(text, text, boolean),
+    failover_rejoin(text, text, text, boolean),
     failover_pause(text, interval, text),
     failover_resume(text, text),
     failover_set_maintenance(text, text, boolean, interval, text),

@@ -2,7 +2,7 @@
  *
  * act.c
  *		Asks the coordinator to act, and waits for what comes of it:
- *		failover_trigger.
+ *		failover_trigger, failover_switchover, failover_failback, failover_rejoin.
  *
  * The worker does the work; a function here only posts a request and reports.
  * A request that is refused is an ERROR with the worker's own SQLSTATE and
@@ -17,6 +17,9 @@
 #include "api/api.h"
 
 PG_FUNCTION_INFO_V1(failover_trigger);
+PG_FUNCTION_INFO_V1(failover_switchover);
+PG_FUNCTION_INFO_V1(failover_failback);
+PG_FUNCTION_INFO_V1(failover_rejoin);
 
 static void
 raise_refusal(const FoRequest *request)
@@ -73,21 +76,22 @@ ask_and_leave(FoRequest *request, const FoGroupCopy *group)
 	raise_refusal(request);
 	if (request->state == FO_REQUEST_DONE)
 		return;
-	request->operation = FO_OPERATION_FAILOVER;
+	request->operation = request->kind == FO_REQUEST_REJOIN ? FO_OPERATION_REJOIN :
+		request->kind == FO_REQUEST_FAILBACK ? FO_OPERATION_FAILBACK :
+		request->kind == FO_REQUEST_SWITCHOVER ? FO_OPERATION_SWITCHOVER : FO_OPERATION_FAILOVER;
 	request->status = FO_OPERATION_IN_PROGRESS;
 	if (primary >= 0)
 		strlcpy(request->from_peer, group->views[primary].name, FO_NAME_LEN);
 	strlcpy(request->to_peer, request->target, FO_NAME_LEN);
 }
 
-Datum
-failover_trigger(PG_FUNCTION_ARGS)
+/* Post the request and report; reason and wait are arguments number reason_no and the next. */
+static Datum
+act(FunctionCallInfo fcinfo, FoRequestKind kind, const char *group_name, const char *target, bool is_forced,
+	int reason_no)
 {
-	char	   *group_name = fo_api_arg_name(fcinfo, 0, "group_name");
-	char	   *target = fo_api_arg_name_or_null(fcinfo, 1, "target");
-	bool		is_forced = fo_api_arg_bool(fcinfo, 2, "force");
-	char	   *reason = fo_api_arg_reason(fcinfo, 3);
-	bool		is_waiting = fo_api_arg_bool(fcinfo, 4, "wait");
+	char	   *reason = fo_api_arg_reason(fcinfo, reason_no);
+	bool		is_waiting = fo_api_arg_bool(fcinfo, reason_no + 1, "wait");
 	FoRequest  *request = palloc0(sizeof(FoRequest));
 	FoSnapshot	snapshot;
 
@@ -95,7 +99,7 @@ failover_trigger(PG_FUNCTION_ARGS)
 	if (target != NULL)
 		fo_api_require_peer_of(&snapshot.groups[0], target);
 
-	request->kind = FO_REQUEST_FAILOVER;
+	request->kind = kind;
 	strlcpy(request->group, group_name, FO_NAME_LEN);
 	strlcpy(request->target, target ? target : "", FO_NAME_LEN);
 	strlcpy(request->reason, reason ? reason : "", FO_SENTENCE_LEN);
@@ -105,4 +109,39 @@ failover_trigger(PG_FUNCTION_ARGS)
 	else
 		ask_and_leave(request, &snapshot.groups[0]);
 	return return_operation(fcinfo, request);
+}
+
+/* (group_name, target, force, reason, wait) */
+Datum
+failover_trigger(PG_FUNCTION_ARGS)
+{
+	char	   *group_name = fo_api_arg_name(fcinfo, 0, "group_name");
+	char	   *target = fo_api_arg_name_or_null(fcinfo, 1, "target");
+
+	return act(fcinfo, FO_REQUEST_FAILOVER, group_name, target, fo_api_arg_bool(fcinfo, 2, "force"), 3);
+}
+
+/* (group_name, target, reason, wait) */
+Datum
+failover_switchover(PG_FUNCTION_ARGS)
+{
+	char	   *group_name = fo_api_arg_name(fcinfo, 0, "group_name");
+
+	return act(fcinfo, FO_REQUEST_SWITCHOVER, group_name, fo_api_arg_name_or_null(fcinfo, 1, "target"), false, 2);
+}
+
+/* (group_name, reason, wait) */
+Datum
+failover_failback(PG_FUNCTION_ARGS)
+{
+	return act(fcinfo, FO_REQUEST_FAILBACK, fo_api_arg_name(fcinfo, 0, "group_name"), NULL, false, 1);
+}
+
+/* (group_name, peer_name, reason, wait) */
+Datum
+failover_rejoin(PG_FUNCTION_ARGS)
+{
+	char	   *group_name = fo_api_arg_name(fcinfo, 0, "group_name");
+
+	return act(fcinfo, FO_REQUEST_REJOIN, group_name, fo_api_arg_name(fcinfo, 1, "peer_name"), false, 2);
 }

@@ -18,6 +18,9 @@ extern const FoAction fo_coordinator_action_freeze;
 /* Wait until it has received facts.lsn. */
 extern const FoAction fo_coordinator_action_drain;
 
+/* Wait until its walreceiver has ended because its primary has. */
+extern const FoAction fo_coordinator_action_stopped;
+
 /* Set primary_conninfo to facts.conninfo and wait until it streams on facts.timeline or later. */
 extern const FoAction fo_coordinator_action_repoint;
 
@@ -63,6 +66,9 @@ extern const FoAction fo_coordinator_action_unfence;
 
 /* Give up the lease, in facts.term; facts.lsn receives how far its WAL is flushed. */
 extern const FoAction fo_coordinator_action_node_fence;
+
+/* Stop, and come back as a standby with facts.conninfo and facts.slot.  Done when that has begun. */
+extern const FoAction fo_coordinator_action_node_demote;
 
 /* Become a standby with facts.conninfo and facts.slot, and stream on facts.timeline. */
 extern const FoAction fo_coordinator_action_node_rejoin;

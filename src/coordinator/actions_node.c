@@ -69,7 +69,7 @@ const FoAction fo_coordinator_action_node_fence = {
 	.name = "fence",.look = node_fence_look,.read = node_fence_read,.act = node_fence_act,.poll_ms = 2
 };
 
-/* ---- rejoin ---- */
+/* ---- the course of a rejoin ---- */
 
 static void
 node_rejoin_look(FoTask *task, StringInfo sql)
@@ -114,6 +114,46 @@ node_rejoin_read(FoTask *task, const PGresult *result)
 		return FO_LOOK_FAILED;
 	return facts->is_asked && fo_coordinator_is_true(result, 0) ? FO_LOOK_WAIT : FO_LOOK_NOT_YET;
 }
+
+/* ---- demote ---- */
+
+static void
+node_demote_look(FoTask *task, StringInfo sql)
+{
+	appendStringInfo(sql, "SELECT pg_is_in_recovery(), COALESCE(s.rejoin_phase, 'none') FROM %s.failover_node_status() s",
+					 task->peer->node_schema);
+}
+
+static FoLook
+node_demote_read(FoTask *task, const PGresult *result)
+{
+	if (!fo_coordinator_is_row(task, result, 2))
+		return FO_LOOK_FAILED;
+	fo_coordinator_task_explain(task, "stopping, to be a standby");
+	if (fo_coordinator_is_true(result, 0) || is_under_way(PQgetvalue(result, 0, 1)))
+		return FO_LOOK_DONE;
+	return FO_LOOK_NOT_YET;
+}
+
+static bool
+node_demote_act(FoTask *task)
+{
+	const FoTaskFacts *facts = &task->facts;
+
+	fo_coordinator_task_statement(task, "SELECT rejoin_phase FROM %s.failover_node_demote(" INT64_FORMAT ", %s, %s, %s, %s)",
+								  task->peer->node_schema, facts->term,
+								  quote_literal_cstr(facts->conninfo), literal_or_null(facts->slot),
+								  quote_literal_cstr(fo_coordinator_identity()), literal_or_null(facts->holder));
+	return true;
+}
+
+/* The server stops right after answering: a lost answer is an answer. */
+const FoAction fo_coordinator_action_node_demote = {
+	.name = "demote",.look = node_demote_look,.read = node_demote_read,.act = node_demote_act,
+	.poll_ms = 5,.is_lost_done = true
+};
+
+/* ---- rejoin ---- */
 
 static bool
 node_rejoin_act(FoTask *task)

@@ -126,6 +126,33 @@ const FoAction fo_coordinator_action_drain = {
 	.name = "drain",.look = drain_look,.read = drain_read,.act = drain_act,.poll_ms = 2
 };
 
+/* ---- stopped ---- */
+
+static void
+stopped_look(FoTask *task, StringInfo sql)
+{
+	appendStringInfoString(sql,
+						   "SELECT NOT EXISTS (SELECT FROM pg_stat_get_wal_receiver() r WHERE r.pid IS NOT NULL),"
+						   " GREATEST(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn())");
+}
+
+/* A primary that is shut down ends its walsenders only when their standbys have confirmed its last record. */
+static FoLook
+stopped_read(FoTask *task, const PGresult *result)
+{
+	FoLsn		reached;
+
+	if (!fo_coordinator_is_row(task, result, 2))
+		return FO_LOOK_FAILED;
+	reached = fo_coordinator_lsn_value(result, 1);
+	fo_coordinator_task_explain(task, "received up to %X/%X", (uint32) (reached >> 32), (uint32) reached);
+	return fo_coordinator_is_true(result, 0) ? FO_LOOK_DONE : FO_LOOK_NOT_YET;
+}
+
+const FoAction fo_coordinator_action_stopped = {
+	.name = "stopped",.look = stopped_look,.read = stopped_read,.act = drain_act,.poll_ms = 2
+};
+
 /* ---- repoint ---- */
 
 static void

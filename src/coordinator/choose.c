@@ -98,6 +98,7 @@ fo_coordinator_plan_choose(FoRun *run, const FoStepDef *def)
 	FoCandidate *ranked = palloc0(Max(group->peers_n, 1) * sizeof(FoCandidate));
 	FoCandidateOptions options = {.final = final,.is_forced = run->row.is_forced,.target = -1,
 	.drained_to = run->drain_to};
+	bool		is_forecast = fo_coordinator_is_planned(run);
 	uint32		old_timeline = run->from ? run->from->view.observed.timeline : 0;
 	bool		is_consistency_wanted = !run->row.is_forced &&
 		group->cfg.settings.prefer == FO_PREFER_CONSISTENCY;
@@ -112,7 +113,10 @@ fo_coordinator_plan_choose(FoRun *run, const FoStepDef *def)
 	if (run->row.attempts > 1 && old_timeline != 0)
 		options.newest_timeline = old_timeline + run->row.attempts - 1;
 
-	if (is_consistency_wanted && !is_loss_excluded(run, &options))
+	/* In a planned move nothing is final yet: the candidate will have caught up before the old primary stops. */
+	if (is_forecast)
+		options.final = NULL;
+	if (!is_forecast && is_consistency_wanted && !is_loss_excluded(run, &options))
 	{
 		fo_coordinator_fail_run(run, "not every acknowledged commit is sure to be on a standby that could be read");
 		fo_coordinator_end_step(step, FO_STEP_FAILED, "%s", run->row.error);
@@ -127,7 +131,7 @@ fo_coordinator_plan_choose(FoRun *run, const FoStepDef *def)
 
 	run->candidate = group->peers[ranked[0].peer];
 	strlcpy(run->row.to_peer, run->candidate->cfg.name, sizeof(run->row.to_peer));
-	run->row.lost_bytes = lost_bytes(run, ranked[0].lsn);
+	run->row.lost_bytes = is_forecast ? 0 : lost_bytes(run, ranked[0].lsn);
 	run->is_dirty = true;
 	fo_coordinator_end_step(step, FO_STEP_DONE, "\"%s\": %.180s", run->row.to_peer, ranked[0].reason);
 }

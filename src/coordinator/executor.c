@@ -304,7 +304,7 @@ last_phase(const FoRun *run)
 static void
 fail_or_undo(FoRun *run)
 {
-	if (!run->is_undoing && !run->is_promoting)
+	if (!run->is_undoing && !run->is_promoting && !run->is_demoted)
 	{
 		run->is_undoing = true;
 		fo_coordinator_plan_undo(run);
@@ -453,7 +453,9 @@ fo_coordinator_run_lease_holder(FoGroup *group)
 
 	if (run == NULL || run->row.kind == FO_OPERATION_REJOIN)
 		return fo_coordinator_primary(group);
-	return run->is_promoting ? run->candidate : NULL;
+	if (run->is_promoting)
+		return run->candidate;
+	return fo_coordinator_is_planned(run) && !run->is_fencing ? run->from : NULL;
 }
 
 bool
@@ -556,6 +558,12 @@ restore_steps(FoRun *run, const FoOperationRecord *record)
 		step->is_dirty = false;
 		if (row->kind == FO_STEP_FREEZE && peer != NULL)
 			fo_coordinator_run_peer(run, peer)->is_frozen = true;
+		if (row->kind == FO_STEP_CHOOSE && row->status == FO_STEP_DONE)
+			run->candidate = fo_coordinator_find_peer(run->group, run->row.to_peer);
+		if (row->kind == FO_STEP_FENCE)
+			run->is_fencing = run->is_lease_ended = peer != NULL;
+		if (row->kind == FO_STEP_DEMOTE)
+			run->is_demoted = true;
 		if (row->kind == FO_STEP_PROMOTE && row->status != FO_STEP_SKIPPED &&
 			strcmp(row->peer_name, run->row.to_peer) == 0)
 		{
@@ -581,7 +589,7 @@ fo_coordinator_run_resume(FoGroup *group, const FoOperationRecord *record)
 		MemoryContextStrdup(run->cxt, record->operation.snapshot) : NULL;
 	run->from = fo_coordinator_find_peer(group, run->row.from_peer);
 	run->target = fo_coordinator_find_peer(group, run->row.target);
-	if (run->row.kind != FO_OPERATION_FAILOVER)
+	if (run->row.kind == FO_OPERATION_REJOIN || run->row.kind == FO_OPERATION_DRILL)
 	{
 		fo_coordinator_fail_run(run, "interrupted by a restart of the coordinator");
 		finish_run(run, FO_OPERATION_CANCELLED);
@@ -624,8 +632,10 @@ fo_coordinator_run_poke(FoGroup *group)
 	run->is_resumed = false;
 
 	run->phase_first_step = run->steps_n;
-	if (run->is_promoting)
+	if ((run->is_promoting || run->is_demoted) && run->candidate != NULL)
 		run->phase = fo_core_operation_point_of_no_return(run->row.kind) - 1;
+	else if (fo_coordinator_is_planned(run))
+		fo_coordinator_fail_run(run, "interrupted by a restart of the coordinator");
 	else if (is_old_primary_well(run))
 		fo_coordinator_fail_run(run, "the coordinator was restarted, and primary \"%s\" is well", run->row.from_peer);
 	advance(run);

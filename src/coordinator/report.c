@@ -81,7 +81,7 @@ span_ms(const FoRun *run, uint32 kinds)
 
 /*
  * The columns of failover_history.  fence is everything that made positions
- * final (fence, drain, freeze); decision is what remains of the time before
+ * final (from the fence to the freeze, and the wait for a lease); decision is what remains of the time before
  * the promotion was ordered; total counts from the first sign of trouble.
  */
 static void
@@ -90,7 +90,8 @@ measure(FoRun *run)
 	FoOperationRow *row = &run->row;
 	double		before_promotion_ms = -1;
 
-	row->fence_ms = span_ms(run, (1u << FO_STEP_FENCE) | (1u << FO_STEP_DRAIN) | (1u << FO_STEP_FREEZE));
+	row->fence_ms = span_ms(run, (1u << FO_STEP_FENCE) | (1u << FO_STEP_DRAIN) | (1u << FO_STEP_DEMOTE) |
+							(1u << FO_STEP_STOPPED) | (1u << FO_STEP_FREEZE) | (1u << FO_STEP_LEASE));
 	row->promote_ms = span_ms(run, 1u << FO_STEP_PROMOTE);
 	row->repoint_ms = span_ms(run, 1u << FO_STEP_REPOINT);
 	for (int i = 0; i < run->steps_n; i++)

@@ -242,12 +242,74 @@ serve_again(FoGroup *group, int slot, const FoRequest *request)
 	return true;
 }
 
-static void
-begin_failover(FoGroup *group, int slot, const FoRequest *request)
+/* Can the primary hand over in an orderly way?  It needs the node library for that. */
+static bool
+can_switch_over(const FoPeer *primary)
 {
-	FoPeer	   *target = fo_coordinator_find_peer(group, request->target);
+	return primary != NULL && primary->node_schema != NULL && primary->view.observed.is_armed &&
+		fo_core_peer_answers(&primary->view) && !primary->view.observed.in_recovery &&
+		primary->view.connect_failing_since == 0 && primary->view.write_failing_since == 0;
+}
+
+/* Refuses and returns false if the primary cannot be moved gracefully. */
+static bool
+may_switch_over(FoGroup *group, int slot)
+{
+	const FoPeer *primary = fo_coordinator_primary(group);
+
+	if (can_switch_over(primary))
+		return true;
+	if (primary != NULL && fo_core_peer_answers(&primary->view))
+		refuse(slot, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+			   "Preload the library there with failover.role = node, or use failover_trigger().",
+			   "primary \"%s\" has no node library: it cannot be demoted gracefully", primary->cfg.name);
+	else
+		refuse(slot, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+			   "failover_trigger() moves the primary without it.",
+			   "the primary of group \"%s\" does not answer", group->cfg.name);
+	return false;
+}
+
+/* Whom a failback returns to: the preferred primary, or the promotable peer with the lowest priority number. */
+static FoPeer *
+preferred_primary(FoGroup *group)
+{
+	FoPeer	   *best = fo_coordinator_find_peer(group, group->cfg.preferred_primary);
+
+	for (int i = 0; best == NULL && i < group->peers_n; i++)
+	{
+		FoPeer	   *first = group->peers[i];
+
+		for (int j = 0; j < group->peers_n; j++)
+		{
+			if (group->peers[j]->cfg.is_promotable &&
+				(!first->cfg.is_promotable || group->peers[j]->cfg.priority < first->cfg.priority))
+				first = group->peers[j];
+		}
+		best = first;
+	}
+	return best;
+}
+
+/* The kind of operation that a request comes down to, as things are. */
+static FoOperationKind
+operation_of(FoGroup *group, const FoRequest *request)
+{
+	if (request->kind == FO_REQUEST_FAILBACK)
+		return FO_OPERATION_FAILBACK;
+	if (request->kind == FO_REQUEST_SWITCHOVER || can_switch_over(fo_coordinator_primary(group)))
+		return FO_OPERATION_SWITCHOVER;
+	return FO_OPERATION_FAILOVER;
+}
+
+/* Move the primary: failover_trigger, failover_switchover, failover_failback. */
+static void
+begin_move(FoGroup *group, int slot, const FoRequest *request)
+{
+	FoPeer	   *target = request->kind == FO_REQUEST_FAILBACK ? preferred_primary(group) :
+		fo_coordinator_find_peer(group, request->target);
 	FoPeer	   *primary = fo_coordinator_primary(group);
-	FoOrder		order = {.kind = FO_OPERATION_FAILOVER,.trigger = FO_TRIGGER_MANUAL,.request = slot};
+	FoOrder		order = {.trigger = FO_TRIGGER_MANUAL,.request = slot};
 
 	if (request->target[0] != '\0' && target == NULL)
 	{
@@ -255,15 +317,52 @@ begin_failover(FoGroup *group, int slot, const FoRequest *request)
 			   request->target, request->group);
 		return;
 	}
-	if (!may_move(group, target, slot, request) ||
-		!fo_coordinator_run_cancel(group, "a failover was asked for"))
+	order.kind = operation_of(group, request);
+	if ((request->kind != FO_REQUEST_FAILOVER && !may_switch_over(group, slot)) ||
+		!may_move(group, target, slot, request) ||
+		!fo_coordinator_run_cancel(group, "the primary is to be moved"))
 		return;
 	order.target = target;
 	order.is_forced = request->is_forced;
-	order.reason = request->reason[0] ? request->reason : "asked for with failover_trigger()";
+	order.reason = request->reason[0] ? request->reason : "asked for in SQL";
 	order.user = request->user;
-	order.detected_since = primary ? primary->view.failing_since : 0;
+	order.detected_since = primary && order.kind == FO_OPERATION_FAILOVER ? primary->view.failing_since : 0;
 	fo_coordinator_run_start(group, &order);
+}
+
+/* failover_rejoin: whatever automatic attempts there were, try now. */
+static void
+begin_rejoin(FoGroup *group, int slot, const FoRequest *request)
+{
+	FoPeer	   *target = fo_coordinator_find_peer(group, request->target);
+	const FoPeer *primary = fo_coordinator_primary(group);
+	FoOrder		order = {.kind = FO_OPERATION_REJOIN,.trigger = FO_TRIGGER_MANUAL,.request = slot};
+
+	if (target == NULL)
+		refuse(slot, ERRCODE_UNDEFINED_OBJECT, NULL, "peer \"%s\" does not exist in group \"%s\"",
+			   request->target, request->group);
+	else if (group->run != NULL)
+		refuse(slot, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "Wait until it has ended.",
+			   "an operation of group \"%s\" is in progress", group->cfg.name);
+	else if (primary == NULL || primary == target || !fo_core_peer_answers(&primary->view) ||
+			 primary->view.observed.in_recovery)
+		refuse(slot, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, NULL,
+			   primary == target ? "peer \"%s\" is the primary" :
+			   "peer \"%s\" cannot rejoin: the group has no primary that answers", target->cfg.name);
+	else if (!fo_core_peer_answers(&target->view))
+		refuse(slot, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "Start the server first.",
+			   "peer \"%s\" does not answer", target->cfg.name);
+	else if (!target->view.observed.in_recovery && target->node_schema == NULL)
+		refuse(slot, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+			   "Stop it, run pg_rewind or pg_basebackup, and start it as a standby.",
+			   "peer \"%s\" is out of recovery and has no node library: it cannot rejoin by itself", target->cfg.name);
+	else
+	{
+		order.target = target;
+		order.reason = request->reason[0] ? request->reason : "asked for in SQL";
+		order.user = request->user;
+		fo_coordinator_run_start(group, &order);
+	}
 }
 
 static void
@@ -282,12 +381,15 @@ serve(FoWorld *world, int slot, const FoRequest *request)
 			begin_check(world, slot, request);
 			return;
 		case FO_REQUEST_FAILOVER:
-			if (!serve_again(group, slot, request))
-				begin_failover(group, slot, request);
-			return;
 		case FO_REQUEST_SWITCHOVER:
 		case FO_REQUEST_FAILBACK:
+			if (!serve_again(group, slot, request))
+				begin_move(group, slot, request);
+			return;
 		case FO_REQUEST_REJOIN:
+			if (!serve_again(group, slot, request))
+				begin_rejoin(group, slot, request);
+			return;
 		case FO_REQUEST_DRILL:
 			break;
 	}

@@ -52,6 +52,7 @@ struct FoRun
 	bool		is_waiting;		/* the intents of the phase could not be written yet */
 	bool		is_resumed;		/* waits for a first look at the peers before it goes on */
 	bool		is_undoing;
+	bool		is_demoted;		/* the old primary was told to stop: no way back */
 	bool		is_promoting;	/* the promotion has been ordered: no way back */
 	bool		is_promoted;
 	int			request;		/* slot to report to; -1 = nobody waits */
@@ -60,6 +61,7 @@ struct FoRun
 	FoPeer	   *from;			/* old primary; NULL = none known, or gone */
 	FoPeer	   *candidate;
 	FoPeer	   *target;			/* demanded by the caller */
+	bool		is_fencing;		/* the old primary is granted no lease any more */
 	bool		is_lease_ended; /* the old primary has given up its lease */
 	FoLsn		drain_to;		/* where the fenced old primary ended; 0 = nothing to drain */
 	uint32		timeline;		/* of the new primary; 0 = not promoted yet */
@@ -90,6 +92,11 @@ extern void fo_coordinator_plan_choose(FoRun *run, const FoStepDef *def);
 /* steps_node.c: steps that need the node library, and the facts of their tasks. */
 extern void fo_coordinator_plan_lease(FoRun *run, const FoStepDef *def);
 extern void fo_coordinator_plan_rejoin(FoRun *run, const FoStepDef *def);
+extern void fo_coordinator_plan_demote(FoRun *run, const FoStepDef *def);
+extern void fo_coordinator_plan_follow(FoRun *run, const FoStepDef *def);
+
+/* Does the operation move the primary in a planned way? */
+extern bool fo_coordinator_is_planned(const FoRun *run);
 extern bool fo_coordinator_needs_node_rejoin(const FoPeer *peer);
 extern void fo_coordinator_rejoin_facts(FoRun *run, FoPeer *peer, FoTaskFacts *facts);
 

@@ -90,6 +90,8 @@ plan_fence(FoRun *run, const FoStepDef *def)
 {
 	FoRunStep  *step = fo_coordinator_add_step(run, def, run->from);
 
+	run->is_fencing = true;
+
 	if (run->from == NULL)
 		fo_coordinator_end_step(step, FO_STEP_SKIPPED, "no old primary is known");
 	else if (is_old_primary_refusing(run))
@@ -138,6 +140,8 @@ plan_drain(FoRun *run, const FoStepDef *def)
 	{
 		FoRunPeer  *member = &run->peers[i];
 
+		if (def->scope == FO_SCOPE_CANDIDATE && member->peer != run->candidate)
+			continue;
 		if (takes_part(run, member) && member->peer->view.observed.receiver == FO_RECEIVER_STREAMING)
 			(void) fo_coordinator_add_step(run, def, member->peer);
 	}
@@ -271,8 +275,16 @@ plan_repoint(FoRun *run, const FoStepDef *def)
 static void
 plan_checkpoint(FoRun *run, const FoStepDef *def)
 {
-	if (run->row.kind != FO_OPERATION_REJOIN || fo_coordinator_needs_node_rejoin(run->target))
+	if (def->scope == FO_SCOPE_OLD_PRIMARY)
+		(void) fo_coordinator_add_step(run, def, run->from);
+	else if (run->row.kind != FO_OPERATION_REJOIN || fo_coordinator_needs_node_rejoin(run->target))
 		(void) fo_coordinator_add_step(run, def, run->candidate);
+}
+
+static void
+plan_stopped(FoRun *run, const FoStepDef *def)
+{
+	(void) fo_coordinator_add_step(run, def, run->candidate);
 }
 
 /* What peer is to follow upstream with: its own template, or the bare minimum for a peer that never had one. */
@@ -299,6 +311,15 @@ observe_promotion(FoPeerView *view, const FoTaskFacts *facts)
 	view->observed.receiver = FO_RECEIVER_NONE;
 }
 
+/* After a failure another one is not answered for a while; an acknowledged period is over: view.blocked_until knows. */
+static void
+begin_block_period(FoGroup *group, TimestampTz now)
+{
+	group->cfg.recent_failovers = group->view.blocked_until != 0 ? group->cfg.recent_failovers + 1 : 1;
+	group->cfg.blocked_since = now;
+	group->cfg.blocked_until = now + group->cfg.settings.block_period * 1000;
+}
+
 /* The new primary takes writes: from here on it is the group's primary. */
 static void
 promoted(FoRun *run, const FoTask *task)
@@ -311,13 +332,11 @@ promoted(FoRun *run, const FoTask *task)
 	observe_promotion(&run->candidate->view, &task->facts);
 	fo_coordinator_set_frozen(run->candidate, false);
 	strlcpy(group->cfg.primary_peer, run->row.to_peer, sizeof(group->cfg.primary_peer));
-	/* An acknowledged block period is over: view.blocked_until knows. */
-	group->cfg.recent_failovers = group->view.blocked_until != 0 ? group->cfg.recent_failovers + 1 : 1;
-	group->cfg.blocked_since = now;
-	group->cfg.blocked_until = now + group->cfg.settings.block_period * 1000;
 	group->cfg.last_failover_at = now;
 	group->cfg.is_redundancy_restored = false;
 	group->is_state_dirty = true;
+	if (!fo_coordinator_is_planned(run))
+		begin_block_period(group, now);
 	fo_coordinator_sync_primary_changed(group);
 	fo_coordinator_primary_changed(group);
 
@@ -388,6 +407,9 @@ fo_coordinator_plan_phase(FoRun *run, int phase)
 		[FO_STEP_FREEZE] = plan_freeze,
 		[FO_STEP_LEASE] = fo_coordinator_plan_lease,
 		[FO_STEP_CHOOSE] = fo_coordinator_plan_choose,
+		[FO_STEP_DEMOTE] = fo_coordinator_plan_demote,
+		[FO_STEP_STOPPED] = plan_stopped,
+		[FO_STEP_FOLLOW] = fo_coordinator_plan_follow,
 		[FO_STEP_SLOTS] = plan_slots,
 		[FO_STEP_SYNC_NAMES] = plan_sync_names,
 		[FO_STEP_PROMOTE] = plan_promote,
@@ -424,8 +446,8 @@ action_of(FoRunStep *step, FoTaskFacts *facts, int64 *timeout_ms)
 			*timeout_ms = DRAIN_TIMEOUT_MS;
 			return &fo_coordinator_action_drain;
 		case FO_STEP_FREEZE:
-			/* A receiver that is gone because its primary is dead needs no second look. */
-			facts->good_looks_needed = run->from == NULL || is_old_primary_refusing(run) ? 1 : 2;
+			/* A receiver that is gone because its primary is dead, or stopped as we told it, needs no second look. */
+			facts->good_looks_needed = run->from == NULL || run->is_demoted || is_old_primary_refusing(run) ? 1 : 2;
 			*timeout_ms = FREEZE_TIMEOUT_MS;
 			return &fo_coordinator_action_freeze;
 		case FO_STEP_SLOTS:
@@ -444,6 +466,18 @@ action_of(FoRunStep *step, FoTaskFacts *facts, int64 *timeout_ms)
 			facts->timeline = run->timeline;
 			*timeout_ms = REPOINT_TIMEOUT_MS;
 			return &fo_coordinator_action_repoint;
+		case FO_STEP_DEMOTE:
+			*timeout_ms = SLOTS_TIMEOUT_MS;
+			fo_coordinator_rejoin_facts(run, step->peer, facts);
+			return &fo_coordinator_action_node_demote;
+		case FO_STEP_STOPPED:
+			*timeout_ms = run->group->cfg.settings.switchover_timeout;
+			return &fo_coordinator_action_stopped;
+		case FO_STEP_FOLLOW:
+			*timeout_ms = run->group->cfg.settings.switchover_timeout;
+			fo_coordinator_rejoin_facts(run, step->peer, facts);
+			facts->is_asked = true;
+			return &fo_coordinator_action_node_rejoin;
 		case FO_STEP_REJOIN:
 			*timeout_ms = REJOIN_TIMEOUT_MS;
 			fo_coordinator_rejoin_facts(run, step->peer, facts);
@@ -486,6 +520,8 @@ fo_coordinator_start_step(FoRunStep *step)
 void
 fo_coordinator_step_ended(FoRunStep *step, FoTask *task)
 {
+	FoRun	   *run = step->run;
+
 	switch (step->row.kind)
 	{
 		case FO_STEP_FENCE:
@@ -503,7 +539,7 @@ fo_coordinator_step_ended(FoRunStep *step, FoTask *task)
 			break;
 		case FO_STEP_PROMOTE:
 			if (task->is_done)
-				promoted(step->run, task);
+				promoted(run, task);
 			break;
 		case FO_STEP_SYNC_NAMES:
 			if (task->is_done)
@@ -511,12 +547,17 @@ fo_coordinator_step_ended(FoRunStep *step, FoTask *task)
 						sizeof(step->peer->view.observed.sync_names));
 			break;
 		case FO_STEP_UNDO:
-			if (task->is_done && step->peer == step->run->from)
+			if (task->is_done && step->peer == run->from)
 				fo_coordinator_clear_fence(step->peer);
 			else if (task->is_done)
 				fo_coordinator_set_frozen(step->peer, false);
 			break;
+		case FO_STEP_DEMOTE:
+			run->is_demoted = task->is_done || task->has_acted;
+			break;
 		case FO_STEP_DRAIN:
+		case FO_STEP_STOPPED:
+		case FO_STEP_FOLLOW:
 		case FO_STEP_SLOTS:
 		case FO_STEP_CHECKPOINT:
 		case FO_STEP_TERM:

@@ -69,6 +69,27 @@ fo_coordinator_plan_lease(FoRun *run, const FoStepDef *def)
 	}
 }
 
+/* ---- switchover ---- */
+
+bool
+fo_coordinator_is_planned(const FoRun *run)
+{
+	return run->row.kind == FO_OPERATION_SWITCHOVER || run->row.kind == FO_OPERATION_FAILBACK;
+}
+
+void
+fo_coordinator_plan_demote(FoRun *run, const FoStepDef *def)
+{
+	(void) fo_coordinator_add_step(run, def, run->from);
+}
+
+void
+fo_coordinator_plan_follow(FoRun *run, const FoStepDef *def)
+{
+	if (run->from != NULL && run->from->node_schema != NULL)
+		(void) fo_coordinator_add_step(run, def, run->from);
+}
+
 /* ---- rejoin ---- */
 
 bool

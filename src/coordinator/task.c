@@ -187,6 +187,11 @@ call_failed(FoTask *task, const FoNetError *error)
 		error->class == FO_ERROR_SHUTTING_DOWN;
 
 	fo_coordinator_task_explain(task, "%s", error->message);
+	if (is_session_lost && task->has_acted && task->action->is_lost_done)
+	{
+		finish(task, true);
+		return;
+	}
 	if (is_session_lost && fo_net_now() < task->deadline)
 	{
 		task->has_acted = false;

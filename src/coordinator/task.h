@@ -43,6 +43,7 @@ typedef struct FoAction
 	int			kick_ms;		/* reload the peer's configuration this often while waiting; 0 = never */
 	bool		is_slow;		/* may take long: on a session of its own, so that checks go on */
 	bool		is_restarting;	/* the peer goes away and comes back: refused connections are part of it */
+	bool		is_lost_done;	/* a session that is lost after acting means that it has worked */
 	bool		is_acting_blind;	/* skip the first look: acting twice does no harm */
 } FoAction;
 

@@ -35,6 +35,32 @@ static const FoStepDef failover_steps[] = {
 };
 
 /*
+ * Switchover, by servers with the node library.  Everything that takes time
+ * comes first, while writes go on: the checkpoint makes the stop short.  Then
+ * the gate closes; what was acknowledged by then is waited for (drain) before
+ * the old primary is told to stop, and its shutdown record (stopped) before
+ * the candidate is cut loose, so that histories do not diverge and nothing has
+ * to be rewound.  Until the stop is ordered all of it can be undone by opening
+ * the gate in a new term.
+ */
+static const FoStepDef switchover_steps[] = {
+	{FO_STEP_TERM, 1, FO_SCOPE_COORDINATOR, FO_ON_FAILURE_ABORT, false},
+	{FO_STEP_CHOOSE, 2, FO_SCOPE_COORDINATOR, FO_ON_FAILURE_ABORT, false},
+	{FO_STEP_CHECKPOINT, 3, FO_SCOPE_OLD_PRIMARY, FO_ON_FAILURE_NOTE, false},
+	{FO_STEP_SLOTS, 3, FO_SCOPE_CANDIDATE, FO_ON_FAILURE_NOTE, false},
+	{FO_STEP_SYNC_NAMES, 3, FO_SCOPE_CANDIDATE, FO_ON_FAILURE_ABORT, false},
+	{FO_STEP_FENCE, 4, FO_SCOPE_OLD_PRIMARY, FO_ON_FAILURE_ABORT, false},
+	{FO_STEP_DRAIN, 5, FO_SCOPE_CANDIDATE, FO_ON_FAILURE_ABORT, false},
+	{FO_STEP_DEMOTE, 6, FO_SCOPE_OLD_PRIMARY, FO_ON_FAILURE_ABORT, false},
+	{FO_STEP_STOPPED, 7, FO_SCOPE_CANDIDATE, FO_ON_FAILURE_NOTE, false},
+	{FO_STEP_FREEZE, 8, FO_SCOPE_STANDBYS, FO_ON_FAILURE_EXCLUDE, false},
+	{FO_STEP_PROMOTE, 9, FO_SCOPE_CANDIDATE, FO_ON_FAILURE_NEXT, false},
+	{FO_STEP_REPOINT, 9, FO_SCOPE_OTHERS, FO_ON_FAILURE_NOTE, false},
+	{FO_STEP_FOLLOW, 10, FO_SCOPE_OLD_PRIMARY, FO_ON_FAILURE_NOTE, false},
+	{FO_STEP_CHECKPOINT, 11, FO_SCOPE_CANDIDATE, FO_ON_FAILURE_NOTE, true},
+};
+
+/*
  * Rejoin.  A standby whose history has not diverged is pointed at the primary;
  * anybody else makes itself a standby, if it has the node library for that.
  * The checkpoint comes before a rewind, or pg_rewind would take the primary's
@@ -80,11 +106,14 @@ static const char *const step_words[FO_STEP_N] = {
 	[FO_STEP_FREEZE] = "freeze",
 	[FO_STEP_LEASE] = "lease",
 	[FO_STEP_CHOOSE] = "choose",
+	[FO_STEP_DEMOTE] = "demote",
+	[FO_STEP_STOPPED] = "stopped",
 	[FO_STEP_SLOTS] = "slots",
 	[FO_STEP_SYNC_NAMES] = "sync_names",
 	[FO_STEP_PROMOTE] = "promote",
 	[FO_STEP_REPOINT] = "repoint",
 	[FO_STEP_REJOIN] = "rejoin",
+	[FO_STEP_FOLLOW] = "follow",
 	[FO_STEP_CHECKPOINT] = "checkpoint",
 	[FO_STEP_UNDO] = "undo",
 };
@@ -176,6 +205,8 @@ fo_core_operation_steps(FoOperationKind kind, int *n)
 			return rejoin_steps;
 		case FO_OPERATION_SWITCHOVER:
 		case FO_OPERATION_FAILBACK:
+			*n = lengthof_table(switchover_steps);
+			return switchover_steps;
 		case FO_OPERATION_DRILL:
 		case FO_OPERATION_N:
 			break;
@@ -192,7 +223,7 @@ fo_core_operation_point_of_no_return(FoOperationKind kind)
 
 	for (int i = 0; i < n; i++)
 	{
-		if (steps[i].kind == FO_STEP_PROMOTE)
+		if (steps[i].kind == FO_STEP_DEMOTE || steps[i].kind == FO_STEP_PROMOTE)
 			return steps[i].phase;
 	}
 	return 0;

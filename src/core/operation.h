@@ -54,11 +54,14 @@ typedef enum FoStepKind
 	FO_STEP_FREEZE,				/* stop the walreceivers: positions become final */
 	FO_STEP_LEASE,				/* wait until the old primary's lease has certainly ended */
 	FO_STEP_CHOOSE,				/* rank by final positions; decides and records the candidate */
+	FO_STEP_DEMOTE,				/* the old primary stops, and comes back as a standby of the candidate */
+	FO_STEP_STOPPED,			/* the candidate has received the last word of the old primary */
 	FO_STEP_SLOTS,				/* physical slots on the candidate for those who use one */
 	FO_STEP_SYNC_NAMES,			/* synchronous_standby_names of the candidate, where the group manages it */
 	FO_STEP_PROMOTE,
 	FO_STEP_REPOINT,			/* the others follow the new primary */
 	FO_STEP_REJOIN,				/* a server with the node library makes itself a standby, rewound if need be */
+	FO_STEP_FOLLOW,				/* the demoted old primary streams from the new one */
 	FO_STEP_CHECKPOINT,			/* the new primary's control file shows its timeline */
 	FO_STEP_UNDO,				/* frozen standbys follow the old primary again */
 	FO_STEP_N
