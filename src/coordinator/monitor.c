@@ -46,7 +46,7 @@
 #define COUNT_CONNECTIONS_EVERY 10
 
 /* A peer without the node library may have been given it since its session began: look every so many checks. */
-#define LOOK_FOR_LIBRARY_EVERY 60
+#define LOOK_FOR_LIBRARY_EVERY 10
 
 /* After a failed knock, knock again soon. */
 #define KNOCK_AGAIN_US FO_MS(100)

@@ -259,7 +259,11 @@ may_switch_over(FoGroup *group, int slot)
 
 	if (can_switch_over(primary))
 		return true;
-	if (primary != NULL && fo_core_peer_answers(&primary->view))
+	if (primary != NULL && primary->node_schema != NULL && fo_core_peer_answers(&primary->view))
+		refuse(slot, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+			   "See failover_evaluate(); failover_trigger() moves the primary without it.",
+			   "primary \"%s\" is not well enough to hand over", primary->cfg.name);
+	else if (primary != NULL && fo_core_peer_answers(&primary->view))
 		refuse(slot, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
 			   "Preload the library there with failover.role = node, or use failover_trigger().",
 			   "primary \"%s\" has no node library: it cannot be demoted gracefully", primary->cfg.name);
@@ -318,8 +322,8 @@ begin_move(FoGroup *group, int slot, const FoRequest *request)
 		return;
 	}
 	order.kind = operation_of(group, request);
-	if ((request->kind != FO_REQUEST_FAILOVER && !may_switch_over(group, slot)) ||
-		!may_move(group, target, slot, request) ||
+	if (!may_move(group, target, slot, request) ||
+		(request->kind != FO_REQUEST_FAILOVER && !may_switch_over(group, slot)) ||
 		!fo_coordinator_run_cancel(group, "the primary is to be moved"))
 		return;
 	order.target = target;

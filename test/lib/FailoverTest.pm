@@ -40,7 +40,7 @@ my $current;
 #	settings	of the group: { block_period => '10s' }
 #	register	by server, further arguments of failover_register: { a => 'priority => 10' }
 #	clock		the coordinator's clocks can be moved, see move_clock()
-#	library		data servers preload the library with failover.role = node
+#	library		data servers preload the library with failover.role = node, and have the extension
 sub new
 {
 	my ($class, %options) = @_;
@@ -132,6 +132,7 @@ sub start_servers
 SET synchronous_commit = local;
 CREATE TABLE failover_test (writer int, id bigint, at timestamptz DEFAULT clock_timestamp(), PRIMARY KEY (writer, id));
 EOF
+	$primary->safe_psql('postgres', 'SET synchronous_commit = local; CREATE EXTENSION failover') if $self->{library};
 	$self->add_standby($_, $primary) foreach @standbys;
 	ok($self->wait_for_streaming($primary, scalar(@standbys)), 'all standbys stream');
 	return;
@@ -282,7 +283,7 @@ SELECT status = 'streaming' AND sender_port = $port AND received_tli = $timeline
 EOF
 }
 
-# Names of the servers that answer and are out of recovery.
+# Names of the servers that answer and take writes: out of recovery, and not fenced.
 sub primaries
 {
 	my ($self) = @_;
@@ -291,8 +292,8 @@ sub primaries
 	foreach my $node ($self->nodes)
 	{
 		next unless defined $node->{_pid} && !$node->{fo_frozen};
-		my $answer = $node->ask('SELECT pg_is_in_recovery()') // '';
-		push @primaries, $node->name if $answer eq 'f';
+		my $answer = $node->ask(q{SELECT NOT pg_is_in_recovery() AND current_setting('default_transaction_read_only') = 'off'}) // '';
+		push @primaries, $node->name if $answer eq 't';
 	}
 	return @primaries;
 }

@@ -10,7 +10,7 @@ use Time::HiRes qw(time);
 
 my $t = FailoverTest->new(sync => 'ANY 1 (*)', settings => { block_period => '0' })->start;
 my $coordinator = $t->coordinator;
-my $next = 'c';
+my $next = 'n01';
 
 # Whatever happened: the group has one primary, the standby follows it, no operation hangs.
 sub settled_ok
