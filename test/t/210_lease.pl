@@ -1,0 +1,57 @@
+# Drill: every process of the primary is stopped by SIGSTOP under load, and
+# goes on later.  It is replaced once its lease has ended, acknowledges nothing
+# after that, and becomes a standby again by itself.
+use strict;
+use warnings;
+
+use FailoverTest;
+use Test::More;
+
+my $t = FailoverTest->new(library => 1, conf => 'wal_keep_size = 256MB')->start;
+my $p = $t->node('p');
+
+is($t->status('fencing'), 'lease', 'the group is protected by a lease');
+is($p->safe_psql('postgres', 'SELECT may_commit FROM failover_node_status()'), 't', 'the primary holds it');
+
+my $writer = $t->start_writer(timeout_ms => 1000);
+ok($writer->wait_for_more(100), 'clients write');
+
+$p->freeze('all');
+ok($t->wait_for_failover('p'), 'a primary that hangs as a whole is replaced');
+is($t->sql(q{SELECT count(*) FROM failover_timeline WHERE step = 'lease' AND status = 'done'}), '1',
+	'the end of its lease was waited for');
+is( $t->sql(q{SELECT (SELECT max(finished_at) FROM failover_timeline WHERE step = 'lease')
+	<= (SELECT min(started_at) FROM failover_timeline WHERE step = 'promote')}),
+	't', 'no promotion before the lease has ended');
+ok($writer->wait_for_more(100), 'clients write on the new primary');
+my $new = $t->status('primary_peer');
+isnt($new, 'p', 'which is another one');
+
+$p->thaw;
+ok($t->wait_for(q{SELECT role = 'standby' AND replication_state = 'streaming' FROM failover_health('main', 'p')}),
+	'the old primary becomes a standby with no hand on it');
+ok($t->wait_for_following($p, $t->node($new)), 'and follows the new one');
+ok($t->wait_for_state('healthy'), 'full redundancy is back');
+$writer->stop;
+
+# What was acknowledged and had not left the frozen host may be gone, and is admitted.
+my @lost = $writer->lost_rows($t->node($new));
+my $admitted = $t->sql(q{SELECT max(lost_bytes) FROM failover_history WHERE kind = 'failover'});
+ok(@lost == 0 || $admitted > 0, 'no acknowledged row is lost that is not admitted')
+  or diag(scalar(@lost) . " rows lost, $admitted bytes admitted");
+is($t->count_operations('failover'), '1', 'one failover');
+is($t->sql(q{SELECT count(*) FROM failover_history WHERE kind = 'rejoin' AND status = 'completed' AND from_peer = 'p'}), '1',
+	'and one rejoin');
+
+# The same server, killed and started again as a service manager does it.
+my $old = $new;
+$t->node($old)->kill_hard('all');
+ok($t->wait_for(qq{SELECT verdict <> 'none' FROM failover_evaluate('main')}), 'the next failure is seen');
+$t->sql(q{SELECT failover_acknowledge('main', 'drill')});
+ok($t->wait_for_failover($old), 'and answered');
+$t->node($old)->wait_killed;
+$t->node($old)->start;
+ok($t->wait_for("SELECT role = 'standby' AND replication_state = 'streaming' FROM failover_health('main', '$old')"),
+	'a killed server that is started again rejoins by itself');
+
+done_testing();

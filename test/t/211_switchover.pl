@@ -1,0 +1,51 @@
+# A planned switchover under load, there and back: no acknowledged row is lost,
+# the old primary is a standby again without a rewind, and a switchover that
+# cannot be done is refused or undone.
+use strict;
+use warnings;
+
+use FailoverTest;
+use Test::More;
+
+my $t = FailoverTest->new(library => 1, conf => 'wal_keep_size = 256MB')->start;
+my $p = $t->node('p');
+my $writer = $t->start_writer(timeout_ms => 1000);
+
+ok($writer->wait_for_more(100), 'clients write');
+is($t->sql(q{SELECT kind, status, from_peer, to_peer, error IS NULL FROM failover_switchover('main', 'b', 'drill')}),
+	'switchover|completed|p|b|t', 'a switchover to the named target');
+ok($writer->wait_for_more(100), 'clients go on writing');
+is($t->status('primary_peer'), 'b', 'it is the primary');
+ok($t->wait_for_following($p, $t->node('b')), 'the old primary follows');
+ok($t->wait_for_following($t->node('a'), $t->node('b')), 'so does the other standby');
+is($t->sql(q{SELECT lost_bytes FROM failover_history WHERE kind = 'switchover'}), '0', 'nothing is lost, says the history');
+is($p->safe_psql('postgres', 'SELECT rewind_ms IS NULL FROM failover_node_status()'), 't', 'nothing had to be rewound');
+is( $t->sql(q{SELECT string_agg(step, ' ' ORDER BY step_no) FROM failover_timeline
+	WHERE status = 'done' AND step IN ('raise_term', 'fence', 'drain', 'demote', 'stopped', 'promote', 'follow')}),
+	'raise_term fence drain demote stopped promote follow', 'its steps in order');
+ok($t->wait_for_state('healthy'), 'full redundancy');
+
+# The same name for "the best way": with a primary that answers it is a switchover.
+is($t->sql(q{SELECT kind, status, to_peer FROM failover_trigger('main', 'p')}), 'switchover|completed|p', 'failover_trigger hands over gracefully');
+ok($t->wait_for_state('healthy'), 'full redundancy again');
+
+# A candidate that cannot catch up: undone, and writes resume.
+$t->set('check_timeout', '500ms');
+my $receiver = $t->node('a')->freeze_process('walreceiver');
+my $answer = $t->sql(q{SELECT status, error <> '' FROM failover_switchover('main', 'a')});
+$t->node('a')->thaw_process($receiver);
+is($answer, 'failed|t', 'a candidate that falls behind: the switchover fails');
+is($t->status('primary_peer'), 'p', 'the primary stays');
+ok($writer->wait_for_more(100), 'and takes writes again');
+
+# Nonsense is refused.
+my ($rc, $stdout, $stderr) = $t->coordinator->psql('postgres', q{SELECT failover_switchover('main', 'p')});
+like($stderr, qr/is the primary already/, 'not to the primary itself');
+($rc, $stdout, $stderr) = $t->coordinator->psql('postgres', q{SELECT failover_rejoin('main', 'p')});
+like($stderr, qr/is the primary/, 'the primary cannot rejoin');
+
+$writer->stop;
+is(scalar($writer->lost_rows($p)), 0, 'no acknowledged row is lost in all of this');
+is($t->count_operations('failover'), '0', 'and no failover was needed');
+
+done_testing();
