@@ -185,6 +185,12 @@ note_stray(FoPeer *peer, FoTime now)
 {
 	const FoObservation *seen = &peer->view.observed;
 
+	if (!fo_core_peer_answers(&peer->view) || peer->view.health.health != FO_HEALTH_HEALTHY ||
+		!seen->in_recovery || seen->receiver != FO_RECEIVER_STREAMING)
+		peer->well_since = 0;
+	else if (peer->well_since == 0)
+		peer->well_since = now;
+
 	if (!seen->in_recovery || seen->receiver != FO_RECEIVER_STREAMING)
 	{
 		if (peer->stray_since == 0)
@@ -212,6 +218,24 @@ rejoin(FoGroup *group, FoPeer *peer, FoTime now)
 	fo_coordinator_run_start(group, &order);
 }
 
+/* Back to the preferred primary, when it has been well for long enough and nothing else is the matter. */
+static void
+fail_back(FoGroup *group, FoTime now)
+{
+	FoPeer	   *preferred = fo_coordinator_preferred_primary(group);
+	FoOrder		order = {.kind = FO_OPERATION_FAILBACK,.trigger = FO_TRIGGER_HEALTH_CHECK,.target = preferred,.request = -1};
+	FoTime		delay = FO_MS(group->cfg.settings.failback_delay);
+
+	if (!group->cfg.settings.auto_failback || group->verdict.kind != FO_VERDICT_NONE || group->run != NULL ||
+		group->view.blocked_until != 0 || preferred == NULL || preferred == fo_coordinator_primary(group) ||
+		preferred->well_since == 0 || now - preferred->well_since < delay || now < preferred->task_retry_at ||
+		!fo_coordinator_can_switch_over(fo_coordinator_primary(group)))
+		return;
+	preferred->task_retry_at = now + delay;
+	order.reason = psprintf("preferred primary \"%s\" has been well for failback_delay", preferred->cfg.name);
+	fo_coordinator_run_start(group, &order);
+}
+
 void
 fo_coordinator_mend_group(FoGroup *group)
 {
@@ -233,4 +257,5 @@ fo_coordinator_mend_group(FoGroup *group)
 		if (group->cfg.settings.auto_rejoin && group->run == NULL && (is_stray(peer, now) || can_rejoin_by_itself(peer)))
 			rejoin(group, peer, now);
 	}
+	fail_back(group, now);
 }

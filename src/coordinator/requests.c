@@ -242,22 +242,13 @@ serve_again(FoGroup *group, int slot, const FoRequest *request)
 	return true;
 }
 
-/* Can the primary hand over in an orderly way?  It needs the node library for that. */
-static bool
-can_switch_over(const FoPeer *primary)
-{
-	return primary != NULL && primary->node_schema != NULL && primary->view.observed.is_armed &&
-		fo_core_peer_answers(&primary->view) && !primary->view.observed.in_recovery &&
-		primary->view.connect_failing_since == 0 && primary->view.write_failing_since == 0;
-}
-
 /* Refuses and returns false if the primary cannot be moved gracefully. */
 static bool
 may_switch_over(FoGroup *group, int slot)
 {
 	const FoPeer *primary = fo_coordinator_primary(group);
 
-	if (can_switch_over(primary))
+	if (fo_coordinator_can_switch_over(primary))
 		return true;
 	if (primary != NULL && primary->node_schema != NULL && fo_core_peer_answers(&primary->view))
 		refuse(slot, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
@@ -274,34 +265,13 @@ may_switch_over(FoGroup *group, int slot)
 	return false;
 }
 
-/* Whom a failback returns to: the preferred primary, or the promotable peer with the lowest priority number. */
-static FoPeer *
-preferred_primary(FoGroup *group)
-{
-	FoPeer	   *best = fo_coordinator_find_peer(group, group->cfg.preferred_primary);
-
-	for (int i = 0; best == NULL && i < group->peers_n; i++)
-	{
-		FoPeer	   *first = group->peers[i];
-
-		for (int j = 0; j < group->peers_n; j++)
-		{
-			if (group->peers[j]->cfg.is_promotable &&
-				(!first->cfg.is_promotable || group->peers[j]->cfg.priority < first->cfg.priority))
-				first = group->peers[j];
-		}
-		best = first;
-	}
-	return best;
-}
-
 /* The kind of operation that a request comes down to, as things are. */
 static FoOperationKind
 operation_of(FoGroup *group, const FoRequest *request)
 {
 	if (request->kind == FO_REQUEST_FAILBACK)
 		return FO_OPERATION_FAILBACK;
-	if (request->kind == FO_REQUEST_SWITCHOVER || can_switch_over(fo_coordinator_primary(group)))
+	if (request->kind == FO_REQUEST_SWITCHOVER || fo_coordinator_can_switch_over(fo_coordinator_primary(group)))
 		return FO_OPERATION_SWITCHOVER;
 	return FO_OPERATION_FAILOVER;
 }
@@ -310,7 +280,7 @@ operation_of(FoGroup *group, const FoRequest *request)
 static void
 begin_move(FoGroup *group, int slot, const FoRequest *request)
 {
-	FoPeer	   *target = request->kind == FO_REQUEST_FAILBACK ? preferred_primary(group) :
+	FoPeer	   *target = request->kind == FO_REQUEST_FAILBACK ? fo_coordinator_preferred_primary(group) :
 		fo_coordinator_find_peer(group, request->target);
 	FoPeer	   *primary = fo_coordinator_primary(group);
 	FoOrder		order = {.trigger = FO_TRIGGER_MANUAL,.request = slot};

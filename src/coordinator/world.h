@@ -120,6 +120,7 @@ struct FoPeer
 	FoTime		task_retry_at;	/* do not start another before */
 	int			task_attempts;	/* rejoins since it last streamed */
 	bool		is_following_nobody;	/* evidence.c: a standby with primary_conninfo = '' */
+	FoTime		well_since;		/* a standby that is healthy and streams, since; 0 = it is not */
 	FoTime		stray_since;	/* a standby that does not stream, since; 0 = it streams */
 
 	FoSyncMember sync;
@@ -183,6 +184,12 @@ extern FoPeer *fo_coordinator_find_peer(FoGroup *group, const char *name);	/* NU
 
 /* The recorded primary; NULL = none known. */
 extern FoPeer *fo_coordinator_primary(FoGroup *group);
+
+/* Whom a failback returns to: the preferred primary, or the promotable peer with the lowest priority number; NULL = nobody. */
+extern FoPeer *fo_coordinator_preferred_primary(FoGroup *group);
+
+/* Can this primary hand over in an orderly way?  It needs the node library for that.  NULL: no. */
+extern bool fo_coordinator_can_switch_over(const FoPeer *primary);
 
 /* A step stops the peer's walreceiver, or has pointed it at a primary again. */
 extern void fo_coordinator_set_frozen(FoPeer *peer, bool is_frozen);

@@ -44,8 +44,15 @@ like($stderr, qr/is the primary already/, 'not to the primary itself');
 ($rc, $stdout, $stderr) = $t->coordinator->psql('postgres', q{SELECT failover_rejoin('main', 'p')});
 like($stderr, qr/is the primary/, 'the primary cannot rejoin');
 
+# Back to the preferred primary, by itself.
+$t->sql(q{SELECT failover_alter_peer('main', 'b', priority => 1)});
+$t->set('failback_delay', '1s');
+$t->set('auto_failback', 'on');
+ok($t->wait_for(q{SELECT primary_peer = 'b' AND current_event IS NULL FROM failover_status('main')}), 'auto_failback returns to the preferred primary');
+is($t->sql(q{SELECT kind, status, to_peer FROM failover_history ORDER BY event_id DESC LIMIT 1}), 'failback|completed|b', 'as a failback');
+
 $writer->stop;
-is(scalar($writer->lost_rows($p)), 0, 'no acknowledged row is lost in all of this');
+is(scalar($writer->lost_rows($t->node('b'))), 0, 'no acknowledged row is lost in all of this');
 is($t->count_operations('failover'), '0', 'and no failover was needed');
 
 done_testing();
