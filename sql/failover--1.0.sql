@@ -275,6 +275,12 @@ LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp ROWS 30
 AS 'MODULE_PATHNAME', 'failover_check_health';
 COMMENT ON FUNCTION failover_check_health(text) IS 'checks the peers now, waits for the answers and returns the rows of failover_health';
 
+CREATE FUNCTION failover_preflight(group_name text)
+RETURNS TABLE (peer_name text, severity text, finding text, hint text)
+LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp ROWS 20
+AS 'MODULE_PATHNAME', 'failover_preflight';
+COMMENT ON FUNCTION failover_preflight(text) IS 'what would make a failover of the group fail or lose data; asks the peers now';
+
 CREATE FUNCTION failover_evaluate(
     group_name text, OUT verdict text, OUT rule integer, OUT reason text, OUT candidate text,
     OUT evidence jsonb, OUT situation_rule integer)
@@ -595,6 +601,7 @@ REVOKE ALL ON FUNCTION
     failover_status(text),
     failover_health(text, text),
     failover_check_health(text),
+    failover_preflight(text),
     failover_evaluate(text),
     failover_candidates(text),
     failover_rules(),
@@ -620,6 +627,7 @@ GRANT EXECUTE ON FUNCTION
     failover_status(text),
     failover_health(text, text),
     failover_check_health(text),
+    failover_preflight(text),
     failover_evaluate(text),
     failover_candidates(text),
     failover_rules(),

@@ -46,6 +46,7 @@
 #include "coordinator/publish.h"
 #include "coordinator/record.h"
 #include "coordinator/requests.h"
+#include "coordinator/survey.h"
 #include "coordinator/world.h"
 #include "guc.h"
 #include "shared/shared.h"
@@ -255,6 +256,7 @@ turn(void)
 		end_without_extension();
 	fo_coordinator_publish(world, is_layout_changed);
 	fo_coordinator_answer_checks(world);
+	fo_coordinator_answer_surveys(world);
 	housekeeping();
 	report_activity();
 }

@@ -33,6 +33,10 @@ publish_peer(FoPeerSlot *slot, const FoPeer *peer, int group_number)
 	slot->downtime_total_us = peer->cfg.downtime_us;
 	strlcpy(slot->circuit, peer->view.health.health == FO_HEALTH_UNHEALTHY ? "open" : "closed",
 			sizeof(slot->circuit));
+	if (peer->facts != NULL)
+		slot->facts = *peer->facts;
+	else
+		fo_core_facts_init(&slot->facts);
 }
 
 /* How strongly a second primary is prevented: by lease, by SQL on a living peer, or not. */

@@ -19,6 +19,7 @@
 #include "coordinator/monitor.h"
 #include "coordinator/report.h"
 #include "coordinator/requests.h"
+#include "coordinator/survey.h"
 #include "shared/shared.h"
 
 /* A check that waits for its answers; one for each slot of the queue. */
@@ -353,6 +354,9 @@ serve(FoWorld *world, int slot, const FoRequest *request)
 	{
 		case FO_REQUEST_CHECK:
 			begin_check(world, slot, request);
+			return;
+		case FO_REQUEST_PREFLIGHT:
+			fo_coordinator_begin_survey(group, slot);
 			return;
 		case FO_REQUEST_FAILOVER:
 		case FO_REQUEST_SWITCHOVER:

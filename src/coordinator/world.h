@@ -16,6 +16,7 @@
  *		judge.c		reads views, keeps FoGroup.verdict, starts what the verdict asks for
  *		mend.c		small repairs of single peers outside of operations
  *		syncmode.c	the primary's synchronous_standby_names; the fields sync of group and peer
+ *		survey.c	what peers say of themselves when failover_preflight asks
  *		outage.c	changes of health, as events and downtime
  *		executor.c	FoGroup.run; actions.c the SQL of each step; task.c drives one step on one peer
  *		record.c	what has happened, queued for the tables
@@ -30,6 +31,7 @@
 
 #include "catalog/catalog.h"
 #include "core/lease.h"
+#include "core/preflight.h"
 #include "core/verdict.h"
 #include "core/view.h"
 #include "net/knock.h"
@@ -124,6 +126,7 @@ struct FoPeer
 	FoTime		stray_since;	/* a standby that does not stream, since; 0 = it streams */
 
 	FoSyncMember sync;
+	FoPeerFacts *facts;			/* survey.c: what it said of itself when it was asked last; NULL = never */
 
 	bool		is_state_dirty; /* cfg's state fields differ from the table */
 };

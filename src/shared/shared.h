@@ -31,6 +31,7 @@
 
 #include "core/candidate.h"
 #include "core/operation.h"
+#include "core/preflight.h"
 #include "core/verdict.h"
 #include "core/view.h"
 
@@ -60,6 +61,7 @@ typedef struct FoPeerSlot
 	int64		outages_total;	/* with those recorded in the table, before and after a restart */
 	int64		downtime_total_us;	/* finished outages only */
 	char		circuit[16];	/* closed, open, half_open */
+	FoPeerFacts facts;			/* as of the last FO_REQUEST_PREFLIGHT */
 } FoPeerSlot;
 
 /* One group as published. */
@@ -86,7 +88,8 @@ typedef enum FoRequestKind
 	FO_REQUEST_SWITCHOVER,
 	FO_REQUEST_FAILBACK,
 	FO_REQUEST_REJOIN,
-	FO_REQUEST_DRILL
+	FO_REQUEST_DRILL,
+	FO_REQUEST_PREFLIGHT		/* ask the group's peers for the facts of failover_preflight */
 } FoRequestKind;
 
 typedef enum FoRequestState

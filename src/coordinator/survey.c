@@ -1,0 +1,121 @@
+/*-------------------------------------------------------------------------
+ *
+ * survey.c
+ *		Serves failover_preflight.
+ *
+ * The worker asks and publishes; what the facts mean is judged in the backend
+ * that wants to know (core/preflight.h).  Peers that have no session are not
+ * waited for: that they do not answer is a finding by itself.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "coordinator/survey.h"
+#include "net/survey.h"
+#include "shared/shared.h"
+
+/* A request is answered this long after the peers' own deadline at the latest. */
+#define SLACK_US FO_MS(500)
+
+typedef struct Survey
+{
+	bool		is_used;
+	FoTime		asked_at;
+	FoTime		deadline;
+	FoTimer		timer;
+	char		group[FO_NAME_LEN];
+} Survey;
+
+static Survey surveys[FO_REQUESTS_MAX];
+
+static FoPeerFacts *
+facts_of(FoPeer *peer)
+{
+	if (peer->facts == NULL)
+		peer->facts = MemoryContextAllocZero(peer->cxt, sizeof(FoPeerFacts));
+	return peer->facts;
+}
+
+static void
+note_silence(FoPeer *peer)
+{
+	fo_core_facts_init(facts_of(peer));
+	peer->facts->at = fo_net_now();
+	peer->group->is_publish_needed = true;
+}
+
+static void
+surveyed(void *arg, const PGresult *result, const FoNetError *error, int64 rtt_us)
+{
+	FoPeer	   *peer = arg;
+
+	if (result == NULL)
+	{
+		note_silence(peer);
+		return;
+	}
+	fo_net_survey_read(result, fo_net_now(), facts_of(peer));
+	peer->group->is_publish_needed = true;
+}
+
+static void
+wake_up(void *arg)
+{
+	/* Nothing to do: the loop turns, and answer_surveys looks at the deadline. */
+}
+
+void
+fo_coordinator_begin_survey(FoGroup *group, int slot)
+{
+	Survey	   *survey = &surveys[slot];
+	int64		timeout_ms = group->cfg.settings.check_timeout;
+
+	survey->is_used = true;
+	survey->asked_at = fo_net_now();
+	survey->deadline = survey->asked_at + FO_MS(timeout_ms) + SLACK_US;
+	strlcpy(survey->group, group->cfg.name, sizeof(survey->group));
+	for (int i = 0; i < group->peers_n; i++)
+	{
+		FoPeer	   *peer = group->peers[i];
+
+		if (peer->link != NULL && fo_net_link_is_ready(peer->link))
+			fo_net_survey_call(peer->link, timeout_ms, surveyed, peer);
+		else
+			note_silence(peer);
+	}
+	survey->timer.callback = wake_up;
+	fo_net_loop_arm(group->world->loop, &survey->timer, survey->deadline);
+}
+
+/* Has every peer that the group has now answered since, or failed to? */
+static bool
+is_complete(FoWorld *world, const Survey *survey)
+{
+	const FoGroup *group = fo_coordinator_find_group(world, survey->group);
+
+	for (int i = 0; group != NULL && i < group->peers_n; i++)
+	{
+		const FoPeerFacts *facts = group->peers[i]->facts;
+
+		if (facts == NULL || facts->at < survey->asked_at)
+			return false;
+	}
+	return true;
+}
+
+void
+fo_coordinator_answer_surveys(FoWorld *world)
+{
+	for (int slot = 0; slot < FO_REQUESTS_MAX; slot++)
+	{
+		Survey	   *survey = &surveys[slot];
+		FoRequest	answer = {0};
+
+		if (!survey->is_used || (!is_complete(world, survey) && fo_net_now() < survey->deadline))
+			continue;
+		fo_net_loop_disarm(world->loop, &survey->timer);
+		survey->is_used = false;
+		fo_shared_request_finish(slot, &answer);
+	}
+}

@@ -1,0 +1,247 @@
+/*-------------------------------------------------------------------------
+ *
+ * preflight_peer.c
+ *		Findings about any peer: whether it can be reached and operated, and
+ *		what it needs because it may become the primary.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "core/preflight.h"
+
+#include <string.h>
+
+#include "core/evidence.h"
+
+static int64_t
+fact_of(const FoPreflightTrial *trial)
+{
+	return *(const int64_t *) ((const char *) trial->facts + trial->fact);
+}
+
+static bool
+is_off(FoPreflightTrial *trial)
+{
+	return fact_of(trial) == 0;
+}
+
+static bool
+is_silent(FoPreflightTrial *trial)
+{
+	if (trial->view->last_attempt_at == 0 || fo_core_peer_answers(trial->view))
+		return false;
+	fo_core_text_add(trial->detail, fo_core_error_class_name(trial->view->error));
+	return true;
+}
+
+static bool
+is_facts_missing(FoPreflightTrial *trial)
+{
+	return fo_core_peer_answers(trial->view) && trial->facts->at != 0 && !trial->facts->is_known;
+}
+
+static bool
+is_in_maintenance(FoPreflightTrial *trial)
+{
+	return trial->view->is_in_maintenance;
+}
+
+static bool
+is_fenced(FoPreflightTrial *trial)
+{
+	return trial->view->is_fenced;
+}
+
+static bool
+is_stranger(FoPreflightTrial *trial)
+{
+	return trial->group->kind == FO_KIND_STREAMING && trial->view->observed.at != 0
+		&& !fo_core_is_same_system(trial->group, trial->view);
+}
+
+static bool
+lacks_privileges(FoPreflightTrial *trial)
+{
+	fo_core_preflight_add_lines(trial->detail, trial->facts->missing_privileges);
+	return trial->facts->missing_privileges[0] != '\0';
+}
+
+static bool
+lacks_rewind_privileges(FoPreflightTrial *trial)
+{
+	fo_core_preflight_add_lines(trial->detail, trial->facts->missing_rewind_privileges);
+	return trial->facts->missing_rewind_privileges[0] != '\0';
+}
+
+static bool
+has_no_library(FoPreflightTrial *trial)
+{
+	return !trial->view->observed.has_node_library;
+}
+
+static bool
+is_wal_minimal(FoPreflightTrial *trial)
+{
+	return strcmp(trial->facts->wal_level, "minimal") == 0;
+}
+
+static bool
+is_rewind_impossible(FoPreflightTrial *trial)
+{
+	return trial->facts->wal_log_hints == 0 && trial->facts->data_checksums == 0;
+}
+
+static bool
+has_too_few_senders(FoPreflightTrial *trial)
+{
+	int64_t		needed = trial->group->peers_n - 1;
+
+	if (trial->facts->max_wal_senders == FO_FACT_UNKNOWN || trial->facts->max_wal_senders > needed)
+		return false;
+	fo_core_text_add_integer(trial->detail, trial->facts->max_wal_senders);
+	fo_core_text_add(trial->detail, ": the others need ");
+	fo_core_text_add_integer(trial->detail, needed);
+	fo_core_text_add(trial->detail, ", and one more to reconnect");
+	return true;
+}
+
+/* Slots that peers of the group follow through: all of them may be needed on any peer. */
+static int64_t
+count_wanted_slots(const FoPreflightTrial *trial)
+{
+	int64_t		n = 0;
+	int32_t		i;
+
+	for (i = 0; i < trial->group->peers_n; i++)
+	{
+		const FoPeerFacts *facts = &trial->input->facts[i];
+
+		if (i != trial->peer && facts->is_known && facts->primary_slot_name[0] != '\0'
+			&& !fo_core_preflight_has_line(trial->facts->slots, facts->primary_slot_name))
+			n++;
+	}
+	return n;
+}
+
+static bool
+has_too_few_slots(FoPreflightTrial *trial)
+{
+	int64_t		wanted = count_wanted_slots(trial);
+	int64_t		room;
+
+	if (trial->facts->max_replication_slots == FO_FACT_UNKNOWN || trial->facts->slots_n == FO_FACT_UNKNOWN
+		|| fo_core_preflight_is_cut(trial->facts->slots))
+		return false;
+	room = trial->facts->max_replication_slots - trial->facts->slots_n;
+	if (room >= wanted)
+		return false;
+	fo_core_text_add_integer(trial->detail, room > 0 ? room : 0);
+	fo_core_text_add(trial->detail, " more, and the others would need ");
+	fo_core_text_add_integer(trial->detail, wanted);
+	return true;
+}
+
+static bool
+has_lost_slots(FoPreflightTrial *trial)
+{
+	fo_core_preflight_add_lines(trial->detail, trial->facts->lost_slots);
+	return trial->facts->lost_slots[0] != '\0';
+}
+
+static bool
+is_slot_use_unlimited(FoPreflightTrial *trial)
+{
+	return trial->facts->max_slot_wal_keep_size == -1 && trial->facts->slots[0] != '\0';
+}
+
+/* Nothing keeps the WAL that a standby or a rewind will need. */
+static bool
+keeps_no_wal(FoPreflightTrial *trial)
+{
+	return trial->facts->wal_keep_size == 0 && trial->facts->slots[0] == '\0'
+		&& trial->facts->has_restore_command != 1;
+}
+
+static bool
+has_logical_slots(FoPreflightTrial *trial)
+{
+	fo_core_preflight_add_lines(trial->detail, trial->facts->logical_slots);
+	return trial->facts->logical_slots[0] != '\0';
+}
+
+static bool
+is_archiving_nowhere(FoPreflightTrial *trial)
+{
+	return (strcmp(trial->facts->archive_mode, "on") == 0 || strcmp(trial->facts->archive_mode, "always") == 0)
+		&& trial->facts->has_archive_command == 0;
+}
+
+static bool
+is_commit_local(FoPreflightTrial *trial)
+{
+	const char *level = trial->facts->synchronous_commit;
+
+	if (!trial->group->is_sync_managed && trial->view->observed.sync_names[0] == '\0')
+		return false;
+	fo_core_text_add(trial->detail, level);
+	return strcmp(level, "off") == 0 || strcmp(level, "local") == 0;
+}
+
+#define FACT(name) offsetof(FoPeerFacts, name)
+
+static const FoPreflightRow rows[] = {
+	/* can it be reached, and is it one of us */
+	{FO_PREFLIGHT_PEER, FO_PREFLIGHT_ERROR, is_silent, 0,
+		"does not answer (%d): nothing else is known of it", "See failover_health().last_error."},
+	{FO_PREFLIGHT_PEER, FO_PREFLIGHT_WARNING, is_facts_missing, 0,
+		"did not answer the questions of this check", "Call failover_preflight() again."},
+	{FO_PREFLIGHT_PEER, FO_PREFLIGHT_ERROR, is_stranger, 0,
+		"belongs to another database system", "Clone it from the primary, or unregister it."},
+	{FO_PREFLIGHT_PEER, FO_PREFLIGHT_WARNING, is_fenced, 0,
+		"was fenced as a second primary, and has not come back as a standby", "Call failover_rejoin(), or rewind it or clone it by hand."},
+	{FO_PREFLIGHT_PEER, FO_PREFLIGHT_INFO, is_in_maintenance, 0,
+		"is in maintenance: it is no candidate", "Call failover_set_maintenance() when it is over."},
+
+	/* what our role may do there */
+	{FO_PREFLIGHT_KNOWN, FO_PREFLIGHT_ERROR, lacks_privileges, 0,
+		"the coordinator's role lacks privileges: %d", "Run the script of failover_peer_grants() on the primary."},
+	{FO_PREFLIGHT_KNOWN, FO_PREFLIGHT_WARNING, is_off, FACT(may_replicate),
+		"the coordinator's role may not replicate: rewinding or cloning a peer with this role fails",
+	"Run ALTER ROLE ... REPLICATION on the primary, or use another role for replication."},
+	{FO_PREFLIGHT_KNOWN, FO_PREFLIGHT_INFO, lacks_rewind_privileges, 0,
+		"pg_rewind could not read from it with the coordinator's role: %d", "Grant EXECUTE on these functions where that role rewinds."},
+	{FO_PREFLIGHT_KNOWN, FO_PREFLIGHT_WARNING, has_no_library, 0,
+		"has no node library: a silent primary cannot be fenced but by SQL, and a former primary does not rejoin by itself",
+	"Preload failover with failover.role = node there."},
+
+	/* what every peer needs, because every peer may become the primary */
+	{FO_PREFLIGHT_KNOWN, FO_PREFLIGHT_ERROR, is_wal_minimal, 0,
+		"wal_level is minimal: no standby can follow it", "Set wal_level = replica."},
+	{FO_PREFLIGHT_KNOWN, FO_PREFLIGHT_ERROR, is_off, FACT(fsync),
+		"fsync is off: acknowledged commits may be lost", "Set fsync = on."},
+	{FO_PREFLIGHT_KNOWN, FO_PREFLIGHT_ERROR, has_too_few_senders, 0,
+		"max_wal_senders is %d", "Raise max_wal_senders."},
+	{FO_PREFLIGHT_KNOWN, FO_PREFLIGHT_ERROR, has_too_few_slots, 0,
+		"its replication slots have room for %d", "Raise max_replication_slots, or drop slots."},
+	{FO_PREFLIGHT_KNOWN, FO_PREFLIGHT_ERROR, has_lost_slots, 0,
+		"slots have lost their WAL: %d", "Clone those who use them again, and drop the slots."},
+	{FO_PREFLIGHT_KNOWN, FO_PREFLIGHT_ERROR, is_off, FACT(hot_standby),
+		"hot_standby is off: as a standby it takes no connections, also not from the coordinator", "Set hot_standby = on."},
+	{FO_PREFLIGHT_KNOWN, FO_PREFLIGHT_WARNING, is_rewind_impossible, 0,
+		"neither wal_log_hints nor data checksums are on: it cannot be rewound", "Set wal_log_hints = on, or enable checksums."},
+	{FO_PREFLIGHT_KNOWN, FO_PREFLIGHT_WARNING, is_off, FACT(full_page_writes),
+		"full_page_writes is off: it cannot be rewound", "Set full_page_writes = on."},
+	{FO_PREFLIGHT_PRIMARY, FO_PREFLIGHT_WARNING, is_commit_local, 0,
+		"synchronous_commit is %d by default: commits wait for no standby", "Set synchronous_commit = on."},
+	{FO_PREFLIGHT_PRIMARY, FO_PREFLIGHT_WARNING, keeps_no_wal, 0,
+		"keeps no WAL for those who fall behind: neither slots nor wal_keep_size", "Use slots, or set wal_keep_size."},
+	{FO_PREFLIGHT_PRIMARY, FO_PREFLIGHT_WARNING, has_logical_slots, 0,
+		"logical slots do not follow a failover by themselves: %d", "From version 17 on make them failover slots; else create them anew after a failover."},
+	{FO_PREFLIGHT_KNOWN, FO_PREFLIGHT_WARNING, is_archiving_nowhere, 0,
+		"archive_mode is on without a command or a library: WAL piles up", "Set archive_command or archive_library."},
+	{FO_PREFLIGHT_KNOWN, FO_PREFLIGHT_INFO, is_slot_use_unlimited, 0,
+		"max_slot_wal_keep_size is unlimited: a slot that nobody reads fills the disk", "Set max_slot_wal_keep_size."},
+	{FO_PREFLIGHT_KNOWN, FO_PREFLIGHT_INFO, is_off, FACT(restart_after_crash),
+		"restart_after_crash is off: the crash of one backend becomes a failover", "Set restart_after_crash = on."},
+};
+
+const FoPreflightRun fo_core_preflight_peer_rows = FO_PREFLIGHT_RUN(rows);
