@@ -29,6 +29,7 @@
 #include "storage/lwlock.h"
 #include "utils/timestamp.h"
 
+#include "compat.h"
 #include "core/lease.h"
 
 /* Longest conninfo to follow, and longest account of a rejoin, with their terminators. */
@@ -210,7 +211,7 @@ extern void fo_node_register_worker(void);
 extern void fo_node_restart_install(void);
 
 /* In the postmaster: become the server that was started, again, with the same process id.  Does not return. */
-extern void fo_node_reexecute(void) pg_attribute_noreturn();
+pg_noreturn extern void fo_node_reexecute(void);
 
 /* In any process of a running server: stop it; it comes back by itself. */
 extern void fo_node_restart(void);
