@@ -42,6 +42,13 @@ static const GrantLine script[] = {
 	{0, "-- to keep an old primary from taking writes"},
 	{0, "GRANT ALTER SYSTEM ON PARAMETER synchronous_standby_names, default_transaction_read_only TO failover;"},
 	{0, "GRANT pg_signal_backend TO failover;"},
+	{0, "-- to grant leases, switch over and rejoin, where the extension is installed for the node library"},
+	{0, "DO $$ DECLARE f regprocedure; BEGIN FOR f IN SELECT p.oid FROM pg_proc p"
+		" JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'"
+		" JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'failover' WHERE p.proname LIKE 'failover\\_node\\_%'"
+		" LOOP EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO failover', f); END LOOP; END $$;"},
+	{0, "-- a rejoin that rewinds also needs, for the role of primary_conninfo: EXECUTE on pg_ls_dir(text, boolean, boolean),"},
+	{0, "-- pg_stat_file(text, boolean), pg_read_binary_file(text), pg_read_binary_file(text, bigint, bigint, boolean)"},
 	{160000, "-- to be let in when connections have run out"},
 	{160000, "GRANT pg_use_reserved_connections TO failover;"},
 };
