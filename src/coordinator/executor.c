@@ -41,6 +41,9 @@
 /* How often to try again to write intents that could not be written. */
 #define RETRY_INTENT_US FO_MS(200)
 
+/* However an operation was interrupted, it is looked at again after this long. */
+#define LOOK_AGAIN_US FO_MS(1000)
+
 /* A resumed operation waits at most this long for a first answer of every peer. */
 #define RESUME_WAIT_US FO_MS(10000)
 
@@ -146,6 +149,37 @@ cancel_tasks(FoRun *run, const char *why)
 	}
 }
 
+/* ---- errors ---- */
+
+/*
+ * From here to the end of what the caller does, an ERROR would leave the
+ * operation half changed, and the barrier around the loop's turn knows nothing
+ * of it.  So the next one who enters, or else the timer, finds out, and ends
+ * the operation: what was planned is given up, and undone if that can be.
+ */
+static void
+enter(FoRun *run)
+{
+	bool		was_interrupted = run->is_entered;
+
+	run->is_entered = true;
+	if (run->group->run != run)
+		return;
+	fo_net_loop_arm(run->group->world->loop, &run->timer, fo_net_now() + LOOK_AGAIN_US);
+	if (!was_interrupted)
+		return;
+	run->is_waiting = false;
+	fo_coordinator_fail_run(run, "interrupted by an error of the coordinator: see its log");
+	for (int i = 0; i < run->steps_n; i++)
+	{
+		FoRunStep  *step = run->steps[i];
+
+		if (step->task == NULL && step->wait_until == 0 &&
+			(step->row.status == FO_STEP_PENDING || step->row.status == FO_STEP_RUNNING))
+			fo_coordinator_end_step(step, FO_STEP_SKIPPED, "interrupted by an error of the coordinator");
+	}
+}
+
 /* ---- tasks of a phase ---- */
 
 static void
@@ -155,7 +189,9 @@ task_ended(FoTask *task, void *arg)
 	FoRun	   *run = step->run;
 
 	step->task = NULL;
+	enter(run);
 	fo_coordinator_step_ended(step, task);
+	run->is_entered = false;
 	if (run->group->run == run)
 		advance(run);
 }
@@ -315,7 +351,7 @@ fail_or_undo(FoRun *run)
 }
 
 static void
-advance(FoRun *run)
+advance_phases(FoRun *run)
 {
 	for (;;)
 	{
@@ -348,10 +384,23 @@ advance(FoRun *run)
 	}
 }
 
+/* The timer stays armed while the operation is in progress: nothing that was missed can hold it up for ever. */
+static void
+advance(FoRun *run)
+{
+	enter(run);
+	advance_phases(run);
+	run->is_entered = false;
+}
+
 static void
 retry(void *arg)
 {
-	advance((FoRun *) arg);
+	FoRun	   *run = arg;
+
+	if (run->is_resumed)
+		fo_coordinator_group_changed(run->group);	/* the judge pokes it */
+	advance(run);
 }
 
 /* ---- beginning and end ---- */
@@ -511,6 +560,8 @@ fo_coordinator_executor_forget(FoPeer *peer)
 				}
 				step->peer = NULL;
 			}
+			if (run == peer->group->run)
+				fo_net_loop_arm(run->group->world->loop, &run->timer, fo_net_now());
 			for (int i = 0; i < run->peers_n; i++)
 			{
 				if (run->peers[i].peer == peer)

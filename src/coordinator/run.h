@@ -50,6 +50,7 @@ struct FoRun
 	int			phase;			/* that runs now; 0 = not begun */
 	int			phase_first_step;	/* index of its first step */
 	bool		is_waiting;		/* the intents of the phase could not be written yet */
+	bool		is_entered;		/* executor.c is at work on it, or was when an ERROR was raised */
 	bool		is_resumed;		/* waits for a first look at the peers before it goes on */
 	bool		is_undoing;
 	bool		is_demoted;		/* the old primary was told to stop: no way back */

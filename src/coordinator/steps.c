@@ -512,6 +512,14 @@ fo_coordinator_start_step(FoRunStep *step)
 		fo_coordinator_end_step(step, FO_STEP_FAILED, "the peer was unregistered");
 		return;
 	}
+
+	/* Whom it is about may be gone by now, if its intent could not be written at once. */
+	if ((step->row.kind == FO_STEP_UNDO ? step->run->from : step->run->candidate) == NULL &&
+		(step->row.kind == FO_STEP_UNDO || step->row.kind == FO_STEP_REPOINT || step->row.kind == FO_STEP_REJOIN))
+	{
+		fo_coordinator_end_step(step, FO_STEP_FAILED, "whom it was to follow was unregistered");
+		return;
+	}
 	action = action_of(step, &facts, &timeout_ms);
 	step->task = fo_coordinator_task_start(action, step->peer, &facts, timeout_ms,
 										   fo_coordinator_run_task_callback(), step);

@@ -6,7 +6,7 @@
  *
  * States, by the fields: no call in flight and the timer armed = waiting (for
  * a session, or for the next look); is_calling = a look or the statements are
- * under way.  has_acted is cleared when the session is lost, so that the next
+ * under way, and the timer is their watchdog.  has_acted is cleared when the session is lost, so that the next
  * look decides whether to act (again).
  *
  *-------------------------------------------------------------------------
@@ -24,6 +24,13 @@
 /* After this long, look less often: whatever it is, it takes its time. */
 #define PATIENT_AFTER_US FO_MS(1000)
 #define PATIENT_POLL_MS 25
+
+/*
+ * A call is answered, or fails, by three times its deadline (see
+ * fo_net_loop_extend); this long after that its session was replaced, or the
+ * handling of its answer ended in an ERROR: look again.
+ */
+#define WATCHDOG_US FO_MS(1000)
 
 static void task_step(void *arg);
 static void looked(void *arg, const PGresult *result, const FoNetError *error, int64 rtt_us);
@@ -140,6 +147,14 @@ call_timeout_ms(const FoTask *task)
 	return Min(time_left_ms(task), task->peer->group->cfg.settings.check_timeout);
 }
 
+/* From here until the answer the timer is a watchdog. */
+static void
+begin_call(FoTask *task)
+{
+	task->is_calling = true;
+	step_after(task, 3 * FO_MS(call_timeout_ms(task)) + WATCHDOG_US);
+}
+
 static void
 send_look(FoTask *task, bool is_kicking)
 {
@@ -153,7 +168,7 @@ send_look(FoTask *task, bool is_kicking)
 		statements[n++] = "SELECT pg_catalog.pg_reload_conf()";
 	statements[n++] = sql.data;
 	statements[n] = NULL;
-	task->is_calling = true;
+	begin_call(task);
 	fo_net_link_call(task_link(task), statements, call_timeout_ms(task), true, looked, task);
 	pfree(sql.data);
 }
@@ -171,7 +186,7 @@ send_act(FoTask *task)
 	task->facts.acted_at = fo_net_now();
 	task->kicked_at = task->facts.acted_at;
 	Assert(task->statements_n > 0);
-	task->is_calling = true;
+	begin_call(task);
 	fo_net_link_call(task_link(task), task->statements, call_timeout_ms(task), true, acted, task);
 }
 
@@ -273,7 +288,12 @@ task_step(void *arg)
 	bool		is_kicking;
 
 	if (task->is_calling)
-		return;
+	{
+		if (task_link(task) != NULL)
+			fo_net_link_forget(task_link(task), task);
+		task->is_calling = false;
+		task->has_acted = false;
+	}
 	if (now >= task->deadline)
 	{
 		give_up(task);
@@ -288,7 +308,8 @@ task_step(void *arg)
 			finish(task, false);
 			return;
 		}
-		step_after(task, WAIT_FOR_LINK_US);
+		step_after(task, now - Max(task->started_at, task->facts.acted_at) > PATIENT_AFTER_US ?
+				   FO_MS(PATIENT_POLL_MS) : WAIT_FOR_LINK_US);
 		return;
 	}
 	if (task->action->look == NULL || (task->action->is_acting_blind && !task->has_acted))
