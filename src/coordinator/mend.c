@@ -115,17 +115,18 @@ static void
 unfenced(FoTask *task, void *arg)
 {
 	FoPeer	   *peer = arg;
+	const char *what = peer == fo_coordinator_primary(peer->group) ? "is the primary" : "is a standby again";
 
 	peer->task = NULL;
 	peer->task_retry_at = fo_net_now() + FO_MS(peer->group->cfg.settings.rejoin_backoff);
 	if (!task->is_done)
 	{
 		fo_coordinator_record(peer->group, peer, "unfence_failed", FO_WARNING, NULL,
-							  "is a standby again, but its fence could not be lifted: %s", task->detail);
+							  "%s, but its fence could not be lifted: %s", what, task->detail);
 		return;
 	}
 	fo_coordinator_clear_fence(peer);
-	fo_coordinator_record(peer->group, peer, "unfenced", FO_NOTICE, NULL, "is a standby again: its fence was lifted");
+	fo_coordinator_record(peer->group, peer, "unfenced", FO_NOTICE, NULL, "%s: its fence was lifted", what);
 	fo_coordinator_group_changed(peer->group);
 }
 
@@ -236,6 +237,23 @@ fail_back(FoGroup *group, FoTime now)
 	fo_coordinator_run_start(group, &order);
 }
 
+/*
+ * A failover that was given up may not have reached the primary to undo its
+ * fence.  While somebody is silent he may have been promoted, and taken writes.
+ */
+static bool
+is_only_primary(const FoGroup *group, const FoPeer *primary)
+{
+	for (int i = 0; i < group->peers_n; i++)
+	{
+		const FoPeer *peer = group->peers[i];
+
+		if (peer != primary && (!fo_core_peer_answers(&peer->view) || !peer->view.observed.in_recovery))
+			return false;
+	}
+	return true;
+}
+
 void
 fo_coordinator_mend_group(FoGroup *group)
 {
@@ -245,6 +263,9 @@ fo_coordinator_mend_group(FoGroup *group)
 	if (primary == NULL || !fo_core_peer_answers(&primary->view) || primary->view.observed.in_recovery ||
 		group->view.is_paused || group->run != NULL)
 		return;
+
+	if (primary->cfg.fenced_at != 0 && is_only_primary(group, primary))
+		lift_fence(primary);
 	for (int i = 0; i < group->peers_n; i++)
 	{
 		FoPeer	   *peer = group->peers[i];
