@@ -42,6 +42,9 @@ extern uint64 fo_catalog_execute(const char *sql, int nargs, Oid *types, Datum *
  */
 extern void fo_catalog_worker_init(void);
 
+/* Wait less for locks, until told otherwise: the loop stands still meanwhile. */
+extern void fo_catalog_worker_hurry(bool is_hurrying);
+
 /*
  * A transaction of the worker: snapshot, SPI, statement timestamps, activity
  * reporting; fo_catalog_end commits and restores the memory context that was current

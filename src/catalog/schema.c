@@ -38,6 +38,9 @@
 /* The worker gives up on a lock that somebody else keeps; its turn is tried again later. */
 #define WORKER_LOCK_TIMEOUT "1s"
 
+/* For a lock that was waited for in vain before. */
+#define WORKER_LOCK_TIMEOUT_HURRIED "100ms"
+
 /* Where fo_catalog_end returns to: a commit leaves another context current. */
 static MemoryContext caller_context = NULL;
 
@@ -160,6 +163,12 @@ fo_catalog_worker_init(void)
 	override("default_transaction_deferrable", "off");
 	override("row_security", "off");
 	fo_catalog_notify_as_worker();
+}
+
+void
+fo_catalog_worker_hurry(bool is_hurrying)
+{
+	override("lock_timeout", is_hurrying ? WORKER_LOCK_TIMEOUT_HURRIED : WORKER_LOCK_TIMEOUT);
 }
 
 bool

@@ -258,7 +258,7 @@ fence_read(FoTask *task, const PGresult *result)
 static bool
 fence_act(FoTask *task)
 {
-	if (!fo_coordinator_flush(task->peer->group->world, true))
+	if (!fo_coordinator_flush_group(task->peer->group))
 	{
 		fo_coordinator_task_explain(task, "could not write down what the fence replaces");
 		return false;

@@ -219,7 +219,7 @@ start_pending(FoRun *run)
 	if (!is_any)
 		return false;
 
-	if (!fo_coordinator_flush(run->group->world, true))
+	if (!fo_coordinator_flush_group(run->group))
 	{
 		for (int i = 0; i < run->steps_n; i++)
 		{
@@ -427,6 +427,7 @@ create_run(FoGroup *group)
 	run->row.lost_bytes = -1;
 	group->run = run;
 	group->is_publish_needed = true;
+	fo_coordinator_touch(group);
 	return run;
 }
 

@@ -28,6 +28,7 @@ void
 fo_coordinator_group_changed(FoGroup *group)
 {
 	group->is_changed = true;
+	fo_coordinator_touch(group);
 }
 
 /* A wall-clock end as a time of the monotonic clock; 0 if it is past.  No later than longest_ms from now. */
@@ -210,6 +211,7 @@ adopt(FoGroup *group, FoPeer *peer)
 
 	fo_coordinator_record(group, peer, "primary_adopted", is_first ? FO_INFO : FO_WARNING, NULL,
 						  is_first ? "is the primary" : "was made the primary by somebody else");
+	(void) fo_coordinator_run_cancel(group, "another peer is the primary now");
 	fo_coordinator_sync_cancel(group);
 	strlcpy(group->cfg.primary_peer, peer->cfg.name, sizeof(group->cfg.primary_peer));
 	fo_coordinator_sync_primary_changed(group);
@@ -285,6 +287,8 @@ judge(FoGroup *group)
 	fo_coordinator_freeze_view(group);
 	fo_core_judge(&group->view, &group->verdict);
 	group->is_publish_needed = true;
+	if (group->is_orphaned)
+		return;					/* nobody wants it watched any more; what is under way ends */
 
 	if (group->verdict.recheck_at != 0)
 		fo_net_loop_arm(loop, &group->judge_timer, group->verdict.recheck_at);
@@ -300,9 +304,13 @@ judge(FoGroup *group)
 void
 fo_coordinator_judge_all(FoWorld *world)
 {
-	for (int i = 0; i < world->groups_n; i++)
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &world->touched)
 	{
-		if (world->groups[i]->is_changed)
-			judge(world->groups[i]);
+		FoGroup    *group = dlist_container(FoGroup, touched_node, iter.cur);
+
+		if (group->is_changed)
+			judge(group);
 	}
 }

@@ -54,7 +54,11 @@
 /* How often to see whether the extension is still there, and to expire old rows. */
 #define HOUSEKEEPING_US FO_MS(5000)
 #define EXPIRE_US FO_MS(3600 * 1000)
+#define EXPIRE_AGAIN_US FO_MS(60 * 1000)
 #define EXPIRE_BATCH 1000
+
+/* A configuration that could not be loaded is tried again after this long. */
+#define LOAD_AGAIN_US FO_MS(1000)
 
 /* The wall clock may drift this far from the monotonic one between two turns. */
 #define CLOCK_JUMP_US FO_MS(2000)
@@ -72,6 +76,7 @@ static MemoryContext turn_cxt = NULL;
 static WaitEventSet *wait_set = NULL;
 static FoTime housekeeping_at = 0;
 static FoTime expire_at = 0;
+static FoTime load_at = 0;		/* a load that failed is not tried again before */
 static FoTime woke_at = 0;		/* begin of the running turn */
 static FoTime planned_wake_at = 0;	/* when the last wait was to end at the latest */
 static TimestampTz wall_at = 0; /* wall clock at woke_at */
@@ -149,6 +154,19 @@ watch_clocks(void)
 
 /* ---- the turn ---- */
 
+/*
+ * Its group is gone.  Left in progress it would bar the operations of a group
+ * that is given the same name, or be taken up there.
+ */
+static void
+close_operation(FoOperationRow *row)
+{
+	row->status = FO_OPERATION_CANCELLED;
+	row->finished_at = GetCurrentTimestamp();
+	strlcpy(row->error, "its group was dropped", sizeof(row->error));
+	fo_catalog_write_operation(row);
+}
+
 static void
 load_operations(void)
 {
@@ -161,25 +179,66 @@ load_operations(void)
 
 		if (group != NULL && group->run == NULL)
 			fo_coordinator_run_resume(group, &records[i]);
+		else if (group == NULL)
+			close_operation(&records[i].operation);
 	}
 }
 
-/* Load the configuration if it changed.  True if the layout of what is published changes. */
-static bool
-load_configuration(void)
+/* The extension may be gone, which ends us; an ERROR passes through. */
+static void
+load(uint64 generation)
 {
 	bool		is_first = !world->is_loaded;
-	uint64		generation = pg_atomic_read_u64(&fo_shared->config_generation);
 
-	if (!is_first && generation == world->loaded_generation)
-		return false;
 	if (!fo_catalog_begin("loading the configuration"))
 		end_without_extension();
 	fo_coordinator_world_load(world, generation);
 	if (is_first)
 		load_operations();
 	fo_catalog_end();
-	return true;
+}
+
+/*
+ * Load the configuration if it changed.  True if the layout of what is
+ * published changes.  While it cannot be loaded (somebody keeps a table
+ * locked), what was loaded before goes on being watched.
+ */
+static bool
+load_configuration(void)
+{
+	uint64		generation = pg_atomic_read_u64(&fo_shared->config_generation);
+	MemoryContext cxt = CurrentMemoryContext;
+	volatile bool is_loaded = false;
+
+	if (!world->is_loaded)
+	{
+		load(generation);
+		return true;
+	}
+	if ((generation == world->loaded_generation && !fo_coordinator_is_orphan_idle(world)) ||
+		fo_net_now() < load_at)
+		return false;
+
+	fo_catalog_worker_hurry(true);
+	PG_TRY();
+	{
+		load(generation);
+		is_loaded = true;
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(cxt);
+		HOLD_INTERRUPTS();
+		EmitErrorReport();
+		AbortCurrentTransaction();
+		FlushErrorState();
+		RESUME_INTERRUPTS();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(cxt);
+	fo_catalog_worker_hurry(false);
+	load_at = is_loaded ? 0 : fo_net_now() + LOAD_AGAIN_US;
+	return is_loaded;
 }
 
 /* Old rows go, a batch at a time, those of groups that are gone too; the rest with later turns. */
@@ -192,6 +251,7 @@ expire_rows(FoTime now)
 
 	if (now < expire_at)
 		return;
+	expire_at = now + EXPIRE_AGAIN_US;	/* if it fails */
 	if (!fo_catalog_begin("expiring old rows"))
 		end_without_extension();
 	fo_core_settings_init(&defaults);
@@ -217,6 +277,7 @@ housekeeping(void)
 	if (now < housekeeping_at)
 		return;
 	housekeeping_at = now + HOUSEKEEPING_US;
+	fo_coordinator_touch_all(world);
 	if (!fo_catalog_begin("looking for the extension"))
 		end_without_extension();
 	fo_catalog_end();
@@ -227,16 +288,13 @@ static void
 report_activity(void)
 {
 	char		activity[128];
-	int			peers_n = 0;
 	int			runs_n = 0;
+	dlist_iter	iter;
 
-	for (int i = 0; i < world->groups_n; i++)
-	{
-		peers_n += world->groups[i]->peers_n;
-		runs_n += world->groups[i]->run != NULL;
-	}
+	dlist_foreach(iter, &world->touched)
+		runs_n += dlist_container(FoGroup, touched_node, iter.cur)->run != NULL;
 	snprintf(activity, sizeof(activity), "watching %d peers in %d groups, %d operations in progress",
-			 peers_n, world->groups_n, runs_n);
+			 world->peers_n, world->groups_n, runs_n);
 	pgstat_report_activity(runs_n > 0 ? STATE_RUNNING : STATE_IDLE, activity);
 }
 
@@ -257,6 +315,7 @@ turn(void)
 	fo_coordinator_publish(world, is_layout_changed);
 	fo_coordinator_answer_checks(world);
 	fo_coordinator_answer_surveys(world);
+	fo_coordinator_settle(world);
 	housekeeping();
 	report_activity();
 }

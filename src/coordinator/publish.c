@@ -75,27 +75,28 @@ fo_coordinator_publish(FoWorld *world, bool is_layout_changed)
 {
 	FoGroupSlot *groups = fo_shared_groups();
 	FoPeerSlot *peers = fo_shared_peers();
-	int			peer_number = 0;
+	dlist_iter	iter;
+
+	if (is_layout_changed)
+		fo_coordinator_touch_all(world);
 
 	LWLockAcquire(fo_shared->lock, LW_EXCLUSIVE);
-	for (int i = 0; i < world->groups_n && i < fo_shared->max_groups; i++)
+	dlist_foreach(iter, &world->touched)
 	{
-		FoGroup    *group = world->groups[i];
+		FoGroup    *group = dlist_container(FoGroup, touched_node, iter.cur);
 
-		if (is_layout_changed || group->is_publish_needed)
-		{
-			publish_group(&groups[i], group);
-			for (int j = 0; j < group->peers_n && peer_number + j < fo_shared->max_peers; j++)
-				publish_peer(&peers[peer_number + j], group->peers[j], i);
-			group->is_publish_needed = false;
-		}
-		peer_number += group->peers_n;
+		if ((!is_layout_changed && !group->is_publish_needed) || group->slot >= fo_shared->max_groups)
+			continue;
+		publish_group(&groups[group->slot], group);
+		for (int i = 0; i < group->peers_n && group->first_slot + i < fo_shared->max_peers; i++)
+			publish_peer(&peers[group->first_slot + i], group->peers[i], group->slot);
+		group->is_publish_needed = false;
 	}
 	if (is_layout_changed)
 	{
 		for (int i = world->groups_n; i < fo_shared->max_groups; i++)
 			groups[i].is_used = false;
-		for (int i = peer_number; i < fo_shared->max_peers; i++)
+		for (int i = world->peers_n; i < fo_shared->max_peers; i++)
 			peers[i].is_used = false;
 		fo_shared->loaded_generation = world->loaded_generation;
 	}

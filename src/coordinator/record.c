@@ -7,8 +7,10 @@
  * changed state is marked dirty where it lives, and one flush at the end of a
  * loop turn (or before a step that must not begin before its intent is on
  * disk) writes all of it in one transaction.  When the coordinator's own disk
- * is full or a lock is held on our tables, the queue waits and monitoring goes
- * on; beyond QUEUE_MAX the oldest events are dropped and counted, because an
+ * is full, the queue waits and monitoring goes on.  When one group's rows cannot
+ * be written (somebody keeps them locked, or a table refuses them), that group
+ * is written apart until it works again, so that it does not keep the others
+ * from failing over.  Beyond QUEUE_MAX the oldest events are dropped and counted, because an
  * outbox that grows for ever takes the coordinator down with it.
  *
  *-------------------------------------------------------------------------
@@ -28,9 +30,12 @@
 #define QUEUE_MAX 10000
 #define RETRY_US FO_MS(1000)
 
+/* Look for whoever makes the common transaction fail until so many were found; the rest next time. */
+#define FAULTS_AT_ONCE 3
+
 typedef struct QueuedEvent
 {
-	slist_node	node;
+	dlist_node	node;
 	MemoryContext cxt;			/* holds this struct and its strings */
 	char		group[FO_NAME_LEN];
 	char		peer[FO_NAME_LEN];
@@ -42,11 +47,11 @@ typedef struct QueuedEvent
 	char	   *detail;
 } QueuedEvent;
 
-static slist_head queue = SLIST_STATIC_INIT(queue);
-static slist_node *queue_tail = NULL;
+static dlist_head queue = DLIST_STATIC_INIT(queue);
 static int	queue_n = 0;
 static int64 dropped_n = 0;
 static FoTime retry_at = 0;
+static int	apart_n = 0;		/* groups that are written apart */
 static bool is_extension_gone = false;
 
 bool
@@ -62,12 +67,9 @@ fo_coordinator_flush_due(void)
 }
 
 static void
-drop_oldest(void)
+forget_event(QueuedEvent *event)
 {
-	QueuedEvent *event = slist_container(QueuedEvent, node, slist_pop_head_node(&queue));
-
-	if (slist_is_empty(&queue))
-		queue_tail = NULL;
+	dlist_delete(&event->node);
 	queue_n--;
 	MemoryContextDelete(event->cxt);
 }
@@ -122,122 +124,171 @@ fo_coordinator_record(FoGroup *group, FoPeer *peer, const char *kind, FoSeverity
 	event->detail = detail ? pstrdup(detail) : NULL;
 	MemoryContextSwitchTo(old);
 
-	if (queue_tail == NULL)
-		slist_push_head(&queue, &event->node);
-	else
-		slist_insert_after(queue_tail, &event->node);
-	queue_tail = &event->node;
+	dlist_push_tail(&queue, &event->node);
 	queue_n++;
 	group->is_publish_needed = true;
+	fo_coordinator_touch(group);
 
 	log_event(event);
 	while (queue_n > QUEUE_MAX)
 	{
-		drop_oldest();
+		forget_event(dlist_head_element(QueuedEvent, node, &queue));
 		dropped_n++;
 	}
 }
 
 static bool
-is_anything_waiting(const FoWorld *world)
+is_waiting(const FoGroup *group)
 {
-	if (queue_n > 0)
+	if (group->is_state_dirty || fo_coordinator_run_is_dirty(group))
 		return true;
-	for (int i = 0; i < world->groups_n; i++)
+	for (int i = 0; i < group->peers_n; i++)
 	{
-		const FoGroup *group = world->groups[i];
-
-		if (group->is_state_dirty || fo_coordinator_run_is_dirty(group))
+		if (group->peers[i]->is_state_dirty)
 			return true;
-		for (int j = 0; j < group->peers_n; j++)
-		{
-			if (group->peers[j]->is_state_dirty)
-				return true;
-		}
 	}
 	return false;
 }
 
+static bool
+is_anything_waiting(FoWorld *world)
+{
+	dlist_iter	iter;
+
+	if (queue_n > 0)
+		return true;
+	dlist_foreach(iter, &world->touched)
+	{
+		if (is_waiting(dlist_container(FoGroup, touched_node, iter.cur)))
+			return true;
+	}
+	return false;
+}
+
+/* ---- what one transaction writes ---- */
+
+/*
+ * Of one group, or of all that are not written apart; events that belong to no
+ * group any more go with the latter.
+ */
+typedef struct Batch
+{
+	FoWorld    *world;
+	FoGroup    *group;			/* NULL = all that are not apart */
+	bool		with_rows;
+	bool		with_events;
+} Batch;
+
+static bool
+is_group_in(const Batch *batch, const FoGroup *group)
+{
+	return batch->with_rows && (batch->group == NULL ? !group->is_apart : batch->group == group);
+}
+
+static bool
+is_event_in(const Batch *batch, const QueuedEvent *event)
+{
+	const FoGroup *group;
+
+	if (!batch->with_events)
+		return false;
+	if (batch->group != NULL)
+		return strcmp(batch->group->cfg.name, event->group) == 0;
+	if (apart_n == 0)
+		return true;
+	group = fo_coordinator_find_group(batch->world, event->group);
+	return group == NULL || !group->is_apart;
+}
+
 /* Everything that waits -> tables. Does not forget it yet: the commit may fail. */
 static void
-write_all(FoWorld *world)
+write_batch(const Batch *batch)
 {
-	slist_iter	iter;
+	dlist_iter	iter;
 
-	for (int i = 0; i < world->groups_n; i++)
+	dlist_foreach(iter, &batch->world->touched)
 	{
-		FoGroup    *group = world->groups[i];
+		FoGroup    *group = dlist_container(FoGroup, touched_node, iter.cur);
 
+		if (!is_group_in(batch, group))
+			continue;
 		if (group->is_state_dirty)
 			fo_catalog_write_group_state(&group->cfg);
-		for (int j = 0; j < group->peers_n; j++)
+		for (int i = 0; i < group->peers_n; i++)
 		{
-			if (group->peers[j]->is_state_dirty)
-				fo_catalog_write_peer_state(group->cfg.name, &group->peers[j]->cfg);
+			if (group->peers[i]->is_state_dirty)
+				fo_catalog_write_peer_state(group->cfg.name, &group->peers[i]->cfg);
 		}
 		fo_coordinator_run_write(group);
 	}
 
-	slist_foreach(iter, &queue)
+	dlist_foreach(iter, &queue)
 	{
-		QueuedEvent *event = slist_container(QueuedEvent, node, iter.cur);
+		QueuedEvent *event = dlist_container(QueuedEvent, node, iter.cur);
 
-		fo_catalog_write_event(event->group, event->peer[0] ? event->peer : NULL, event->kind,
-							   event->severity, event->at, event->message, event->detail,
-							   event->channel);
+		if (is_event_in(batch, event))
+			fo_catalog_write_event(event->group, event->peer[0] ? event->peer : NULL, event->kind,
+								   event->severity, event->at, event->message, event->detail,
+								   event->channel);
 	}
 }
 
 static void
-forget_written(FoWorld *world)
+forget_batch(const Batch *batch)
 {
-	for (int i = 0; i < world->groups_n; i++)
-	{
-		FoGroup    *group = world->groups[i];
+	dlist_iter	iter;
+	dlist_mutable_iter event_iter;
 
+	dlist_foreach(iter, &batch->world->touched)
+	{
+		FoGroup    *group = dlist_container(FoGroup, touched_node, iter.cur);
+
+		if (!is_group_in(batch, group))
+			continue;
 		if (group->is_state_dirty)
 			group->term_on_disk = group->cfg.term;
 		group->is_state_dirty = false;
-		for (int j = 0; j < group->peers_n; j++)
-			group->peers[j]->is_state_dirty = false;
+		for (int i = 0; i < group->peers_n; i++)
+			group->peers[i]->is_state_dirty = false;
 		fo_coordinator_run_written(group);
 	}
-	while (queue_n > 0)
-		drop_oldest();
+	dlist_foreach_modify(event_iter, &queue)
+	{
+		QueuedEvent *event = dlist_container(QueuedEvent, node, event_iter.cur);
+
+		if (is_event_in(batch, event))
+			forget_event(event);
+	}
 	if (dropped_n > 0)
 		ereport(WARNING,
-				(errmsg("%lld failover events could not be written in time and were dropped",
+				(errmsg("%lld failover events could not be written and were dropped",
 						(long long) dropped_n)));
 	dropped_n = 0;
 }
 
-bool
-fo_coordinator_flush(FoWorld *world, bool is_urgent)
+/* In one transaction; 0, or the SQLSTATE of what went wrong. */
+static int
+write_in_transaction(const Batch *batch)
 {
 	MemoryContext cxt = CurrentMemoryContext;
-	volatile bool is_done = false;
-
-	if (!is_anything_waiting(world))
-	{
-		retry_at = 0;
-		return true;
-	}
-	if (!is_urgent && retry_at > fo_net_now())
-		return false;
+	volatile int sqlstate = 0;
 
 	PG_TRY();
 	{
 		if (fo_catalog_begin("writing what happened"))
 		{
-			write_all(world);
+			write_batch(batch);
 			fo_catalog_end();
-			is_done = true;
 		}
 		else
+		{
 			is_extension_gone = true;
+			sqlstate = ERRCODE_UNDEFINED_OBJECT;
+		}
 	}
 	PG_CATCH();
 	{
+		sqlstate = geterrcode();
 		MemoryContextSwitchTo(cxt);
 		HOLD_INTERRUPTS();
 		EmitErrorReport();
@@ -248,12 +299,148 @@ fo_coordinator_flush(FoWorld *world, bool is_urgent)
 	PG_END_TRY();
 	MemoryContextSwitchTo(cxt);
 
-	if (!is_done)
+	if (sqlstate == 0)
+		forget_batch(batch);
+	return sqlstate;
+}
+
+/* ---- groups that are written apart ---- */
+
+/* Neither a full disk nor a server that is shutting down gets better by trying group by group. */
+static bool
+is_everybodys_trouble(int sqlstate)
+{
+	int			class = ERRCODE_TO_CATEGORY(sqlstate);
+
+	return is_extension_gone || class == ERRCODE_TO_CATEGORY(ERRCODE_INSUFFICIENT_RESOURCES) ||
+		class == ERRCODE_TO_CATEGORY(ERRCODE_SYSTEM_ERROR) ||
+		class == ERRCODE_TO_CATEGORY(ERRCODE_READ_ONLY_SQL_TRANSACTION) ||
+		sqlstate == ERRCODE_ADMIN_SHUTDOWN;
+}
+
+/* The table will never take it, however often it is tried. */
+static bool
+is_hopeless(int sqlstate)
+{
+	int			class = ERRCODE_TO_CATEGORY(sqlstate);
+
+	return class == ERRCODE_TO_CATEGORY(ERRCODE_DATA_EXCEPTION) ||
+		class == ERRCODE_TO_CATEGORY(ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION);
+}
+
+static void
+set_apart(FoGroup *group, bool is_apart)
+{
+	if (group->is_apart != is_apart)
+		apart_n += is_apart ? 1 : -1;
+	group->is_apart = is_apart;
+}
+
+void
+fo_coordinator_record_forget(FoGroup *group)
+{
+	set_apart(group, false);
+}
+
+/* Give up the events that are in the batch, or those of groups that are gone. */
+static void
+drop_events(const Batch *batch, bool is_gone_only)
+{
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &queue)
 	{
-		retry_at = fo_net_now() + RETRY_US;
-		return false;
+		QueuedEvent *event = dlist_container(QueuedEvent, node, iter.cur);
+
+		if (!is_event_in(batch, event) ||
+			(is_gone_only && fo_coordinator_find_group(batch->world, event->group) != NULL))
+			continue;
+		forget_event(event);
+		dropped_n++;
 	}
-	retry_at = 0;
-	forget_written(world);
-	return true;
+}
+
+/*
+ * Alone, with little patience for locks.  An event that no table takes must not
+ * keep what the group is about to do from being written: it is dropped.
+ */
+static bool
+flush_apart(FoWorld *world, FoGroup *group)
+{
+	Batch		batch = {world, group, true, true};
+	int			sqlstate;
+
+	set_apart(group, true);
+	group->apart_retry_at = fo_net_now() + RETRY_US;
+	fo_catalog_worker_hurry(true);
+	sqlstate = write_in_transaction(&batch);
+	if (is_hopeless(sqlstate))
+	{
+		batch.with_events = false;
+		sqlstate = write_in_transaction(&batch);
+		batch.with_events = true;
+		if (sqlstate == 0)
+			drop_events(&batch, false);
+	}
+	fo_catalog_worker_hurry(false);
+	if (sqlstate == 0)
+		set_apart(group, false);
+	return sqlstate == 0;
+}
+
+/* Everybody's transaction has failed: whose fault was it? */
+static void
+find_fault(const Batch *batch, int sqlstate)
+{
+	int			failures = 0;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &batch->world->touched)
+	{
+		FoGroup    *group = dlist_container(FoGroup, touched_node, iter.cur);
+
+		if (!group->is_apart && failures < FAULTS_AT_ONCE && !flush_apart(batch->world, group))
+			failures++;
+	}
+	if (is_hopeless(sqlstate))
+		drop_events(batch, true);
+}
+
+bool
+fo_coordinator_flush(FoWorld *world, bool is_urgent)
+{
+	Batch		batch = {world, NULL, true, true};
+	int			sqlstate;
+	dlist_iter	iter;
+
+	if (!is_anything_waiting(world))
+	{
+		retry_at = 0;
+		return true;
+	}
+	if (!is_urgent && retry_at > fo_net_now())
+		return false;
+
+	sqlstate = write_in_transaction(&batch);
+	if (sqlstate != 0 && !is_everybodys_trouble(sqlstate))
+		find_fault(&batch, sqlstate);
+	else if (sqlstate == 0 && apart_n > 0)
+	{
+		dlist_foreach(iter, &world->touched)
+		{
+			FoGroup    *group = dlist_container(FoGroup, touched_node, iter.cur);
+
+			if (group->is_apart && group->apart_retry_at <= fo_net_now())
+				(void) flush_apart(world, group);
+		}
+	}
+	retry_at = is_anything_waiting(world) ? fo_net_now() + RETRY_US : 0;
+	return retry_at == 0;
+}
+
+bool
+fo_coordinator_flush_group(FoGroup *group)
+{
+	fo_coordinator_touch(group);
+	return fo_coordinator_flush(group->world, true) || !is_waiting(group);
 }

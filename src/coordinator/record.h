@@ -20,11 +20,20 @@ extern void fo_coordinator_record(FoGroup *group, FoPeer *peer, const char *kind
 
 /*
  * Write everything that waits (events, dirty state of groups and peers, dirty
- * operations and steps) in one transaction, with synchronous_commit = local.
+ * operations and steps), in one transaction if possible, with synchronous_commit = local.
  * True once all of it is on disk; false if it could not be written now (said
  * in the log; retried by the next flush, with a back-off unless is_urgent).
  */
 extern bool fo_coordinator_flush(FoWorld *world, bool is_urgent);
+
+/*
+ * The same, but true once what waits of this group is on disk, however others
+ * fare: for intents.
+ */
+extern bool fo_coordinator_flush_group(FoGroup *group);
+
+/* The group is about to be destroyed. */
+extern void fo_coordinator_record_forget(FoGroup *group);
 
 /* When a flush that failed wants to be tried again; 0 = nothing waits. */
 extern FoTime fo_coordinator_flush_due(void);

@@ -68,7 +68,7 @@ fo_coordinator_sync_intend(FoPeer *primary, const char *names)
 						primary->view.observed.sync_names, names);
 	cfg->is_sync_managed = true;
 	group->is_state_dirty = true;
-	return fo_coordinator_flush(group->world, true);
+	return fo_coordinator_flush_group(group);
 }
 
 /* A change that failed is tried again, less and less often; a refusal by the primary's word, soon. */

@@ -21,6 +21,7 @@
 
 #include "coordinator/executor.h"
 #include "coordinator/monitor.h"
+#include "coordinator/record.h"
 #include "coordinator/task.h"
 #include "coordinator/world.h"
 #include "shared/shared.h"
@@ -34,9 +35,62 @@ fo_coordinator_world_create(void)
 
 	world->cxt = cxt;
 	world->away_us = -1;
+	dlist_init(&world->touched);
 	world->loop = fo_net_loop_create(cxt);
 	world->resolver = fo_net_resolver_create(world->loop, cxt);
 	return world;
+}
+
+void
+fo_coordinator_touch(FoGroup *group)
+{
+	if (group->is_touched)
+		return;
+	group->is_touched = true;
+	dlist_push_tail(&group->world->touched, &group->touched_node);
+}
+
+static void
+untouch(FoGroup *group)
+{
+	if (group->is_touched)
+		dlist_delete(&group->touched_node);
+	group->is_touched = false;
+}
+
+void
+fo_coordinator_touch_all(FoWorld *world)
+{
+	for (int i = 0; i < world->groups_n; i++)
+		fo_coordinator_touch(world->groups[i]);
+}
+
+static bool
+is_settled(const FoGroup *group)
+{
+	if (group->is_changed || group->is_publish_needed || group->is_apart || group->is_state_dirty ||
+		group->run != NULL || group->ended != NULL)
+		return false;
+	for (int i = 0; i < group->peers_n; i++)
+	{
+		if (group->peers[i]->is_state_dirty)
+			return false;
+	}
+	return true;
+}
+
+void
+fo_coordinator_settle(FoWorld *world)
+{
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &world->touched)
+	{
+		FoGroup    *group = dlist_container(FoGroup, touched_node, iter.cur);
+
+		if (is_settled(group))
+			untouch(group);
+	}
 }
 
 FoGroup *
@@ -227,6 +281,8 @@ static void
 destroy_group(FoGroup *group)
 {
 	fo_net_loop_disarm(group->world->loop, &group->judge_timer);
+	fo_coordinator_record_forget(group);
+	untouch(group);
 	for (int i = 0; i < group->peers_n; i++)
 		destroy_peer(group->peers[i]);
 	MemoryContextDelete(group->cxt);
@@ -283,20 +339,46 @@ is_configured(const FoGroupConfig *configs, int n, const char *name)
 	return false;
 }
 
-/* Groups that have lost their row and have nothing under way go. */
+/* An operation is in progress, or somebody waits to be told how it ended. */
+static bool
+is_busy(const FoGroup *group)
+{
+	return group->run != NULL || (group->ended != NULL && fo_coordinator_run_is_dirty(group));
+}
+
+bool
+fo_coordinator_is_orphan_idle(const FoWorld *world)
+{
+	for (int i = 0; i < world->groups_n && world->orphans_n > 0; i++)
+	{
+		if (world->groups[i]->is_orphaned && !is_busy(world->groups[i]))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Groups that have lost their row and have nothing under way go.  An operation
+ * is not left half done: its group goes when it has ended.
+ */
 static void
 drop_missing_groups(FoWorld *world, const FoGroupConfig *configs, int n)
 {
 	int			kept = 0;
 
+	world->orphans_n = 0;
 	for (int i = 0; i < world->groups_n; i++)
 	{
 		FoGroup    *group = world->groups[i];
 
-		if (group->run != NULL || is_configured(configs, n, group->cfg.name))
-			world->groups[kept++] = group;
-		else
+		group->is_orphaned = !is_configured(configs, n, group->cfg.name);
+		if (group->is_orphaned && !is_busy(group))
+		{
 			destroy_group(group);
+			continue;
+		}
+		world->orphans_n += group->is_orphaned ? 1 : 0;
+		world->groups[kept++] = group;
 	}
 	world->groups_n = kept;
 }
@@ -345,6 +427,13 @@ fo_coordinator_world_load(FoWorld *world, uint64 generation)
 		fo_coordinator_group_changed(group);
 	}
 	qsort(world->groups, world->groups_n, sizeof(FoGroup *), compare_groups);
+	world->peers_n = 0;
+	for (int i = 0; i < world->groups_n; i++)
+	{
+		world->groups[i]->slot = i;
+		world->groups[i]->first_slot = world->peers_n;
+		world->peers_n += world->groups[i]->peers_n;
+	}
 
 	world->loaded_generation = generation;
 	world->is_loaded = true;

@@ -29,6 +29,8 @@
 
 #include "postgres.h"
 
+#include "lib/ilist.h"
+
 #include "catalog/catalog.h"
 #include "core/lease.h"
 #include "core/preflight.h"
@@ -155,6 +157,16 @@ struct FoGroup
 	bool		is_state_dirty; /* cfg's state fields differ from the table */
 	int64		term_on_disk;	/* record.c: cfg.term as it was last written */
 	bool		is_publish_needed;
+
+	/* record.c: its rows cannot be written with those of others, until then not at all */
+	bool		is_apart;
+	FoTime		apart_retry_at;
+
+	bool		is_orphaned;	/* its row is gone: it goes when its operation has ended */
+	bool		is_touched;		/* in FoWorld.touched */
+	dlist_node	touched_node;
+	int			slot;			/* where it is published, and where its peers are */
+	int			first_slot;
 };
 
 struct FoWorld
@@ -164,6 +176,9 @@ struct FoWorld
 	FoResolver *resolver;
 	int			groups_n;
 	FoGroup   **groups;			/* in order of name */
+	int			peers_n;		/* of all groups */
+	int			orphans_n;		/* groups that are orphaned */
+	dlist_head	touched;		/* groups with which something may be going on: the others cost a turn nothing */
 	uint64		loaded_generation;
 	bool		is_loaded;
 
@@ -181,6 +196,20 @@ extern FoWorld *fo_coordinator_world_create(void);
  * so that a change committed meanwhile is loaded the next time.
  */
 extern void fo_coordinator_world_load(FoWorld *world, uint64 generation);
+
+/*
+ * Something has changed about the group, or is to be judged, written or
+ * published.  fo_coordinator_settle() at the end of a turn forgets those for
+ * which nothing of that is true any more.
+ */
+extern void fo_coordinator_touch(FoGroup *group);
+extern void fo_coordinator_settle(FoWorld *world);
+
+/* Touch them all, in case that somebody forgot to. */
+extern void fo_coordinator_touch_all(FoWorld *world);
+
+/* Is there a group without a row that can go now?  Load again then. */
+extern bool fo_coordinator_is_orphan_idle(const FoWorld *world);
 
 extern FoGroup *fo_coordinator_find_group(FoWorld *world, const char *name);
 extern FoPeer *fo_coordinator_find_peer(FoGroup *group, const char *name);	/* NULL also for '' */
