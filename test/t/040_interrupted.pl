@@ -5,7 +5,6 @@ use warnings;
 
 use FailoverTest;
 use Test::More;
-use Time::HiRes qw(sleep);
 
 my $t = FailoverTest->new(standbys => 1, settings => { promote_timeout => '60s', block_period => '0' })->start;
 my ($p, $a) = $t->nodes;
@@ -25,10 +24,8 @@ my $startup = $a->freeze_process('startup');
 $p->kill_hard('all');
 promote_begins_ok('a promotion is under way');
 $a->freeze;
-sleep(0.3);
 $admin->query_until(qr/committed/, "COMMIT;\n\\echo committed\n");
 $admin->quit;
-sleep(0.3);
 $a->thaw;
 $a->thaw_process($startup);
 ok($t->wait_for(q{SELECT status = 'completed' FROM failover_history ORDER BY event_id DESC LIMIT 1}, 't', 30),
