@@ -214,6 +214,8 @@ checked(void *arg, const PGresult *result, const FoNetError *error, int64 rtt_us
 {
 	FoPeer	   *peer = arg;
 	FoReceiver	before = peer->view.observed.receiver;
+	FoPeer	   *primary = fo_coordinator_primary(peer->group);
+	bool		is_first = peer->view.observed.at == 0;
 	FoNetError	reading;
 
 	peer->monitor->is_checking = false;
@@ -230,6 +232,10 @@ checked(void *arg, const PGresult *result, const FoNetError *error, int64 rtt_us
 		return;
 	}
 	fo_coordinator_write_check_apply(peer->monitor->write_check);
+
+	/* One more standby that may renew the primary's lease: it should know at once. */
+	if (is_first && primary != NULL && primary != peer)
+		fo_coordinator_monitor_check_now(primary);
 	result_is_in(peer, before == FO_RECEIVER_STREAMING && peer->view.observed.receiver != FO_RECEIVER_STREAMING);
 }
 
