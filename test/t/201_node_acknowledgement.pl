@@ -46,8 +46,11 @@ foreach my $round (1 .. 6)
 	$renewer = $lease->start_renewer(term => 1, seconds => 0.5, every => 0.1);
 	$writer = FailoverTest::Writer->start([$node], writers => 6, pause_us => 0, first => 100 * $round, timeout_ms => 20_000);
 	$node->ask_until("SELECT count(*) > 100 FROM failover_test WHERE writer BETWEEN 100 * $round AND 100 * $round + 99", 't');
-	$node->freeze('all');
+	# First no more renewals: one that lay in its socket would read the clock, and grant, after the thaw.
 	$renewer->stop;
+	$node->ask_until(q{SELECT count(*) = 0 FROM pg_stat_activity
+		WHERE query LIKE '%failover_node_heartbeat%' AND pid <> pg_backend_pid()}, 't');
+	$node->freeze('all');
 	# The end of the last lease, by the clock of this machine.
 	my $frozen = Time::HiRes::time();
 	FailoverTest::Lease::wait_until($frozen + 0.7);
