@@ -19,6 +19,7 @@ use Cwd ();
 use File::Basename;
 use FailoverTest::Net;
 use FailoverTest::Node;
+use FailoverTest::Proxy;
 use FailoverTest::Writer;
 use POSIX ();
 use PostgreSQL::Test::Utils ();
@@ -31,7 +32,7 @@ my $current;
 # Options:
 #	standbys	number of them (2)
 #	group		name (main)
-#	network		each server on a host of its own
+#	network		wires between the servers can be cut: each on a host of its own, or behind proxies
 #	sync		synchronous_standby_names of every server
 #	slots		standbys use physical slots
 #	conf		postgresql.conf lines of every data server
@@ -47,7 +48,8 @@ sub new
 	my $self = bless { standbys => 2, group => 'main', %options, nodes => {} }, $class;
 
 	$current = $self;
-	$self->{net} = FailoverTest::Net->new if $self->{network};
+	$self->{net} = FailoverTest::Net::available() ? FailoverTest::Net->new : FailoverTest::Proxy->new
+	  if $self->{network};
 	$self->{coordinator} = FailoverTest::Node->new('coordinator', net => $self->{net},
 		env => $self->{clock} ? $self->_clock_env : undef);
 	$self->{names} = [ 'p', map { chr(ord('a') + $_) } 0 .. $self->{standbys} - 1 ];
@@ -275,7 +277,7 @@ sub wait_for_streaming
 sub wait_for_following
 {
 	my ($self, $standby, $primary) = @_;
-	my $port = $primary->port;
+	my (undef, $port) = $primary->endpoint('coordinator');
 	my $timeline = hex(substr($primary->safe_psql('postgres', 'SELECT pg_walfile_name(pg_current_wal_lsn())'), 0, 8));
 
 	return $self->wait_for_sql($standby, <<"EOF");

@@ -7,7 +7,8 @@
 # direction or in both.  A namespace lives as long as its holder, a process that
 # ends when the test does, however that happens.
 #
-# Needs test/isolate to have found a private network: see available().
+# Needs test/isolate to have found a private network: see available().  Without
+# one, FailoverTest::Proxy takes its place.
 package FailoverTest::Net;
 
 use strict;
@@ -94,6 +95,16 @@ sub address
 {
 	my ($self, $name) = @_;
 	return $self->{hosts}{$name}{address};
+}
+
+sub can_reject { return 1 }
+sub listen_addresses { return '*' }
+
+# Where one host finds a server on another: where everybody does.
+sub wire
+{
+	my ($self, $from, $to, $port) = @_;
+	return ($self->address($to), $port);
 }
 
 # Words to put before a command that is to run on the host.

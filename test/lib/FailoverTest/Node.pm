@@ -35,13 +35,23 @@ sub new
 
 sub address { my ($self) = @_; return $self->{fo_address} }
 
-# How peers and clients reach it.
+# Host and port at which it is reached by the server called from, or by clients.
+sub endpoint
+{
+	my ($self, $from) = @_;
+
+	return ($self->address, $self->port) unless defined $from && defined $self->{fo_net};
+	return $self->{fo_net}->wire($from, $self->name, $self->port);
+}
+
+# How the coordinator reaches it.
 sub conninfo
 {
 	my ($self) = @_;
+	my ($host, $port) = $self->endpoint('coordinator');
 	my $user = getpwuid($<);
 
-	return 'host=' . $self->address . ' port=' . $self->port . " user=$user dbname=postgres";
+	return "host=$host port=$port user=$user dbname=postgres";
 }
 
 # As every server here is set up; defaults of PostgreSQL where the harness has
@@ -49,7 +59,7 @@ sub conninfo
 sub common_conf
 {
 	my ($self) = @_;
-	my $listen = defined $self->{fo_net} ? '*' : '127.0.0.1';
+	my $listen = defined $self->{fo_net} ? $self->{fo_net}->listen_addresses : '127.0.0.1';
 
 	return <<"EOF";
 listen_addresses = '$listen'
@@ -96,14 +106,14 @@ sub use_library
 sub init_standby
 {
 	my ($self, $primary, $backup, %params) = @_;
+	my ($host, $port) = $primary->endpoint($self->name);
 	my $user = getpwuid($<);
 
 	$self->init_from_backup($primary, $backup);
 	$self->append_conf('postgresql.conf', $self->common_conf);
 	# Where pg_basebackup -R writes it: the backup has what the coordinator has set there on its source.
 	$self->append_conf('postgresql.auto.conf',
-		'primary_conninfo = \'host=' . $primary->address . ' port=' . $primary->port
-		  . " user=$user application_name=" . $self->name . '\'');
+		"primary_conninfo = 'host=$host port=$port user=$user application_name=" . $self->name . "'");
 	$self->append_conf('postgresql.auto.conf', "primary_slot_name = '" . ($params{slot} // '') . "'");
 	$self->append_conf('standby.signal', '');
 	return;
