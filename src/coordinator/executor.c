@@ -4,7 +4,7 @@
  *		The life of an operation: phases, intents, outcomes, undo, completion.
  *
  * The law: the intent of every step that touches a peer is committed before it
- * is carried out, and its outcome is committed after.  advance() is the whole
+ * is carried out, and its outcome is committed after.  fo_coordinator_advance() is the whole
  * of it: while tasks of the running phase are under way it does nothing; when
  * they have ended it applies each failed step's policy, then plans the next
  * phase, commits, and starts its tasks.  Steps that need no peer end while
@@ -18,10 +18,7 @@
  * only silent nobody can know whether it was promoted; then it is recorded as
  * the primary, the operation fails, and the evidence decides what follows.
  *
- * A new worker finds the operations of a dead one in the tables.  It waits
- * until every peer has been tried once, and then goes on from what it finds:
- * a promotion that was ordered is completed; otherwise the operation starts
- * over from its first step, or is undone if the old primary is well.
+ * (resume.c takes up what a former worker left; ledger.c writes operations down.)
  *
  *-------------------------------------------------------------------------
  */
@@ -43,12 +40,6 @@
 
 /* However an operation was interrupted, it is looked at again after this long. */
 #define LOOK_AGAIN_US FO_MS(1000)
-
-/* A resumed operation waits at most this long for a first answer of every peer. */
-#define RESUME_WAIT_US FO_MS(10000)
-
-static void advance(FoRun *run);
-static void finish_run(FoRun *run, FoOperationStatus status);
 
 /* ---- steps as rows ---- */
 
@@ -193,7 +184,7 @@ task_ended(FoTask *task, void *arg)
 	fo_coordinator_step_ended(step, task);
 	run->is_entered = false;
 	if (run->group->run == run)
-		advance(run);
+		fo_coordinator_advance(run);
 }
 
 FoTaskCallback
@@ -266,16 +257,19 @@ fo_coordinator_fail_run(FoRun *run, const char *format,...)
  * that nobody else is promoted on the evidence of the old one's death.
  */
 static void
-promotion_failed(FoRun *run, FoRunStep *step, bool is_dead)
+promotion_failed(FoRun *run, FoRunStep *step)
 {
 	FoGroup    *group = run->group;
 
+	/* Of a peer that was unregistered meanwhile nobody knows. */
+	bool		is_dead = step->peer != NULL && (step->is_refused || step->peer->view.error == FO_ERROR_REFUSED);
+
 	if (is_dead && run->row.attempts < group->cfg.settings.max_attempts)
 	{
-		cancel_tasks(run, "the candidate died");
+		cancel_tasks(run, "the candidate could not be promoted");
 		fo_coordinator_run_peer(run, run->candidate)->is_excluded = true;
-		fo_coordinator_record(group, run->candidate, "candidate_died", FO_WARNING, NULL,
-							  "died during its promotion: choosing again");
+		fo_coordinator_record(group, run->candidate, "candidate_failed", FO_WARNING, NULL,
+							  "%s: choosing again", step->is_refused ? "refused to be promoted" : "died during its promotion");
 		run->candidate = NULL;
 		run->is_promoting = false;
 		run->row.attempts++;
@@ -286,11 +280,17 @@ promotion_failed(FoRun *run, FoRunStep *step, bool is_dead)
 
 	fo_coordinator_fail_run(run, "promotion of peer \"%s\" did not finish: %s",
 							run->row.to_peer, step->row.detail);
-	if (!is_dead)
+	if (is_dead)
 	{
-		strlcpy(group->cfg.primary_peer, run->row.to_peer, sizeof(group->cfg.primary_peer));
-		group->is_state_dirty = true;
+		/* Every attempt is used up: what follows is somebody's decision, as after a failover. */
+		run->is_promoting = false;
+		group->cfg.recent_failovers = run->row.attempts;
+		group->cfg.blocked_since = GetCurrentTimestamp();
+		group->cfg.blocked_until = group->cfg.blocked_since + group->cfg.settings.block_period * 1000;
 	}
+	else
+		strlcpy(group->cfg.primary_peer, run->row.to_peer, sizeof(group->cfg.primary_peer));
+	group->is_state_dirty = true;
 }
 
 /* Apply the policy of each failed step of the phase that has just ended. */
@@ -316,8 +316,7 @@ apply_failures(FoRun *run)
 				break;
 			case FO_ON_FAILURE_NEXT:
 				if (!run->is_promoted && run->is_promoting)
-					promotion_failed(run, step, step->peer == NULL ||
-									 step->peer->view.error == FO_ERROR_REFUSED);
+					promotion_failed(run, step);
 				break;
 			case FO_ON_FAILURE_NOTE:
 				break;
@@ -347,7 +346,7 @@ fail_or_undo(FoRun *run)
 		if (start_pending(run))
 			return;
 	}
-	finish_run(run, FO_OPERATION_FAILED);
+	fo_coordinator_finish_run(run, FO_OPERATION_FAILED);
 }
 
 static void
@@ -373,7 +372,7 @@ advance_phases(FoRun *run)
 		}
 		if (run->phase >= last_phase(run))
 		{
-			finish_run(run, FO_OPERATION_COMPLETED);
+			fo_coordinator_finish_run(run, FO_OPERATION_COMPLETED);
 			return;
 		}
 		run->phase++;
@@ -385,8 +384,8 @@ advance_phases(FoRun *run)
 }
 
 /* The timer stays armed while the operation is in progress: nothing that was missed can hold it up for ever. */
-static void
-advance(FoRun *run)
+void
+fo_coordinator_advance(FoRun *run)
 {
 	enter(run);
 	advance_phases(run);
@@ -400,13 +399,13 @@ retry(void *arg)
 
 	if (run->is_resumed)
 		fo_coordinator_group_changed(run->group);	/* the judge pokes it */
-	advance(run);
+	fo_coordinator_advance(run);
 }
 
 /* ---- beginning and end ---- */
 
-static FoRun *
-create_run(FoGroup *group)
+FoRun *
+fo_coordinator_create_run(FoGroup *group)
 {
 	MemoryContext cxt = AllocSetContextCreate(group->cxt, "failover operation", ALLOCSET_SMALL_SIZES);
 	FoRun	   *run = MemoryContextAllocZero(cxt, sizeof(FoRun));
@@ -434,7 +433,7 @@ create_run(FoGroup *group)
 void
 fo_coordinator_run_start(FoGroup *group, const FoOrder *order)
 {
-	FoRun	   *run = create_run(group);
+	FoRun	   *run = fo_coordinator_create_run(group);
 	FoOperationRow *row = &run->row;
 
 	if (order->kind != FO_OPERATION_REJOIN)
@@ -475,12 +474,12 @@ fo_coordinator_run_start(FoGroup *group, const FoOrder *order)
 
 	pg_atomic_fetch_add_u64(&fo_shared->operations_total, 1);
 	fo_coordinator_report_start(run);
-	advance(run);
+	fo_coordinator_advance(run);
 }
 
 /* Whoever asked is answered, and the run freed, once its rows are written. */
-static void
-finish_run(FoRun *run, FoOperationStatus status)
+void
+fo_coordinator_finish_run(FoRun *run, FoOperationStatus status)
 {
 	FoGroup    *group = run->group;
 
@@ -518,6 +517,12 @@ fo_coordinator_run_attach(FoGroup *group, int64 event_id, int request)
 }
 
 bool
+fo_coordinator_run_serves(const FoGroup *group, int request)
+{
+	return group->run != NULL && group->run->request == request;
+}
+
+bool
 fo_coordinator_run_may_yield(const FoGroup *group)
 {
 	return group->run == NULL || group->run->row.kind == FO_OPERATION_REJOIN;
@@ -534,7 +539,7 @@ fo_coordinator_run_cancel(FoGroup *group, const char *why)
 		return false;
 	cancel_tasks(run, why);
 	fo_coordinator_fail_run(run, "%s", why);
-	finish_run(run, FO_OPERATION_CANCELLED);
+	fo_coordinator_finish_run(run, FO_OPERATION_CANCELLED);
 	return true;
 }
 
@@ -581,230 +586,5 @@ fo_coordinator_executor_forget(FoPeer *peer)
 				fo_coordinator_fail_run(run, "the candidate was unregistered");
 			}
 		}
-	}
-}
-
-/* ---- resuming ---- */
-
-/* Take up what the rows of the former worker say. */
-static void
-restore_steps(FoRun *run, const FoOperationRecord *record)
-{
-	int			n;
-	const FoStepDef *defs = fo_core_operation_steps(run->row.kind, &n);
-
-	for (int i = 0; i < record->steps_n; i++)
-	{
-		const FoStepRow *row = &record->steps[i];
-		FoPeer	   *peer = fo_coordinator_find_peer(run->group, row->peer_name);
-		const FoStepDef *def = &defs[0];
-		FoRunStep  *step;
-
-		for (int j = 0; j < n; j++)
-		{
-			if (defs[j].kind == row->kind)
-				def = &defs[j];
-		}
-		step = fo_coordinator_add_step(run, def, peer);
-		step->row = *row;
-		step->is_dirty = false;
-		if (row->kind == FO_STEP_FREEZE && peer != NULL)
-			fo_coordinator_run_peer(run, peer)->is_frozen = true;
-		if (row->kind == FO_STEP_CHOOSE && row->status == FO_STEP_DONE)
-			run->candidate = fo_coordinator_find_peer(run->group, run->row.to_peer);
-		if (row->kind == FO_STEP_FENCE)
-			run->is_fencing = run->is_lease_ended = peer != NULL;
-		if (row->kind == FO_STEP_DEMOTE)
-			run->is_demoted = true;
-		if (row->kind == FO_STEP_PROMOTE && row->status != FO_STEP_SKIPPED &&
-			strcmp(row->peer_name, run->row.to_peer) == 0)
-		{
-			run->is_promoting = row->status != FO_STEP_FAILED;
-			run->candidate = peer;
-		}
-		if (row->status == FO_STEP_RUNNING || row->status == FO_STEP_PENDING)
-		{
-			step->begun_at = fo_net_now();
-			fo_coordinator_end_step(step, FO_STEP_FAILED, "interrupted by a restart of the coordinator");
-			step->row.duration_ms = -1;
-		}
-	}
-}
-
-void
-fo_coordinator_run_resume(FoGroup *group, const FoOperationRecord *record)
-{
-	FoRun	   *run = create_run(group);
-
-	run->row = record->operation;
-	run->row.snapshot = record->operation.snapshot ?
-		MemoryContextStrdup(run->cxt, record->operation.snapshot) : NULL;
-	run->from = fo_coordinator_find_peer(group, run->row.from_peer);
-	run->target = fo_coordinator_find_peer(group, run->row.target);
-	if (run->row.kind == FO_OPERATION_REJOIN || run->row.kind == FO_OPERATION_DRILL)
-	{
-		fo_coordinator_fail_run(run, "interrupted by a restart of the coordinator");
-		finish_run(run, FO_OPERATION_CANCELLED);
-		return;
-	}
-	restore_steps(run, record);
-	run->is_resumed = true;
-	fo_coordinator_record(group, NULL, "operation_resumed", FO_NOTICE, NULL,
-						  "taking up failover " INT64_FORMAT " that a former coordinator left in progress",
-						  run->row.event_id);
-	fo_net_loop_arm(group->world->loop, &run->timer, run->began_at + RESUME_WAIT_US);
-}
-
-/* Is the old primary well, so that an operation that has not promoted yet should be undone? */
-static bool
-is_old_primary_well(const FoRun *run)
-{
-	const FoPeerView *view;
-
-	if (run->from == NULL)
-		return false;
-	view = &run->from->view;
-	return fo_core_peer_answers(view) && !view->observed.in_recovery &&
-		view->write_failing_since == 0 && view->connect_failing_since == 0;
-}
-
-void
-fo_coordinator_run_poke(FoGroup *group)
-{
-	FoRun	   *run = group->run;
-	FoTime		now = fo_net_now();
-
-	if (run == NULL || !run->is_resumed)
-		return;
-	for (int i = 0; i < group->peers_n; i++)
-	{
-		if (group->peers[i]->view.last_attempt_at == 0 && now < run->began_at + RESUME_WAIT_US)
-			return;
-	}
-	run->is_resumed = false;
-
-	run->phase_first_step = run->steps_n;
-	if ((run->is_promoting || run->is_demoted) && run->candidate != NULL)
-		run->phase = fo_core_operation_point_of_no_return(run->row.kind) - 1;
-	else if (fo_coordinator_is_planned(run))
-		fo_coordinator_fail_run(run, "interrupted by a restart of the coordinator");
-	else if (is_old_primary_well(run))
-		fo_coordinator_fail_run(run, "the coordinator was restarted, and primary \"%s\" is well", run->row.from_peer);
-	advance(run);
-}
-
-/* ---- for record.c and publish.c ---- */
-
-void
-fo_coordinator_run_describe(const FoGroup *group, int64 *event_id, FoOperationKind *kind, char *step)
-{
-	const FoRun *run = group->run;
-
-	*event_id = 0;
-	step[0] = '\0';
-	if (run == NULL)
-		return;
-	*event_id = run->row.event_id;
-	*kind = run->row.kind;
-	for (int i = 0; i < run->steps_n; i++)
-	{
-		if (run->steps[i]->row.status == FO_STEP_RUNNING || step[0] == '\0')
-			strlcpy(step, fo_core_step_name(run->steps[i]->row.kind), FO_NAME_LEN);
-	}
-}
-
-static bool
-is_run_dirty(const FoRun *run)
-{
-	if (run->is_dirty)
-		return true;
-	for (int i = 0; i < run->steps_n; i++)
-	{
-		if (run->steps[i]->is_dirty)
-			return true;
-	}
-	return false;
-}
-
-bool
-fo_coordinator_run_is_dirty(const FoGroup *group)
-{
-	if (group->run != NULL && is_run_dirty(group->run))
-		return true;
-	for (const FoRun *run = group->ended; run != NULL; run = run->next)
-	{
-		if (is_run_dirty(run))
-			return true;
-	}
-	return false;
-}
-
-static void
-write_run(FoRun *run)
-{
-	if (run->row.event_id == 0)
-	{
-		run->row.event_id = fo_catalog_next_event_id();
-		if (run->request >= 0)
-			fo_shared_request_serve(run->request, run->row.event_id);
-	}
-	if (run->is_dirty)
-		fo_catalog_write_operation(&run->row);
-	for (int i = 0; i < run->steps_n; i++)
-	{
-		if (run->steps[i]->is_dirty)
-			fo_catalog_write_step(run->row.event_id, &run->steps[i]->row);
-	}
-}
-
-/* Ended ones first: at most one operation of a group may be in progress in the table. */
-void
-fo_coordinator_run_write(FoGroup *group)
-{
-	for (FoRun *run = group->ended; run != NULL; run = run->next)
-		write_run(run);
-	if (group->run != NULL)
-		write_run(group->run);
-}
-
-static void
-mark_written(FoRun *run)
-{
-	run->is_dirty = false;
-	for (int i = 0; i < run->steps_n; i++)
-		run->steps[i]->is_dirty = false;
-}
-
-static bool
-has_tasks(const FoRun *run)
-{
-	for (int i = 0; i < run->steps_n; i++)
-	{
-		if (run->steps[i]->task != NULL)
-			return true;
-	}
-	return false;
-}
-
-void
-fo_coordinator_run_written(FoGroup *group)
-{
-	FoRun	  **link = &group->ended;
-
-	if (group->run != NULL)
-		mark_written(group->run);
-	while (*link != NULL)
-	{
-		FoRun	   *run = *link;
-
-		mark_written(run);
-		fo_coordinator_report_answer(run);
-		if (has_tasks(run))
-		{
-			link = &run->next;
-			continue;
-		}
-		*link = run->next;
-		MemoryContextDelete(run->cxt);
 	}
 }

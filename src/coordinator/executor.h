@@ -44,6 +44,9 @@ extern FoPeer *fo_coordinator_run_lease_holder(FoGroup *group);
 /* A request that was posted to a former worker waits for this operation; false if it is not in progress. */
 extern bool fo_coordinator_run_attach(FoGroup *group, int64 event_id, int request);
 
+/* Does the operation in progress report to this request? */
+extern bool fo_coordinator_run_serves(const FoGroup *group, int request);
+
 /* Is there none in progress, or one that gives way to a more urgent one? */
 extern bool fo_coordinator_run_may_yield(const FoGroup *group);
 

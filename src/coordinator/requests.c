@@ -12,6 +12,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "utils/elog.h"
 
 #include "core/evidence.h"
@@ -374,12 +375,44 @@ serve(FoWorld *world, int slot, const FoRequest *request)
 	refuse(slot, ERRCODE_FEATURE_NOT_SUPPORTED, NULL, "the coordinator does not know this operation");
 }
 
+/* Serving it has raised an error: whoever waits hears of it, unless an operation has taken the request over. */
+static void
+answer_error(FoWorld *world, int slot, MemoryContext cxt)
+{
+	ErrorData  *error;
+
+	MemoryContextSwitchTo(cxt);
+	error = CopyErrorData();
+	EmitErrorReport();
+	FlushErrorState();
+	if (IsTransactionState())
+		AbortCurrentTransaction();
+	MemoryContextSwitchTo(cxt);
+	for (int i = 0; i < world->groups_n; i++)
+	{
+		if (fo_coordinator_run_serves(world->groups[i], slot))
+			return;
+	}
+	refuse(slot, error->sqlerrcode, "See the coordinator's log.", "%.200s", error->message);
+}
+
 void
 fo_coordinator_serve_requests(FoWorld *world)
 {
+	MemoryContext cxt = CurrentMemoryContext;
 	FoRequest	request;
 	int			slot;
 
 	while ((slot = fo_shared_request_take(&request)) >= 0)
-		serve(world, slot, &request);
+	{
+		PG_TRY();
+		{
+			serve(world, slot, &request);
+		}
+		PG_CATCH();
+		{
+			answer_error(world, slot, cxt);
+		}
+		PG_END_TRY();
+	}
 }

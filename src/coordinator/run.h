@@ -24,6 +24,7 @@ typedef struct FoRunStep
 	FoTask	   *task;			/* NULL: not started, or ended */
 	FoTime		begun_at;
 	FoTime		wait_until;		/* the step is to wait until then; 0 = it does not wait */
+	bool		is_refused;		/* the peer answered the order with an SQL error: it was not carried out */
 	bool		is_dirty;
 } FoRunStep;
 
@@ -103,6 +104,17 @@ extern void fo_coordinator_rejoin_facts(FoRun *run, FoPeer *peer, FoTaskFacts *f
 
 /* The undo steps: every frozen standby follows the old primary again, which is unfenced. */
 extern void fo_coordinator_plan_undo(FoRun *run);
+
+/* ---- executor.c, for resume.c ---- */
+
+/* An empty operation of the group, in progress. */
+extern FoRun *fo_coordinator_create_run(FoGroup *group);
+
+/* Go on as far as possible: see executor.c. */
+extern void fo_coordinator_advance(FoRun *run);
+
+/* Give it its final status; it is freed once its rows are written. */
+extern void fo_coordinator_finish_run(FoRun *run, FoOperationStatus status);
 
 /* ---- executor.c, for steps.c ---- */
 

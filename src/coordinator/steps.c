@@ -327,6 +327,9 @@ promoted(FoRun *run, const FoTask *task)
 	FoGroup    *group = run->group;
 	TimestampTz now = GetCurrentTimestamp();
 
+	/* A former worker may have come this far already. */
+	bool		is_known = strcmp(group->cfg.primary_peer, run->row.to_peer) == 0;
+
 	run->is_promoted = true;
 	run->timeline = task->facts.timeline;
 	observe_promotion(&run->candidate->view, &task->facts);
@@ -335,7 +338,7 @@ promoted(FoRun *run, const FoTask *task)
 	group->cfg.last_failover_at = now;
 	group->cfg.is_redundancy_restored = false;
 	group->is_state_dirty = true;
-	if (!fo_coordinator_is_planned(run))
+	if (!fo_coordinator_is_planned(run) && !is_known)
 		begin_block_period(group, now);
 	fo_coordinator_sync_primary_changed(group);
 	fo_coordinator_primary_changed(group);
@@ -546,6 +549,7 @@ fo_coordinator_step_ended(FoRunStep *step, FoTask *task)
 				step->peer->view.is_history_rejected = false;
 			break;
 		case FO_STEP_PROMOTE:
+			step->is_refused = task->is_refused;
 			if (task->is_done)
 				promoted(run, task);
 			break;

@@ -225,7 +225,10 @@ looked(void *arg, const PGresult *result, const FoNetError *error, int64 rtt_us)
 	task->is_calling = false;
 	if (result == NULL)
 	{
+		{
+		task->is_refused = error->sqlstate[0] != '\0' && fo_net_link_is_ready(task_link(task));
 		call_failed(task, error);
+	}
 		return;
 	}
 	switch (task->action->read(task, result))

@@ -90,6 +90,7 @@ struct FoTask
 
 	/* outcome, for the callback */
 	bool		is_done;
+	bool		is_refused;		/* it failed because the peer answered the statements with an SQL error */
 	bool		is_peer_dead;	/* it failed because the peer refuses connections */
 	char		detail[FO_SENTENCE_LEN];
 

@@ -1,0 +1,131 @@
+/*-------------------------------------------------------------------------
+ *
+ * resume.c
+ *		Operations that a former worker left in progress.
+ *
+ * A new worker finds the operations of a dead one in the tables.  It waits
+ * until every peer has been tried once, and then goes on from what it finds:
+ * a promotion that was ordered is completed; otherwise the operation starts
+ * over from its first step, or is undone if the old primary is well.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "coordinator/record.h"
+#include "coordinator/report.h"
+#include "coordinator/run.h"
+#include "shared/shared.h"
+
+/* A resumed operation waits at most this long for a first answer of every peer. */
+#define RESUME_WAIT_US FO_MS(10000)
+
+/* Take up what the rows of the former worker say. */
+static void
+restore_steps(FoRun *run, const FoOperationRecord *record)
+{
+	int			n;
+	const FoStepDef *defs = fo_core_operation_steps(run->row.kind, &n);
+
+	for (int i = 0; i < record->steps_n; i++)
+	{
+		const FoStepRow *row = &record->steps[i];
+		FoPeer	   *peer = fo_coordinator_find_peer(run->group, row->peer_name);
+		const FoStepDef *def = &defs[0];
+		FoRunStep  *step;
+
+		for (int j = 0; j < n; j++)
+		{
+			if (defs[j].kind == row->kind)
+				def = &defs[j];
+		}
+		step = fo_coordinator_add_step(run, def, peer);
+		step->row = *row;
+		step->is_dirty = false;
+		if (row->kind == FO_STEP_FREEZE && peer != NULL)
+			fo_coordinator_run_peer(run, peer)->is_frozen = true;
+		if (row->kind == FO_STEP_CHOOSE && row->status == FO_STEP_DONE)
+			run->candidate = fo_coordinator_find_peer(run->group, run->row.to_peer);
+		if (row->kind == FO_STEP_FENCE)
+			run->is_fencing = run->is_lease_ended = peer != NULL;
+		if (row->kind == FO_STEP_DEMOTE)
+			run->is_demoted = true;
+		if (row->kind == FO_STEP_PROMOTE && row->status != FO_STEP_SKIPPED &&
+			strcmp(row->peer_name, run->row.to_peer) == 0)
+		{
+			run->is_promoting = row->status != FO_STEP_FAILED;
+			run->candidate = peer;
+		}
+		if (row->status == FO_STEP_RUNNING || row->status == FO_STEP_PENDING)
+		{
+			step->begun_at = fo_net_now();
+			fo_coordinator_end_step(step, FO_STEP_FAILED, "interrupted by a restart of the coordinator");
+			step->row.duration_ms = -1;
+		}
+	}
+}
+
+void
+fo_coordinator_run_resume(FoGroup *group, const FoOperationRecord *record)
+{
+	FoRun	   *run = fo_coordinator_create_run(group);
+
+	run->row = record->operation;
+	run->row.snapshot = record->operation.snapshot ?
+		MemoryContextStrdup(run->cxt, record->operation.snapshot) : NULL;
+	run->from = fo_coordinator_find_peer(group, run->row.from_peer);
+	run->target = fo_coordinator_find_peer(group, run->row.target);
+	if (run->row.kind == FO_OPERATION_REJOIN || run->row.kind == FO_OPERATION_DRILL)
+	{
+		fo_coordinator_fail_run(run, "interrupted by a restart of the coordinator");
+		fo_coordinator_finish_run(run, FO_OPERATION_CANCELLED);
+		return;
+	}
+	restore_steps(run, record);
+	run->is_resumed = true;
+	fo_coordinator_record(group, NULL, "operation_resumed", FO_NOTICE, NULL,
+						  "taking up failover " INT64_FORMAT " that a former coordinator left in progress",
+						  run->row.event_id);
+	fo_net_loop_arm(group->world->loop, &run->timer, run->began_at + RESUME_WAIT_US);
+}
+
+/* Is the old primary well, so that an operation that has not promoted yet should be undone? */
+static bool
+is_old_primary_well(const FoRun *run)
+{
+	const FoPeerView *view;
+
+	if (run->from == NULL)
+		return false;
+	view = &run->from->view;
+	return fo_core_peer_answers(view) && !view->observed.in_recovery &&
+		view->write_failing_since == 0 && view->connect_failing_since == 0;
+}
+
+void
+fo_coordinator_run_poke(FoGroup *group)
+{
+	FoRun	   *run = group->run;
+	FoTime		now = fo_net_now();
+
+	if (run == NULL || !run->is_resumed)
+		return;
+	for (int i = 0; i < group->peers_n; i++)
+	{
+		if (group->peers[i]->view.last_attempt_at == 0 && now < run->began_at + RESUME_WAIT_US)
+			return;
+	}
+	run->is_resumed = false;
+
+	run->phase_first_step = run->steps_n;
+	if ((run->is_promoting || run->is_demoted) && run->candidate != NULL)
+		run->phase = fo_core_operation_point_of_no_return(run->row.kind) - 1;
+	else if (fo_coordinator_is_planned(run))
+		fo_coordinator_fail_run(run, "interrupted by a restart of the coordinator");
+	else if (is_old_primary_well(run))
+		fo_coordinator_fail_run(run, "the coordinator was restarted, and primary \"%s\" is well", run->row.from_peer);
+	fo_coordinator_advance(run);
+}
