@@ -61,15 +61,26 @@ is_loss_excluded(const FoRun *run, const FoCandidateOptions *options)
 	return fo_core_sync_proof(&run->group->view, options->final, options->newest_timeline) != FO_SYNC_PROOF_UNCOVERED;
 }
 
+/*
+ * What the new primary is known to lack; 0 only if it is certain that it lacks
+ * nothing.  A primary that crashed under asynchronous replication may have
+ * acknowledged commits after its last answer that never left it: then nobody
+ * can know, and the answer is -1.
+ */
 static int64
-lost_bytes(const FoRun *run, FoLsn reached)
+lost_bytes(const FoRun *run, const FoCandidateOptions *options, FoLsn reached)
 {
 	FoLsn		last;
 
 	if (run->from == NULL)
 		return -1;
 	last = Max(run->from->view.observed.lsn, run->drain_to);
-	return last > reached ? (int64) (last - reached) : 0;
+	if (last > reached)
+		return (int64) (last - reached);
+	if (run->drain_to != 0 ||
+		fo_core_sync_proof(&run->group->view, options->final, options->newest_timeline) == FO_SYNC_PROOF_COVERED)
+		return 0;
+	return -1;
 }
 
 /* Why nobody can be promoted: each peer's own reason. */
@@ -131,7 +142,7 @@ fo_coordinator_plan_choose(FoRun *run, const FoStepDef *def)
 
 	run->candidate = group->peers[ranked[0].peer];
 	strlcpy(run->row.to_peer, run->candidate->cfg.name, sizeof(run->row.to_peer));
-	run->row.lost_bytes = is_forecast ? 0 : lost_bytes(run, ranked[0].lsn);
+	run->row.lost_bytes = is_forecast ? 0 : lost_bytes(run, &options, ranked[0].lsn);
 	run->is_dirty = true;
 	fo_coordinator_end_step(step, FO_STEP_DONE, "\"%s\": %.180s", run->row.to_peer, ranked[0].reason);
 }

@@ -8,7 +8,7 @@ use FailoverTest;
 use Test::More;
 use Time::HiRes qw(time);
 
-my $t = FailoverTest->new(sync => 'ANY 1 (*)', settings => { block_period => '0' })->start;
+my $t = FailoverTest->new(sync => 'ANY 1 (*)', conf => 'wal_keep_size = 256MB', settings => { block_period => '0' })->start;
 my $coordinator = $t->coordinator;
 my $next = 'n01';
 
