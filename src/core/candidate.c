@@ -123,7 +123,7 @@ is_foreign_history(const Ranking *ranking, int index)
 
 /* First pass: exclusion by what the peer is, the most telling reason first. */
 static FoExclusion
-exclude_by_nature(const Ranking *ranking, int index)
+exclude_by_condition(const Ranking *ranking, int index)
 {
 	const FoPeerView *peer = &ranking->group->peers[index];
 	const FoObservation *observed = &peer->observed;
@@ -150,9 +150,48 @@ exclude_by_nature(const Ranking *ranking, int index)
 		return FO_EXCLUDED_DELAYED;
 	if (observed->has_upstream_password || !observed->is_privileged)
 		return FO_EXCLUDED_CREDENTIAL;
-	if (is_receipt_needed(ranking) && !fo_core_was_receiving(ranking->group, peer))
-		return FO_EXCLUDED_NOT_RECEIVING;
 	return FO_EXCLUDED_NOT;
+}
+
+static bool
+was_receiving(const Ranking *ranking, int index)
+{
+	return fo_core_was_receiving(ranking->group, &ranking->group->peers[index]);
+}
+
+/*
+ * Read, and at least as far as everybody who was receiving: then it has missed
+ * nothing that another candidate has, and may have what none of them has.
+ */
+static bool
+is_ahead_of_receivers(const Ranking *ranking, int index)
+{
+	bool		is_any = false;
+	int			i;
+
+	if (ranking->options->final == NULL)
+		return false;
+	for (i = 0; i < ranking->group->peers_n; i++)
+	{
+		if (!was_receiving(ranking, i) || exclude_by_condition(ranking, i) != FO_EXCLUDED_NOT)
+			continue;
+		if (timeline_of(ranking, i) > timeline_of(ranking, index)
+			|| (timeline_of(ranking, i) == timeline_of(ranking, index) && lsn_of(ranking, i) > lsn_of(ranking, index)))
+			return false;
+		is_any = true;
+	}
+	return is_any;
+}
+
+static FoExclusion
+exclude_by_nature(const Ranking *ranking, int index)
+{
+	FoExclusion exclusion = exclude_by_condition(ranking, index);
+
+	if (exclusion == FO_EXCLUDED_NOT && is_receipt_needed(ranking)
+		&& !was_receiving(ranking, index) && !is_ahead_of_receivers(ranking, index))
+		return FO_EXCLUDED_NOT_RECEIVING;
+	return exclusion;
 }
 
 static bool

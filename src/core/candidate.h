@@ -11,6 +11,10 @@
  * everyone is expected to catch up, peers within max_lag of the best come
  * first and are ranked among themselves by sync state and strategy.
  *
+ * Who was not receiving before the failure is out, except where it turns out
+ * to have at least as much as everybody who was: it may alone have what the
+ * primary had acknowledged.
+ *
  * Over final positions under synchronous replication, and unless forced or
  * told to prefer availability, nobody is eligible who might lack an acknowledged commit:
  * too few listed standbys were read (fo_core_sync_proof), or a listed one that

@@ -226,6 +226,27 @@ TEST("candidate: whoever was not read after freezing is out")
 	CHECK_TEXT(peer_name(ranked[0].peer), "pg3");
 }
 
+TEST("candidate: who was not receiving is out, unless those who were have no more than it has")
+{
+	scene_begin();
+	kill_primary();
+	never_received(PG3);
+	take_positions();
+	final[PG2].lsn = final[PG3].lsn + 1;
+	CHECK_INT(rank_with(final, false, -1), 1);
+	CHECK_INT(ranked[0].peer, PG2);
+	CHECK_INT(candidate_of(PG3)->exclusion, FO_EXCLUDED_NOT_RECEIVING);
+
+	final[PG2].lsn = final[PG3].lsn - 1;
+	CHECK_INT(rank_with(final, false, -1), 2);
+	CHECK_INT(ranked[0].peer, PG3);
+
+	/* Nobody was receiving, or nobody who can be promoted: nothing to compare with. */
+	peers[PG2].is_promotable = false;
+	CHECK_INT(rank_with(final, false, -1), 0);
+	CHECK_INT(candidate_of(PG3)->exclusion, FO_EXCLUDED_NOT_RECEIVING);
+}
+
 TEST("candidate: a planned move needs no receiver that still runs, for it was frozen")
 {
 	scene_begin();
