@@ -1,0 +1,459 @@
+/*-------------------------------------------------------------------------
+ *
+ * steps.c
+ *		What each step of an operation means: steps.c of src/coordinator, in
+ *		small.
+ *
+ * Between the freezing and the choice the end of the old primary's lease is
+ * waited for, unless its host refuses connections or it has taken the fence.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include <string.h>
+
+#include "sim.h"
+
+/* Shorter lives than in src/coordinator. */
+#define FENCE_TIMEOUT_US FO_MS(800)
+#define DRAIN_TIMEOUT_US FO_MS(600)
+#define FREEZE_TIMEOUT_US FO_MS(800)
+#define SYNC_NAMES_TIMEOUT_US FO_MS(800)
+#define REPOINT_TIMEOUT_US FO_MS(1500)
+#define UNDO_TIMEOUT_US FO_MS(800)
+
+static FoTime
+clock_of(const World *w, const Coordinator *c)
+{
+	return world_clock(w, COORDINATOR_HOST(c->index));
+}
+
+static bool
+takes_part(const Coordinator *c, int peer)
+{
+	return peer != c->run.from && (c->run.excluded & (1u << peer)) == 0
+		&& fo_core_peer_answers(&c->views[peer]) && c->views[peer].observed.in_recovery;
+}
+
+static bool
+is_refusing(const Coordinator *c, int peer)
+{
+	return peer >= 0 && c->views[peer].error == FO_ERROR_REFUSED;
+}
+
+static Task *
+add(World *w, Coordinator *c, const FoStepDef *def, int peer, const Order *order, FoTime timeout)
+{
+	Task	   *task = task_start(w, c, TASK_STEP, peer, order, timeout);
+
+	if (task == NULL)
+		return NULL;
+	task->step = def->kind;
+	task->on_failure = def->on_failure;
+	task->is_background = def->is_background;
+	return task;
+}
+
+/* ---- before the choice ---- */
+
+static void
+plan_term(World *w, Coordinator *c)
+{
+	c->state.term++;
+	TELL(w, COORDINATOR_HOST(c->index), "raises the term to %lld", (long long) c->state.term);
+}
+
+static void
+plan_fence(World *w, Coordinator *c, const FoStepDef *def)
+{
+	int			from = c->run.from;
+	Order		order = {.command = CMD_FENCE};
+
+	c->run.is_fenced = w->mutant == MUTANT_FENCE_ASSUMED && c->run.was_resumed;
+	if (from < 0 || is_refusing(c, from) || c->links[from].state != LINK_READY
+		|| (c->views[from].observed.at != 0 && c->views[from].observed.in_recovery))
+		return;
+	(void) add(w, c, def, from, &order, FENCE_TIMEOUT_US);
+	faults_aim(w, COORDINATOR_HOST(c->index));
+	faults_aim(w, from);
+}
+
+static void
+plan_drain(World *w, Coordinator *c, const FoStepDef *def)
+{
+	Order		order = {.command = CMD_LOOK};
+
+	for (int i = 0; i < w->peers_n && c->run.drain_to >= 0; i++)
+	{
+		Task	   *task;
+
+		if (!takes_part(c, i) || c->views[i].observed.receiver != FO_RECEIVER_STREAMING)
+			continue;
+		task = add(w, c, def, i, &order, DRAIN_TIMEOUT_US);
+		if (task != NULL)
+			task->reach = c->run.drain_to;
+	}
+}
+
+static void
+plan_freeze(World *w, Coordinator *c, const FoStepDef *def)
+{
+	Order		order = {.command = CMD_FREEZE};
+
+	for (int i = 0; i < w->peers_n; i++)
+	{
+		Task	   *task;
+
+		c->run.cut_at[i] = 0;
+		c->run.final[i].is_known = false;
+		if (!takes_part(c, i))
+			continue;
+		if (w->mutant == MUTANT_NO_FREEZE)
+		{
+			c->run.final[i] = (FoFinalPosition) {true, c->views[i].observed.timeline, c->views[i].observed.lsn};
+			c->run.cut_at[i] = clock_of(w, c);
+			continue;
+		}
+		coordinator_set(&c->run.frozen, i, true);
+		coordinator_set(&c->state.frozen, i, true);
+		task = add(w, c, def, i, &order, FREEZE_TIMEOUT_US);
+		if (task != NULL)
+			task->reach = c->run.from < 0 || is_refusing(c, c->run.from) ? 1 : 2;
+	}
+}
+
+/* When the old primary's lease is certainly over, on our clock; 0 = that cannot be known. */
+static FoTime
+lease_end(const World *w, const Coordinator *c)
+{
+	FoTime		cut_at[PEERS_MAX];
+	const FoLeaseBook *book = &c->books[c->run.from];
+	int			n = 0;
+	FoTime		end;
+
+	for (int i = 0; i < w->peers_n; i++)
+	{
+		if (i == c->run.from || (w->mutant == MUTANT_RENEWERS_FORGOTTEN && c->views[i].observed.at == 0))
+			continue;
+		cut_at[n++] = c->run.cut_at[i];
+	}
+	end = fo_core_lease_end(book, n, cut_at);
+	if (w->mutant == MUTANT_NO_MARGIN && end != 0)
+		end -= fo_core_lease_margin(book->longest_us);
+	if (w->mutant == MUTANT_BOOK_FORGOTTEN && book->longest_us == 0)
+		end = clock_of(w, c);
+	return end;
+}
+
+static void
+plan_lease(World *w, Coordinator *c)
+{
+	Run		   *run = &c->run;
+	FoTime		now = clock_of(w, c);
+	FoTime		end;
+
+	if (run->from < 0 || run->is_fenced || is_refusing(c, run->from) || w->mutant == MUTANT_NO_LEASE_WAIT
+		|| (w->mutant == MUTANT_LIBRARY_FORGOTTEN && c->views[run->from].observed.at == 0))
+		return;
+	end = lease_end(w, c);
+	if (end == 0)
+		run_fail(w, c, "too few standbys are cut off from the old primary");
+	if (end <= now)
+		return;
+	TELL(w, COORDINATOR_HOST(c->index), "waits %lld ms for the end of the lease", (long long) (end - now) / 1000);
+	run->is_waiting = true;
+	world_schedule(w, world_when(w, COORDINATOR_HOST(c->index), end), EV_LEASE,
+				   COORDINATOR_HOST(c->index), c->boot, 0, 0);
+}
+
+void
+run_lease_turn(World *w, Coordinator *c)
+{
+	if (!c->run.is_active || !c->run.is_waiting)
+		return;
+	c->run.is_waiting = false;
+	run_advance(w, c);
+}
+
+/* ---- the choice ---- */
+
+static bool
+is_drained(const World *w, const Run *run, const FoFinalPosition *final)
+{
+	for (int i = 0; i < w->peers_n; i++)
+	{
+		if (final[i].is_known && final[i].lsn >= LSN(run->drain_to))
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_loss_excluded(const World *w, const Coordinator *c, const FoCandidateOptions *options)
+{
+	const Run  *run = &c->run;
+
+	if (run->from < 0 || (run->drain_to >= 0 && is_drained(w, run, options->final)))
+		return true;
+	return fo_core_sync_proof(&c->view, options->final, options->newest_timeline) != FO_SYNC_PROOF_UNCOVERED;
+}
+
+static void
+plan_choose(World *w, Coordinator *c)
+{
+	Run		   *run = &c->run;
+	FoFinalPosition final[PEERS_MAX];
+	FoCandidate ranked[PEERS_MAX];
+	FoCandidateOptions options = {.final = final, .target = -1};
+	int			eligible;
+	uint32_t	old_timeline = run->from >= 0 ? c->views[run->from].observed.timeline : 0;
+
+	coordinator_freeze_view(w, c);
+	memset(final, 0, sizeof(final));
+	for (int i = 0; i < w->peers_n; i++)
+	{
+		if ((run->excluded & (1u << i)) == 0 && run->final[i].is_known)
+			final[i] = w->mutant == MUTANT_STALE_CHOICE ? c->calm[i] : run->final[i];
+	}
+	if (run->drain_to >= 0)
+		options.drained_to = LSN(run->drain_to);
+	if ((run->attempts > 1 || (c->state.is_pending && w->mutant != MUTANT_TIMELINE_FOREIGN)) && old_timeline != 0)
+		options.newest_timeline = c->state.newest_timeline;
+	if (w->settings.prefer == FO_PREFER_CONSISTENCY && !is_loss_excluded(w, c, &options))
+	{
+		run_fail(w, c, "not every acknowledged commit is sure to be on a standby that could be read");
+		return;
+	}
+	eligible = fo_core_rank_candidates(&c->view, &options, ranked);
+	for (int i = 0; i < w->peers_n; i++)
+		TELL(w, COORDINATOR_HOST(c->index), "  %c: %s, timeline %u, lsn %llu, %s", 'a' + ranked[i].peer,
+			 fo_core_exclusion_name(ranked[i].exclusion), ranked[i].timeline, (unsigned long long) ranked[i].lsn,
+			 ranked[i].reason);
+	if (eligible == 0)
+	{
+		run_fail(w, c, "no standby can be promoted");
+		return;
+	}
+	run->candidate = ranked[0].peer;
+	c->state.candidate = run->candidate;
+	TELL(w, COORDINATOR_HOST(c->index), "chooses %c: %s", 'a' + run->candidate, ranked[0].reason);
+	invariants_at_choice(w, c, run->candidate);
+}
+
+/* ---- after it ---- */
+
+static void
+plan_sync_names(World *w, Coordinator *c, const FoStepDef *def)
+{
+	Order		order = {.command = CMD_SYNC_NAMES};
+	bool		is_member[PEERS_MAX] = {false};
+
+	if (w->settings.sync_mode == FO_SYNC_OFF)
+		return;
+	for (int i = 0; i < w->peers_n; i++)
+		is_member[i] = i != c->run.candidate && (w->settings.sync_mode == FO_SYNC_STRICT || takes_part(c, i));
+	sync_compose(w, is_member, &order);
+	(void) add(w, c, def, c->run.candidate, &order, SYNC_NAMES_TIMEOUT_US);
+}
+
+static void
+plan_promote(World *w, Coordinator *c, const FoStepDef *def)
+{
+	Order		order = {.command = CMD_PROMOTE};
+	uint32_t	newest = c->views[c->run.candidate].observed.timeline;
+
+	for (int i = 0; i < w->peers_n; i++)
+		newest = c->views[i].observed.timeline > newest ? c->views[i].observed.timeline : newest;
+	if (c->run.ordered != c->run.candidate || c->state.newest_timeline == 0)
+		c->state.newest_timeline = (c->state.newest_timeline > newest ? c->state.newest_timeline : newest) + 1;
+	order.timeline = w->mutant == MUTANT_TIMELINE_TWICE ? 0 : c->state.newest_timeline;
+	invariants_at_order(w, c->run.candidate);
+	faults_aim(w, c->run.candidate);
+	faults_aim(w, COORDINATOR_HOST(c->index));
+	c->run.ordered = c->state.ordered = c->run.candidate;
+	c->run.is_promoting = true;
+	c->state.is_promoting = true;
+	c->state.candidate = c->run.candidate;
+	c->state.attempts = c->run.attempts;
+	(void) add(w, c, def, c->run.candidate, &order, FO_MS(w->settings.promote_timeout));
+	observe_check_soon(w, c, c->run.candidate, 1);
+}
+
+static void
+plan_repoint(World *w, Coordinator *c, const FoStepDef *def)
+{
+	Order		order = {.command = CMD_REPOINT, .upstream = c->run.candidate};
+
+	if (c->run.kind == FO_OPERATION_REJOIN)
+	{
+		(void) add(w, c, def, c->run.target, &order, REPOINT_TIMEOUT_US);
+		return;
+	}
+	for (int i = 0; i < w->peers_n; i++)
+	{
+		if (i != c->run.candidate && takes_part(c, i))
+			(void) add(w, c, def, i, &order, REPOINT_TIMEOUT_US);
+	}
+}
+
+void
+steps_plan(World *w, Coordinator *c, const FoStepDef *def)
+{
+	switch (def->kind)
+	{
+		case FO_STEP_TERM:
+			plan_term(w, c);
+			break;
+		case FO_STEP_FENCE:
+			plan_fence(w, c, def);
+			break;
+		case FO_STEP_DRAIN:
+			plan_drain(w, c, def);
+			break;
+		case FO_STEP_FREEZE:
+			plan_freeze(w, c, def);
+			break;
+		case FO_STEP_LEASE:
+			plan_lease(w, c);
+			break;
+		case FO_STEP_CHOOSE:
+			plan_choose(w, c);
+			break;
+		case FO_STEP_SYNC_NAMES:
+			plan_sync_names(w, c, def);
+			break;
+		case FO_STEP_PROMOTE:
+			plan_promote(w, c, def);
+			break;
+		case FO_STEP_REPOINT:
+			plan_repoint(w, c, def);
+			break;
+		case FO_STEP_SLOTS:
+		case FO_STEP_CHECKPOINT:
+		case FO_STEP_REJOIN:
+			break;
+		default:
+			world_violate(w, false, "step %s is not known to the simulation", fo_core_step_name(def->kind));
+			break;
+	}
+}
+
+void
+steps_plan_undo(World *w, Coordinator *c)
+{
+	static const FoStepDef undo = {FO_STEP_UNDO, 0, FO_SCOPE_STANDBYS, FO_ON_FAILURE_NOTE, false};
+	Order		order = {.command = CMD_REPOINT, .upstream = c->run.from};
+
+	for (int i = 0; i < w->peers_n && c->run.from >= 0; i++)
+	{
+		if ((c->run.frozen & (1u << i)) != 0 && i != c->run.from && fo_core_peer_answers(&c->views[i])
+			&& c->views[i].observed.in_recovery)
+			(void) add(w, c, &undo, i, &order, UNDO_TIMEOUT_US);
+	}
+}
+
+/* ---- outcomes ---- */
+
+static void
+promoted(World *w, Coordinator *c)
+{
+	Run		   *run = &c->run;
+	FoPeerView *view = &c->views[run->candidate];
+
+	run->is_promoted = true;
+	view->observed.at = clock_of(w, c);
+	view->observed.in_recovery = false;
+	view->observed.timeline = run->timeline;
+	view->observed.receiver = FO_RECEIVER_NONE;
+	c->links[run->candidate].status.in_recovery = false;
+	coordinator_set(&c->state.frozen, run->candidate, false);
+	c->state.primary = run->candidate;
+	c->state.is_pending = false;
+	sync_primary_changed(w, c);
+	TELL(w, COORDINATOR_HOST(c->index), "sees that %c is promoted", 'a' + run->candidate);
+	observe_primary_changed(w, c);
+	(void) coordinator_commit(w, c);
+}
+
+/* Dead: choose again.  Silent: it may yet be promoted, so it is recorded as the primary. */
+static void
+promotion_failed(World *w, Coordinator *c, bool is_dead)
+{
+	Run		   *run = &c->run;
+
+	if (is_dead && run->attempts < w->settings.max_attempts)
+	{
+		TELL(w, COORDINATOR_HOST(c->index), "sees %c dead during its promotion", 'a' + run->candidate);
+		task_cancel_all(c, TASK_STEP);
+		coordinator_set(&run->excluded, run->candidate, true);
+		run->candidate = -1;
+		run->is_promoting = false;
+		c->state.is_promoting = false;
+		run->attempts++;
+		run->phase = 0;
+		return;
+	}
+	run_fail(w, c, "the promotion did not finish");
+	if (!is_dead || w->mutant != MUTANT_UNDO_AFTER_ORDER)
+		c->state.primary = run->candidate;
+}
+
+/* When a frozen standby had received the last of its WAL: no later than we first saw it at that position. */
+static FoTime
+last_wal_at(const World *w, const Coordinator *c, int peer)
+{
+	const FoPeerView *view = &c->views[peer];
+
+	if (view->lsn_moved_at != 0 && view->lsn_moved_to == c->run.final[peer].lsn)
+		return view->lsn_moved_at;
+	return clock_of(w, c);
+}
+
+void
+steps_ended(World *w, Coordinator *c, Task *task, bool is_done, bool is_dead)
+{
+	Run		   *run = &c->run;
+
+	switch (task->step)
+	{
+		case FO_STEP_FENCE:
+			if (is_done)
+			{
+				run->is_fenced = true;
+				run->drain_to = task->reach;
+				return;
+			}
+			if (is_dead || w->settings.prefer == FO_PREFER_AVAILABILITY)
+				return;
+			break;
+		case FO_STEP_FREEZE:
+			if (is_done)
+				run->cut_at[task->peer] = last_wal_at(w, c, task->peer);
+			break;
+		case FO_STEP_SYNC_NAMES:
+			if (is_done)
+				fo_core_copy_text(c->views[task->peer].observed.sync_names, SYNC_TEXT_LEN, task->order.sync_names);
+			break;
+		case FO_STEP_PROMOTE:
+			if (is_done)
+				promoted(w, c);
+			else if (!run->is_promoted)
+				promotion_failed(w, c, is_dead || is_refusing(c, task->peer));
+			return;
+		case FO_STEP_REPOINT:
+			c->views[task->peer].is_history_rejected = !is_done && task->odd_since != 0;
+			if (is_done)
+				coordinator_set(&c->state.frozen, task->peer, false);
+			break;
+		default:
+			break;
+	}
+	if (is_done)
+		return;
+	if (task->on_failure == FO_ON_FAILURE_EXCLUDE)
+	{
+		coordinator_set(&run->excluded, task->peer, true);
+		run->final[task->peer].is_known = false;
+	}
+	else if (task->on_failure == FO_ON_FAILURE_ABORT && !run->is_undoing)
+		run_fail(w, c, fo_core_step_name(task->step));
+}
