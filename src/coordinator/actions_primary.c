@@ -215,6 +215,7 @@ save_before_fence(FoTask *task, const PGresult *result)
 	peer->cfg.fenced_at = GetCurrentTimestamp();
 	peer->view.is_fenced = true;
 	peer->is_state_dirty = true;
+	fo_coordinator_touch(peer->group);
 }
 
 static FoLook

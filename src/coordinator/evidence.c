@@ -211,7 +211,6 @@ note_receiving(FoPeer *peer)
 	remember_receiving(peer, is_receiving);
 }
 
-/* What has arrived had arrived with the last message at the latest. */
 static void
 note_progress(FoPeer *peer)
 {
@@ -221,7 +220,6 @@ note_progress(FoPeer *peer)
 		return;
 	view->lsn_moved_to = view->observed.lsn;
 	view->lsn_moved_at = view->observed.at;
-	peer->lsn_arrived_at = view->observed.at - Max(view->observed.message_age_us, 0);
 }
 
 void

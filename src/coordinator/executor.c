@@ -38,6 +38,9 @@
 /* How often to try again to write intents that could not be written. */
 #define RETRY_INTENT_US FO_MS(200)
 
+/* An automatic failover that failed is not begun again before this. */
+#define RETRY_FAILOVER_US FO_MS(1000)
+
 /* However an operation was interrupted, it is looked at again after this long. */
 #define LOOK_AGAIN_US FO_MS(1000)
 
@@ -272,6 +275,8 @@ promotion_failed(FoRun *run, FoRunStep *step)
 							  "%s: choosing again", step->is_refused ? "refused to be promoted" : "died during its promotion");
 		run->candidate = NULL;
 		run->is_promoting = false;
+		if (step->is_refused)
+			run->ordered[0] = '\0';
 		run->row.attempts++;
 		run->is_dirty = true;
 		run->phase = 0;
@@ -283,13 +288,10 @@ promotion_failed(FoRun *run, FoRunStep *step)
 	if (is_dead)
 	{
 		/* Every attempt is used up: what follows is somebody's decision, as after a failover. */
-		run->is_promoting = false;
 		group->cfg.recent_failovers = run->row.attempts;
 		group->cfg.blocked_since = GetCurrentTimestamp();
 		group->cfg.blocked_until = group->cfg.blocked_since + group->cfg.settings.block_period * 1000;
 	}
-	else
-		strlcpy(group->cfg.primary_peer, run->row.to_peer, sizeof(group->cfg.primary_peer));
 	group->is_state_dirty = true;
 }
 
@@ -339,7 +341,17 @@ last_phase(const FoRun *run)
 static void
 fail_or_undo(FoRun *run)
 {
-	if (!run->is_undoing && !run->is_promoting && !run->is_demoted)
+	if (run->ordered[0] != '\0' && !run->is_promoted)
+	{
+		/*
+		 * It may have been promoted, and have acknowledged commits, even if it
+		 * is dead by now: it is the primary of record, and nothing goes back.
+		 */
+		strlcpy(run->group->cfg.primary_peer, run->ordered, sizeof(run->group->cfg.primary_peer));
+		run->group->is_state_dirty = true;
+		fo_coordinator_sync_primary_changed(run->group);
+	}
+	else if (!run->is_undoing && !run->is_promoting && !run->is_demoted)
 	{
 		run->is_undoing = true;
 		fo_coordinator_plan_undo(run);
@@ -489,6 +501,8 @@ fo_coordinator_finish_run(FoRun *run, FoOperationStatus status)
 	run->is_dirty = true;
 	fo_net_loop_disarm(group->world->loop, &run->timer);
 	group->run = NULL;
+	if (status == FO_OPERATION_FAILED)
+		group->failover_retry_at = fo_net_now() + RETRY_FAILOVER_US;
 	run->next = group->ended;
 	group->ended = run;
 	fo_coordinator_monitor_recheck(group);

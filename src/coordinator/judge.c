@@ -196,6 +196,11 @@ start_failover(FoGroup *group)
 	FoPeer	   *primary = fo_coordinator_primary(group);
 	FoOrder		order = {.kind = FO_OPERATION_FAILOVER,.rule = group->verdict.situation_rule,.request = -1};
 
+	if (fo_net_now() < group->failover_retry_at)
+	{
+		fo_net_loop_arm(group->world->loop, &group->judge_timer, group->failover_retry_at);
+		return;
+	}
 	if (primary == NULL || !fo_coordinator_run_cancel(group, "a failover is more urgent"))
 		return;
 	order.trigger = trigger_of(group, &primary->view);

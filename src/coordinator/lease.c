@@ -49,33 +49,55 @@ fo_coordinator_identity(void)
 
 /* ---- who may renew ---- */
 
-static bool
-is_name_shared(const FoGroup *group, const FoPeer *peer)
+/*
+ * What a peer calls itself upstream.  Before its first answer: as its template
+ * has it, which survives restarts of the coordinator, or as we would name it.
+ */
+static void
+renewer_name(const FoPeer *peer, char *name)
 {
+	char	   *kept = NULL;
+
+	if (peer->view.observed.at != 0)
+	{
+		strlcpy(name, peer->view.observed.application_name, FO_NAME_LEN);
+		return;
+	}
+	if (peer->cfg.follow_conninfo != NULL)
+		kept = fo_catalog_conninfo_get(peer->cfg.follow_conninfo, "application_name");
+	strlcpy(name, kept ? kept : peer->cfg.name, FO_NAME_LEN);
+}
+
+static bool
+is_name_shared(const FoGroup *group, const FoPeer *peer, const char *name)
+{
+	char		other_name[FO_NAME_LEN];
+
 	for (int i = 0; i < group->peers_n; i++)
 	{
-		const FoPeer *other = group->peers[i];
-
-		if (other != peer && other->view.observed.at != 0 &&
-			strcmp(other->view.observed.application_name, peer->view.observed.application_name) == 0)
+		if (group->peers[i] == peer)
+			continue;
+		renewer_name(group->peers[i], other_name);
+		if (strcmp(other_name, name) == 0)
 			return true;
 	}
 	return false;
 }
 
-/* The list for a holder, in order of peer name. */
+/* The list for a holder, in order of peer name: every other peer, seen or not. */
 static void
 list_renewers(const FoPeer *holder, FoRenewers *list)
 {
 	const FoGroup *group = holder->group;
+	char		name[FO_NAME_LEN];
 
 	memset(list, 0, sizeof(*list)); /* the version is made of the bytes */
 	for (int i = 0; i < group->peers_n && list->n < FO_LEASE_STANDBYS_MAX; i++)
 	{
 		const FoPeer *peer = group->peers[i];
-		const char *name = peer->view.observed.application_name;
 
-		if (peer == holder || peer->view.observed.at == 0 || name[0] == '\0' || is_name_shared(group, peer))
+		renewer_name(peer, name);
+		if (peer == holder || name[0] == '\0' || is_name_shared(group, peer, name))
 			continue;
 		strlcpy(list->names[list->n++], name, FO_NAME_LEN);
 	}
@@ -174,9 +196,12 @@ fo_coordinator_check_timeout_ms(const FoPeer *peer)
 static FoPeer *
 find_by_application_name(FoGroup *group, const char *name)
 {
+	char		own[FO_NAME_LEN];
+
 	for (int i = 0; i < group->peers_n; i++)
 	{
-		if (strcmp(group->peers[i]->view.observed.application_name, name) == 0)
+		renewer_name(group->peers[i], own);
+		if (strcmp(own, name) == 0)
 			return group->peers[i];
 	}
 	return NULL;

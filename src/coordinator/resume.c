@@ -50,13 +50,19 @@ restore_steps(FoRun *run, const FoOperationRecord *record)
 		if (row->kind == FO_STEP_CHOOSE && row->status == FO_STEP_DONE)
 			run->candidate = fo_coordinator_find_peer(run->group, run->row.to_peer);
 		if (row->kind == FO_STEP_FENCE)
-			run->is_fencing = run->is_lease_ended = peer != NULL;
+		{
+			/* Only an answer says that the lease has ended; that it was asked for is enough to need a new term. */
+			run->is_fencing = true;
+			run->is_fence_ordered = row->status != FO_STEP_SKIPPED;
+			run->is_lease_ended = peer != NULL && row->status == FO_STEP_DONE;
+		}
 		if (row->kind == FO_STEP_DEMOTE)
 			run->is_demoted = true;
 		if (row->kind == FO_STEP_PROMOTE && row->status != FO_STEP_SKIPPED &&
 			strcmp(row->peer_name, run->row.to_peer) == 0)
 		{
 			run->is_promoting = row->status != FO_STEP_FAILED;
+			strlcpy(run->ordered, row->peer_name, sizeof(run->ordered));
 			run->candidate = peer;
 		}
 		if (row->status == FO_STEP_RUNNING || row->status == FO_STEP_PENDING)

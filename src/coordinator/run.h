@@ -57,6 +57,7 @@ struct FoRun
 	bool		is_demoted;		/* the old primary was told to stop: no way back */
 	bool		is_promoting;	/* the promotion has been ordered: no way back */
 	bool		is_promoted;
+	char		ordered[FO_NAME_LEN];	/* who was last told to promote, and did not refuse; '' = nobody: can be undone */
 	int			request;		/* slot to report to; -1 = nobody waits */
 	FoTimer		timer;			/* tries again what had to wait */
 
@@ -64,6 +65,7 @@ struct FoRun
 	FoPeer	   *candidate;
 	FoPeer	   *target;			/* demanded by the caller */
 	bool		is_fencing;		/* the old primary is granted no lease any more */
+	bool		is_fence_ordered;	/* it was asked to give up its lease: in this term it may take none any more */
 	bool		is_lease_ended; /* the old primary has given up its lease */
 	FoLsn		drain_to;		/* where the fenced old primary ended; 0 = nothing to drain */
 	uint32		timeline;		/* of the new primary; 0 = not promoted yet */

@@ -100,6 +100,8 @@ plan_fence(FoRun *run, const FoStepDef *def)
 		fo_coordinator_end_step(step, FO_STEP_SKIPPED, "it is in recovery");
 	else if (!fo_net_link_is_ready(run->from->link))
 		fo_coordinator_end_step(step, FO_STEP_SKIPPED, "it cannot be reached: SQL cannot fence it");
+	else
+		run->is_fence_ordered = true;
 }
 
 /*
@@ -253,6 +255,7 @@ plan_promote(FoRun *run, const FoStepDef *def)
 {
 	(void) fo_coordinator_add_step(run, def, run->candidate);
 	run->is_promoting = true;
+	strlcpy(run->ordered, run->row.to_peer, sizeof(run->ordered));
 }
 
 static void
@@ -380,7 +383,7 @@ fo_coordinator_plan_undo(FoRun *run)
 	run->phase_first_step = run->steps_n;
 	if (run->from == NULL)
 		return;
-	if (run->is_lease_ended)
+	if (run->is_fence_ordered)
 	{
 		/* Its fence is final for this term: it can be granted a lease in the next one. */
 		run->group->cfg.term++;

@@ -15,7 +15,8 @@
 
 /*
  * When a frozen standby had certainly received its last WAL from the old
- * primary: when what it has now had arrived, or else when it was frozen.
+ * primary: when it was first seen to have what it has now, or else when it was
+ * frozen.
  */
 static FoTime
 cut_off(const FoPeer *standby, void *arg)
@@ -24,9 +25,26 @@ cut_off(const FoPeer *standby, void *arg)
 
 	if (!member->final.is_known)
 		return 0;
-	if (member->final.lsn == standby->view.lsn_moved_to && standby->lsn_arrived_at != 0)
-		return standby->lsn_arrived_at;
+	if (member->final.lsn == standby->view.lsn_moved_to && standby->view.lsn_moved_at != 0)
+		return standby->view.lsn_moved_at;
 	return member->frozen_at;
+}
+
+/*
+ * Does the old primary commit by lease?  One that has not answered since this
+ * worker began is taken for one that does where anybody else has the library.
+ */
+static bool
+may_hold_lease(const FoRun *run)
+{
+	if (run->from->view.observed.at != 0)
+		return run->from->view.observed.is_armed;
+	for (int i = 0; i < run->group->peers_n; i++)
+	{
+		if (run->group->peers[i]->view.observed.has_node_library)
+			return true;
+	}
+	return false;
 }
 
 /* Why there is nothing to wait for; NULL if there is. */
@@ -35,7 +53,7 @@ why_no_wait(const FoRun *run)
 {
 	if (run->from == NULL)
 		return "no old primary is known";
-	if (!run->from->view.observed.is_armed)
+	if (!may_hold_lease(run))
 		return "the old primary needs no lease: it has no node library";
 	if (run->is_lease_ended)
 		return "the old primary gave up its lease";

@@ -43,6 +43,7 @@ note_silence(FoPeer *peer)
 	fo_core_facts_init(facts_of(peer));
 	peer->facts->at = fo_net_now();
 	peer->group->is_publish_needed = true;
+	fo_coordinator_touch(peer->group);
 }
 
 static void
@@ -57,6 +58,7 @@ surveyed(void *arg, const PGresult *result, const FoNetError *error, int64 rtt_u
 	}
 	fo_net_survey_read(result, fo_net_now(), facts_of(peer));
 	peer->group->is_publish_needed = true;
+	fo_coordinator_touch(peer->group);
 }
 
 static void

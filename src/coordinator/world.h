@@ -115,7 +115,6 @@ struct FoPeer
 	/* lease.c */
 	FoLeaseBook lease_book;
 	FoRenewers *told;			/* two: the list it was told last, and the one before; NULL = none yet */
-	FoTime		lsn_arrived_at; /* evidence.c: by when all that it has received had arrived */
 
 	FoHealth	noted_health;	/* outage.c: as last written down */
 
@@ -152,6 +151,7 @@ struct FoGroup
 
 	/* executor.c */
 	FoRun	   *run;			/* NULL = no operation in progress */
+	FoTime		failover_retry_at;	/* do not begin another automatic failover before */
 	FoRun	   *ended;			/* list: ended, but not written yet or with background steps */
 
 	bool		is_state_dirty; /* cfg's state fields differ from the table */
