@@ -13,6 +13,8 @@
 #include "postgres.h"
 #include "fmgr.h"
 #include "replication/message.h"
+#include "replication/walsender.h"
+#include "replication/walsender_private.h"
 #include "storage/latch.h"
 #if PG_VERSION_NUM >= 180000
 #include "storage/waiteventset.h"
@@ -79,6 +81,21 @@ fo_compat_log_message(const char *prefix, const char *message, size_t size)
 	return LogLogicalMessage(prefix, message, size, false, false);
 #else
 	return LogLogicalMessage(prefix, message, size, false);
+#endif
+}
+
+/*
+ * Has the checkpointer taken over a synchronous_standby_names that is not
+ * empty?  Before that no commit waits, whatever the sessions and walsenders
+ * say.  One flag of several since the minor releases of May 2025.
+ */
+static inline bool
+fo_compat_is_sync_in_force(void)
+{
+#ifdef SYNC_STANDBY_DEFINED
+	return (WalSndCtl->sync_standbys_status & SYNC_STANDBY_DEFINED) != 0;
+#else
+	return WalSndCtl->sync_standbys_defined;
 #endif
 }
 

@@ -118,7 +118,7 @@ is_foreign_history(const Ranking *ranking, int index)
 		return true;
 	if (own == 0 || expected == 0 || own == expected)
 		return false;
-	return own < expected || own > ranking->options->newest_timeline;
+	return own < expected || own > ranking->group->newest_timeline;
 }
 
 /* First pass: exclusion by what the peer is, the most telling reason first. */
@@ -222,7 +222,7 @@ find_best_position(Ranking *ranking)
 		ranking->best_lsn = primary->observed.lsn;
 	for (i = 0; i < group->peers_n; i++)
 	{
-		if (i == group->primary || !fo_core_is_heard(group, ranking->options->final, ranking->options->newest_timeline, i)
+		if (i == group->primary || !fo_core_is_heard(group, ranking->options->final, i)
 			|| timeline_of(ranking, i) != ranking->best_timeline)
 			continue;
 		if (lsn_of(ranking, i) > ranking->best_lsn)
@@ -241,7 +241,7 @@ begin_ranking(Ranking *ranking, const FoGroupView *group, const FoCandidateOptio
 	ranking->options = options;
 	fo_core_primary_sync_names(group, &ranking->sync);
 	fo_core_former_sync_names(group, &ranking->former_sync);
-	ranking->proof = fo_core_sync_proof(group, options->final, options->newest_timeline);
+	ranking->proof = fo_core_sync_proof(group, options->final);
 	ranking->is_lossless_demanded = options->final != NULL && !options->is_forced
 		&& group->settings.prefer == FO_PREFER_CONSISTENCY
 		&& ranking->proof != FO_SYNC_PROOF_NONE;

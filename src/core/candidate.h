@@ -66,8 +66,6 @@ typedef struct FoCandidateOptions
 	const FoFinalPosition *final;	/* NULL: a forecast over the view's own positions */
 	bool		is_forced;		/* override lag limit, sync set and "was not receiving" (the caller accepts the loss) */
 	int32_t		target;			/* only this peer may win; -1 = any */
-	uint32_t	newest_timeline;	/* timelines after the primary's, up to this one, are its continuation:
-								 * a candidate was told to begin it and has died; 0 = there is none */
 	FoLsn		drained_to;		/* where the WAL of a primary that was kept from writing ends: whoever has received that
 								 * lacks nothing, whatever the synchronous names; 0 = not known */
 } FoCandidateOptions;

@@ -14,6 +14,10 @@
 #define RECEIVING_SLACK_MS 10000
 #define RECEIVING_SLACK_CHECKS 3
 
+/* A server that starts is granted a lease with its second check. */
+#define LEASELESS_MS 3000
+#define LEASELESS_CHECKS 3
+
 FoTime
 fo_core_receiving_slack(const FoGroupView *group)
 {
@@ -102,8 +106,7 @@ fo_core_is_same_system(const FoGroupView *group, const FoPeerView *peer)
  * how much of the primary's WAL its holder has.
  */
 bool
-fo_core_is_heard(const FoGroupView *group, const FoFinalPosition *final,
-				 uint32_t newest_timeline, int index)
+fo_core_is_heard(const FoGroupView *group, const FoFinalPosition *final, int index)
 {
 	const FoPeerView *primary = fo_core_primary(group);
 	const FoPeerView *peer = &group->peers[index];
@@ -115,7 +118,7 @@ fo_core_is_heard(const FoGroupView *group, const FoFinalPosition *final,
 	if (timeline == 0 || lsn == 0)
 		return false;
 	if (primary != NULL && primary->observed.timeline != 0
-		&& timeline > primary->observed.timeline && timeline > newest_timeline)
+		&& timeline > primary->observed.timeline && timeline > group->newest_timeline)
 		return false;
 	if (final != NULL)
 		return final[index].is_known;
@@ -148,27 +151,42 @@ fo_core_former_sync_names(const FoGroupView *group, FoSyncNames *names)
 	parse_cut(names, group->is_sync_managed ? group->sync_before : "");
 }
 
-/*
- * With "*" any standby may have confirmed a commit.  Were there more of them
- * than peers that may answer for it, then an outsider may have been the one.
- */
-static bool
-has_outsiders(const FoPeerView *primary, const FoSyncNames *names, int standbys_n)
+/* Peers that may have streamed under a listed name; one that never said its name may have any. */
+static int
+count_bearers(const FoGroupView *group, const FoSyncNames *names)
 {
+	int			n = 0;
 	int			i;
 
-	for (i = 0; i < names->names_n; i++)
+	for (i = 0; i < group->peers_n; i++)
 	{
-		if (strcmp(names->names[i], "*") == 0)
-			return primary->observed.streaming_standbys > standbys_n;
+		const char *name = group->peers[i].observed.application_name;
+
+		if (i != group->primary && (name[0] == '\0' || fo_core_sync_lists(names, name)))
+			n++;
 	}
-	return false;
+	return n;
+}
+
+/*
+ * A name does not make a standby a peer: a clone bears that of its original,
+ * and with "*" any will do.  Were there more of them than peers that may
+ * answer for it, then an outsider may have been the one that confirmed.
+ */
+static bool
+has_outsiders(const FoGroupView *group, const FoPeerView *primary, const FoSyncNames *names)
+{
+	FoSyncNames seen;
+
+	parse_cut(&seen, primary->observed.sync_names);
+	if (primary->observed.listed_standbys > count_bearers(group, &seen))
+		return true;
+	return fo_core_sync_lists(names, "*") && primary->observed.streaming_standbys > group->peers_n - 1;
 }
 
 /* Do the heard standbys hold every commit that was acknowledged under these names? */
 static bool
-is_covered(const FoGroupView *group, const FoFinalPosition *final, uint32_t newest_timeline,
-		   const FoSyncNames *names)
+is_covered(const FoGroupView *group, const FoFinalPosition *final, const FoSyncNames *names)
 {
 	const FoPeerView *primary = fo_core_primary(group);
 	FoSyncCoverage coverage;
@@ -179,11 +197,11 @@ is_covered(const FoGroupView *group, const FoFinalPosition *final, uint32_t newe
 	{
 		if (i != group->primary)
 			fo_core_sync_cover_add(&coverage, group->peers[i].observed.application_name,
-								   fo_core_is_heard(group, final, newest_timeline, i));
+								   fo_core_is_heard(group, final, i));
 	}
 	fo_core_sync_cover_self(&coverage, primary->name);
 	fo_core_sync_cover_self(&coverage, primary->observed.application_name);
-	return !has_outsiders(primary, names, group->peers_n - 1) && fo_core_sync_cover_ask(&coverage);
+	return !has_outsiders(group, primary, names) && fo_core_sync_cover_ask(&coverage);
 }
 
 /* Has somebody else changed the setting that the group manages?  A fence is our own doing. */
@@ -199,18 +217,18 @@ is_setting_foreign(const FoGroupView *group, const FoPeerView *primary, FoSyncNa
 }
 
 static FoSyncProof
-managed_proof(const FoGroupView *group, const FoFinalPosition *final, uint32_t newest_timeline)
+managed_proof(const FoGroupView *group, const FoFinalPosition *final)
 {
 	FoSyncNames names;
 
 	fo_core_primary_sync_names(group, &names);
-	if (!is_covered(group, final, newest_timeline, &names))
+	if (!is_covered(group, final, &names))
 		return FO_SYNC_PROOF_UNCOVERED;
 	fo_core_former_sync_names(group, &names);
-	if (!is_covered(group, final, newest_timeline, &names))
+	if (!is_covered(group, final, &names))
 		return FO_SYNC_PROOF_UNCOVERED;
 	if (is_setting_foreign(group, fo_core_primary(group), &names) &&
-		!is_covered(group, final, newest_timeline, &names))
+		!is_covered(group, final, &names))
 		return FO_SYNC_PROOF_UNCOVERED;
 	return FO_SYNC_PROOF_COVERED;
 }
@@ -220,19 +238,19 @@ managed_proof(const FoGroupView *group, const FoFinalPosition *final, uint32_t n
  * synchronous: then only hearing everybody leaves nothing out.
  */
 FoSyncProof
-fo_core_sync_proof(const FoGroupView *group, const FoFinalPosition *final, uint32_t newest_timeline)
+fo_core_sync_proof(const FoGroupView *group, const FoFinalPosition *final)
 {
 	const FoPeerView *primary = fo_core_primary(group);
 	FoSyncNames names;
 	int			i;
 
 	if (primary != NULL && group->is_sync_managed)
-		return managed_proof(group, final, newest_timeline);
+		return managed_proof(group, final);
 	if (primary == NULL || primary->observed.at == 0)
 	{
 		for (i = 0; i < group->peers_n; i++)
 		{
-			if (i != group->primary && !fo_core_is_heard(group, final, newest_timeline, i))
+			if (i != group->primary && !fo_core_is_heard(group, final, i))
 				return FO_SYNC_PROOF_UNCOVERED;
 		}
 		return FO_SYNC_PROOF_NONE;
@@ -240,5 +258,80 @@ fo_core_sync_proof(const FoGroupView *group, const FoFinalPosition *final, uint3
 	fo_core_primary_sync_names(group, &names);
 	if (names.method == FO_SYNC_NAMES_NONE)
 		return FO_SYNC_PROOF_NONE;
-	return is_covered(group, final, newest_timeline, &names) ? FO_SYNC_PROOF_COVERED : FO_SYNC_PROOF_UNCOVERED;
+	return is_covered(group, final, &names) ? FO_SYNC_PROOF_COVERED : FO_SYNC_PROOF_UNCOVERED;
+}
+
+uint32_t
+fo_core_next_timeline(const FoGroupView *group, const FoFinalPosition *final, uint32_t ordered)
+{
+	uint32_t	newest = ordered;
+	int			i;
+
+	for (i = 0; i < group->peers_n; i++)
+	{
+		const FoPeerView *peer = &group->peers[i];
+
+		if (!fo_core_is_same_system(group, peer))
+			continue;
+		if (peer->observed.timeline > newest)
+			newest = peer->observed.timeline;
+		if (final == NULL || !final[i].is_known)
+			continue;
+		if (final[i].timeline > newest)
+			newest = final[i].timeline;
+		if (final[i].newest_history > newest)
+			newest = final[i].newest_history;
+	}
+	return newest + 1;
+}
+
+static bool
+is_rejoining(const FoObservation *seen)
+{
+	return seen->rejoin_phase[0] != '\0' && strcmp(seen->rejoin_phase, "none") != 0
+		&& strcmp(seen->rejoin_phase, "failed") != 0;
+}
+
+int64_t
+fo_core_needed_term(const FoGroupView *group)
+{
+	const FoPeerView *primary = fo_core_primary(group);
+
+	if (primary == NULL || !fo_core_peer_answers(primary) || primary->observed.in_recovery
+		|| !primary->observed.has_node_library || primary->observed.fenced_term < group->term
+		|| is_rejoining(&primary->observed))
+		return group->term;
+	return primary->observed.fenced_term + 1;
+}
+
+FoTime
+fo_core_leaseless_from(const FoGroupView *group)
+{
+	const FoPeerView *primary = fo_core_primary(group);
+	FoTime		patience = FO_MS(group->settings.check_interval) * LEASELESS_CHECKS;
+	FoTime		since;
+
+	if (primary == NULL || primary->leaseless_since == 0 || !fo_core_peer_answers(primary)
+		|| primary->observed.in_recovery)
+		return 0;
+
+	/* While it did not answer nobody could give it one. */
+	since = primary->leaseless_since > primary->health.first_success_at
+		? primary->leaseless_since : primary->health.first_success_at;
+	return since + (patience > FO_MS(LEASELESS_MS) ? patience : FO_MS(LEASELESS_MS));
+}
+
+bool
+fo_core_needs_lease(const FoPeerView *peer)
+{
+	return peer->observed.at != 0 ? peer->observed.is_armed : peer->was_armed;
+}
+
+bool
+fo_core_is_primary_seen(const FoPeerView *primary, FoTime since)
+{
+	const FoObservation *seen = &primary->observed;
+
+	return fo_core_peer_answers(primary) && seen->at > since && !seen->in_recovery
+		&& !is_rejoining(seen) && (!seen->is_armed || seen->may_commit);
 }

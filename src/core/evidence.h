@@ -19,6 +19,7 @@ typedef struct FoFinalPosition
 	bool		is_known;
 	uint32_t	timeline;
 	FoLsn		lsn;
+	uint32_t	newest_history; /* highest timeline that it has a history file of; 0 = none, or not known */
 } FoFinalPosition;
 
 /* What is known about acknowledged commits under the primary's synchronous_standby_names. */
@@ -32,10 +33,9 @@ typedef enum FoSyncProof
 /*
  * Was the peer's copy of the group's history read?  With final positions: its
  * own is known; with final NULL: it answers and is a standby.  Timelines after
- * the primary's count up to newest_timeline (see FoCandidateOptions).
+ * the primary's count up to the newest of the group (see FoGroupView).
  */
-extern bool fo_core_is_heard(const FoGroupView *group, const FoFinalPosition *final,
-							 uint32_t newest_timeline, int index);
+extern bool fo_core_is_heard(const FoGroupView *group, const FoFinalPosition *final, int index);
 
 /*
  * The synchronous_standby_names that the primary has, as last seen or, where
@@ -51,8 +51,40 @@ extern void fo_core_former_sync_names(const FoGroupView *group, FoSyncNames *nam
  * acknowledged under must be covered, and having none covers nothing: what a
  * primary has acknowledged alone is nowhere else.
  */
-extern FoSyncProof fo_core_sync_proof(const FoGroupView *group, const FoFinalPosition *final,
-									  uint32_t newest_timeline);
+extern FoSyncProof fo_core_sync_proof(const FoGroupView *group, const FoFinalPosition *final);
+
+/*
+ * The timeline that the next promotion is to begin: a number that nobody has
+ * begun, nor may have.  PostgreSQL takes the next one that it finds no history
+ * file of; a candidate that was ordered to promote, and died unseen, may have
+ * taken that, and two timelines of one number cannot be told apart by anybody.
+ * ordered is the highest that a promotion was ordered for; 0 = none.
+ */
+extern uint32_t fo_core_next_timeline(const FoGroupView *group, const FoFinalPosition *final, uint32_t ordered);
+
+/* Does it commit by lease only, as far as is known? */
+extern bool fo_core_needs_lease(const FoPeerView *peer);
+
+/*
+ * Has a primary that is pending been seen to be one, after that moment?  One
+ * that was told to stop may answer as a primary a while longer; it takes no
+ * commits then.
+ */
+extern bool fo_core_is_primary_seen(const FoPeerView *primary, FoTime since);
+
+/*
+ * The term that the group has to be in so that its primary can be granted a
+ * lease: the present one, unless a fence that nobody undid (the answer was lost,
+ * or a demotion was ordered and did not happen) bars the primary from it.  One
+ * that is about to become a standby is not called back: it is promoted again.
+ */
+extern int64_t fo_core_needed_term(const FoGroupView *group);
+
+/*
+ * The moment from which a primary that answers counts as one without a lease,
+ * if it has none until then; 0 = it may commit, or needs none, or does not answer.
+ */
+extern FoTime fo_core_leaseless_from(const FoGroupView *group);
 
 /*
  * Since when the primary is in trouble: failing, or not taking connections, or

@@ -50,6 +50,7 @@ static const FactField fields[] = {
 	NUMBER(wal_receiver_timeout),
 	NUMBER(wal_sender_timeout),
 	NUMBER(wal_retrieve_retry_interval),
+	NUMBER(wal_receiver_status_interval),
 	WORD(wal_level),
 	WORD(archive_mode),
 	WORD(recovery_target_timeline),

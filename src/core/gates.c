@@ -5,7 +5,8 @@
  *
  * Fencing a second primary and recording one that somebody else made are
  * stopped only by the first three: the longer two primaries live, the more is
- * lost.  Asking a witness is preparing for a failover, and pointless where that is not
+ * lost.  Completing a promotion is no new decision; only that it has failed too
+ * often stops it, too.  Asking a witness is preparing for a failover, and pointless where that is not
  * allowed.
  *
  *-------------------------------------------------------------------------
@@ -31,6 +32,7 @@ is_move(const FoJudging *judging)
 		case FO_VERDICT_HOLD:
 		case FO_VERDICT_FENCE:
 		case FO_VERDICT_ADOPT:
+		case FO_VERDICT_PROMOTE:
 		case FO_VERDICT_N:
 			break;
 	}
@@ -80,7 +82,7 @@ is_manual_only(FoJudging *judging)
 static bool
 is_attempted_too_often(FoJudging *judging)
 {
-	if (!is_move(judging)
+	if ((!is_move(judging) && judging->situation->verdict != FO_VERDICT_PROMOTE)
 		|| judging->group->recent_failovers < judging->group->settings.max_attempts)
 		return false;
 	if (judging->group->blocked_until != 0)
@@ -88,11 +90,10 @@ is_attempted_too_often(FoJudging *judging)
 	return true;
 }
 
-/* A refusal is the only death that is proven by the dead one's own host. */
 static bool
 is_cascade_allowed(const FoJudging *judging)
 {
-	return judging->group->settings.cascade && is_failover(judging) && fo_core_is_refused(judging)
+	return judging->group->settings.cascade && is_failover(judging) && fo_core_is_proven_dead(judging->primary)
 		&& judging->group->recent_failovers < CASCADE_MAX;
 }
 
@@ -101,6 +102,9 @@ is_blocked(FoJudging *judging)
 {
 	FoTime		until = judging->group->blocked_until;
 
+	/* What makes a server slow may move with the primary. */
+	if (judging->situation->verdict == FO_VERDICT_SWITCHOVER && judging->group->moved_until > until)
+		until = judging->group->moved_until;
 	if (!is_move(judging) || until == 0 || fo_core_has_come(judging, until))
 		return false;
 	judging->span_us = until - judging->group->now;
@@ -145,20 +149,42 @@ static bool
 is_loss_possible(FoJudging *judging)
 {
 	return is_consistency_demanded(judging)
-		&& fo_core_sync_proof(judging->group, NULL, 0) == FO_SYNC_PROOF_UNCOVERED;
+		&& fo_core_sync_proof(judging->group, NULL) == FO_SYNC_PROOF_UNCOVERED;
 }
 
 /*
- * A silent primary may live on the other side of a cut and take writes.  It is
- * stopped by its lease running out, or by synchronous commits that no longer
- * find their standbys; by nothing else.
+ * A primary that is silent, or refuses without having been seen to end, may live
+ * on the other side of a cut or a firewall and take writes.  It is stopped by its
+ * lease running out, or by synchronous commits that no longer find their
+ * standbys; by nothing else.
  */
 static bool
 is_unfenceable(FoJudging *judging)
 {
-	return is_consistency_demanded(judging) && fo_core_is_silent(judging)
-		&& !judging->primary->observed.is_armed
-		&& fo_core_sync_proof(judging->group, NULL, 0) != FO_SYNC_PROOF_COVERED;
+	return is_consistency_demanded(judging)
+		&& (fo_core_is_silent(judging) || fo_core_may_be_walled_off(judging->primary))
+		&& !fo_core_needs_lease(judging->primary)
+		&& fo_core_sync_proof(judging->group, NULL) != FO_SYNC_PROOF_COVERED;
+}
+
+/* Fencing a second primary waits, too: it may be the other coordinator's. */
+static bool
+is_unconfirmed(FoJudging *judging)
+{
+	return judging->group->is_unconfirmed;
+}
+
+/* What has just failed would fail again: the pauses grow, until something is different. */
+static bool
+is_retried_later(FoJudging *judging)
+{
+	FoTime		until = judging->group->retry_at;
+
+	if ((!is_move(judging) && judging->situation->verdict != FO_VERDICT_PROMOTE)
+		|| until == 0 || fo_core_has_come(judging, until))
+		return false;
+	judging->span_us = until - judging->group->now;
+	return true;
 }
 
 static const FoRuleRow rows[] = {
@@ -181,9 +207,14 @@ static const FoRuleRow rows[] = {
 	{{108, "an acknowledged commit may be on a standby that cannot be read, and prefer is consistency", FO_VERDICT_HOLD,
 		"Held because the standbys that answer may lack an acknowledged commit; prefer = availability or failover_trigger(force => true) overrides that."},
 	is_loss_possible},
-	{{109, "the silent primary cannot be kept from writing, and prefer is consistency", FO_VERDICT_HOLD,
+	{{109, "the silent or refusing primary cannot be kept from writing, and prefer is consistency", FO_VERDICT_HOLD,
 		"Held because \"%p\" may still take writes; the node library, synchronous replication, prefer = availability or failover_trigger(force => true) would allow it."},
 	is_unfenceable},
+	{{110, "too few standbys have taken the term of this coordinator since it started", FO_VERDICT_HOLD,
+		"Held because too few standbys have taken this coordinator's term: another one may have taken over; failover_acknowledge() says that none has."},
+	is_unconfirmed},
+	{{111, "the last attempt has failed", FO_VERDICT_HOLD,
+		"Held for %t because the last attempt has failed: %f; failover_acknowledge() tries again at once."}, is_retried_later},
 };
 
 const FoRuleRun fo_core_gate_rules = FO_RULE_RUN(rows);

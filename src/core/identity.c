@@ -13,6 +13,9 @@
  */
 #include "core/judging.h"
 
+/* For so long a group of nothing but standbys is left alone: somebody may be about to promote one by hand. */
+#define ALL_STANDBYS_US FO_MS(5000)
+
 bool
 fo_core_is_surely_same_system(const FoJudging *judging, const FoPeerView *peer)
 {
@@ -216,6 +219,18 @@ is_unchecked(FoJudging *judging)
 }
 
 static bool
+is_superseded(FoJudging *judging)
+{
+	return judging->group->newer_term != 0;
+}
+
+static bool
+is_taking_over(FoJudging *judging)
+{
+	return judging->group->is_claiming;
+}
+
+static bool
 has_several_unrecorded(FoJudging *judging)
 {
 	return judging->primary == NULL && count_other_primaries(judging) > 1;
@@ -282,10 +297,80 @@ has_unclear_primary(FoJudging *judging)
 	return count_other_primaries(judging) > 0;
 }
 
+/* Does the standby have all that the other has, which is known to be one, too? */
+static bool
+has_all_of(const FoObservation *standby, const FoPeerView *other)
+{
+	const FoObservation *seen = &other->observed;
+
+	if (!fo_core_peer_answers(other) || !seen->in_recovery)
+		return false;
+	if (standby->timeline != seen->timeline)
+		return standby->timeline > seen->timeline;
+	return standby->lsn >= seen->lsn;
+}
+
+/* May a standby beside the recorded primary be promoted that has all that anybody has? */
+static bool
+has_complete_standby(const FoJudging *judging)
+{
+	const FoGroupView *group = judging->group;
+
+	for (int32_t i = 0; i < group->peers_n; i++)
+	{
+		int32_t		j = 0;
+
+		if (i == group->primary || !group->peers[i].is_promotable || group->peers[i].is_in_maintenance)
+			continue;
+		while (j < group->peers_n && has_all_of(&group->peers[i].observed, &group->peers[j]))
+			j++;
+		if (j == group->peers_n)
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_primary_in_recovery(FoJudging *judging)
+{
+	return fo_core_peer_answers(judging->primary) && judging->primary->observed.in_recovery;
+}
+
+/*
+ * It was to be the primary and never became it, or was told to stop being one
+ * and nobody took its place: it has all that was ever acknowledged, since
+ * nobody else was ordered to promote.  Somebody on a newer timeline would say
+ * that this is not all that has happened.
+ */
+static bool
+is_primary_vacant(const FoJudging *judging)
+{
+	return judging->group->is_primary_pending && !is_timeline_surpassed(judging, judging->group->primary);
+}
+
+/*
+ * An operation that ordered a promotion which never happened leaves such a
+ * group behind.  Everybody is heard, so it is known who has all of it.
+ */
+static bool
+is_primary_to_be_chosen(FoJudging *judging)
+{
+	FoTime		since = judging->group->all_standbys_since;
+
+	return is_primary_in_recovery(judging) && !is_primary_vacant(judging) && since != 0 && fo_core_has_come(judging, since + ALL_STANDBYS_US)
+		&& has_complete_standby(judging);
+}
+
 static bool
 is_primary_demoted(FoJudging *judging)
 {
-	return fo_core_peer_answers(judging->primary) && judging->primary->observed.in_recovery;
+	return is_primary_in_recovery(judging) && !is_primary_to_be_chosen(judging) && !is_primary_vacant(judging);
+}
+
+static bool
+is_primary_to_be_promoted(FoJudging *judging)
+{
+	return is_primary_in_recovery(judging) && is_primary_vacant(judging);
 }
 
 static const FoRuleRow rows[] = {
@@ -295,6 +380,10 @@ static const FoRuleRow rows[] = {
 		"Groups of kind service are only watched: no verdict is given on them."}, is_service},
 	{{3, "the primary, or without a recorded one some peer, has not been checked yet", FO_VERDICT_UNKNOWN,
 		"Not everything has been checked yet."}, is_unchecked},
+	{{4, "another coordinator has taken over with a newer term", FO_VERDICT_HOLD,
+		"Coordinator \"%o\" has taken over with term %n: this one is refused by the servers, and does nothing."}, is_superseded},
+	{{5, "this coordinator is taking over and has not looked at every peer yet", FO_VERDICT_UNKNOWN,
+		"Taking over from another coordinator: looking at every peer first."}, is_taking_over},
 	{{10, "no primary is recorded and several peers are out of recovery", FO_VERDICT_HOLD,
 		"No primary is recorded and several peers are out of recovery, peer \"%w\" among them: which of them is the primary is ambiguous."},
 	has_several_unrecorded},
@@ -322,6 +411,12 @@ static const FoRuleRow rows[] = {
 	{{25, "the recorded primary is in recovery and no other peer is out of it", FO_VERDICT_HOLD,
 		"Primary \"%p\" is in recovery and no other peer is out of it: somebody demoted it; failover_trigger() can choose a new primary."},
 	is_primary_demoted},
+	{{26, "every peer has answered as a standby for 5 s, and one beside the recorded primary has all that anybody has", FO_VERDICT_FAILOVER,
+		"Nobody is the primary: \"%p\" and all others have been standbys for a while, and one of them can be promoted without loss."},
+	is_primary_to_be_chosen},
+	{{27, "the recorded primary was to be promoted, or stopped in a planned move, and is in recovery", FO_VERDICT_PROMOTE,
+		"Primary \"%p\" is in recovery, and nobody else was promoted: its promotion was ordered and did not happen, or a planned move was broken off."},
+	is_primary_to_be_promoted},
 };
 
 const FoRuleRun fo_core_identity_rules = FO_RULE_RUN(rows);

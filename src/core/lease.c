@@ -7,6 +7,8 @@
  */
 #include "core/lease.h"
 
+#include <string.h>
+
 /*
  * Clocks of two healthy hosts differ in rate by what their time daemons do to
  * them: NTP slews by 0.05 %, chrony by up to 8.3 % while it corrects a large
@@ -14,6 +16,9 @@
  */
 #define MARGIN_DIVISOR 10
 #define MARGIN_MIN_US 20000
+
+/* Two clocks of one host that were read one after the other agree this well. */
+#define CLOCKS_APART_US 20000
 
 /* Insert a value into a sorted array of n, descending; returns n + 1. */
 static int
@@ -53,6 +58,7 @@ fo_core_lease_init(FoLease *lease)
 	lease->term = 0;
 	lease->fenced_term = -1;
 	lease->valid_until = 0;
+	lease->version = 0;
 	lease->lease_us = 0;
 	lease->is_renewable = false;
 }
@@ -63,16 +69,34 @@ begin_term(FoLease *lease, int64_t term)
 {
 	lease->term = term;
 	lease->valid_until = 0;
+	lease->version = 0;
 	lease->is_renewable = false;
 }
 
+/* False if it is an older one than what was told already. */
+static bool
+take_version(FoLease *lease, int64_t version, int64_t lease_us)
+{
+	if (version == 0)
+		return true;
+	if (version < lease->version)
+		return false;
+	if (version > lease->version && lease_us > 0)
+		lease->lease_us = lease_us;
+	lease->version = version;
+	return true;
+}
+
 FoGrant
-fo_core_lease_hear(FoLease *lease, int64_t term, FoTime valid_until, int64_t lease_us, FoTime now)
+fo_core_lease_hear(FoLease *lease, int64_t term, int64_t version, FoTime valid_until, int64_t lease_us,
+				   FoTime now)
 {
 	if (term < lease->term)
 		return FO_GRANT_OLD_TERM;
 	if (term > lease->term)
 		begin_term(lease, term);
+	if (!take_version(lease, version, lease_us))
+		return FO_GRANT_OLD_LIST;
 	if (valid_until <= 0)
 		return FO_GRANT_NONE;
 	if (term <= lease->fenced_term)
@@ -129,7 +153,30 @@ fo_core_lease_renew(FoLease *lease, int standbys_n, const FoTime *written_at, Fo
 	return true;
 }
 
+/* ---- two coordinators ---- */
+
+bool
+fo_core_is_superseded(int64_t term, const char *name, int64_t seen_term, const char *seen_owner)
+{
+	if (seen_term != term)
+		return seen_term > term;
+	return seen_owner[0] != '\0' && strcmp(seen_owner, name) != 0;
+}
+
+bool
+fo_core_is_confirmed(int standbys_n, int accepted_n)
+{
+	return accepted_n >= fo_core_lease_quorum(standbys_n);
+}
+
 /* ---- the coordinator's end ---- */
+
+bool
+fo_core_lease_is_settled(int64_t term, int64_t version, int64_t lease_us,
+						 int64_t seen_term, int64_t seen_version, int64_t remaining_us)
+{
+	return seen_term == term && seen_version == version && remaining_us <= lease_us;
+}
 
 FoTime
 fo_core_lease_offer(FoTime clock_of_reply, int64_t lease_us)
@@ -156,6 +203,30 @@ int64_t
 fo_core_lease_margin(int64_t lease_us)
 {
 	return lease_us / MARGIN_DIVISOR + MARGIN_MIN_US;
+}
+
+/* A clock of the day that was not set goes along with the one that never is, but for the time between their readings. */
+static bool
+is_wall_clock_steady(const FoObservation *before, const FoObservation *seen)
+{
+	int64_t		drift = (seen->wall_us - seen->clock_us) - (before->wall_us - before->clock_us);
+
+	return before->at != 0 && before->has_node_library && seen->has_node_library
+		&& before->incarnation == seen->incarnation
+		&& drift > -CLOCKS_APART_US && drift < CLOCKS_APART_US;
+}
+
+FoTime
+fo_core_lease_received_by(const FoObservation *before, const FoObservation *seen)
+{
+	FoTime		received;
+
+	if (seen->message_age_us < 0 || !is_wall_clock_steady(before, seen))
+		return seen->at;
+	received = seen->at - seen->message_age_us + CLOCKS_APART_US;
+	if (received < before->at)
+		received = before->at;
+	return received < seen->at ? received : seen->at;
 }
 
 /*

@@ -34,6 +34,7 @@
 #define FO_CORE_LEASE_H
 
 #include "core/types.h"
+#include "core/view.h"
 
 /* Standbys that can be counted for renewals. */
 #define FO_LEASE_STANDBYS_MAX 64
@@ -45,7 +46,8 @@ typedef struct FoLease
 	int64_t		term;			/* highest heard; only rises */
 	int64_t		fenced_term;	/* grants of this term and of older ones are void; -1 = never fenced */
 	FoTime		valid_until;	/* commits are allowed before this; 0 = no lease */
-	int64_t		lease_us;		/* lease time told with the last grant */
+	int64_t		version;		/* of the list of standbys that renew, as told in this term; 0 = none was told */
+	int64_t		lease_us;		/* lease time told with that list, or with the last grant */
 	bool		is_renewable;	/* granted in this term since the server started, so standbys may renew it */
 } FoLease;
 
@@ -55,6 +57,7 @@ typedef enum FoGrant
 	FO_GRANT_NONE,				/* none was offered: the term was noted */
 	FO_GRANT_LATE,				/* it had already ended when it arrived */
 	FO_GRANT_FENCED,			/* fenced in this term */
+	FO_GRANT_OLD_LIST,			/* of a heartbeat that was overtaken by one with a newer list: only the term was noted */
 	FO_GRANT_ABSURD,			/* ends later than any clock reading of this server allows */
 	FO_GRANT_OLD_TERM			/* nothing was changed */
 } FoGrant;
@@ -65,9 +68,11 @@ extern void fo_core_lease_init(FoLease *lease);
 /*
  * A heartbeat: note the term and take the grant that ends at valid_until (0 =
  * none offered), for a lease of lease_us.  A higher term ends the lease of the
- * one before, also when it brings no grant.
+ * one before, also when it brings no grant.  version is of the list of standbys
+ * that it carries (0 = none); within a term it only rises, and a newer list
+ * brings its lease time into force also without a grant.
  */
-extern FoGrant fo_core_lease_hear(FoLease *lease, int64_t term, FoTime valid_until,
+extern FoGrant fo_core_lease_hear(FoLease *lease, int64_t term, int64_t version, FoTime valid_until,
 								  int64_t lease_us, FoTime now);
 
 /* End the lease and bar grants up to this term.  False, and nothing changed, if the term is old. */
@@ -86,6 +91,18 @@ extern int	fo_core_lease_quorum(int standbys_n);
  */
 extern bool fo_core_lease_renew(FoLease *lease, int standbys_n, const FoTime *written_at, FoTime now);
 
+/* ---- two coordinators ---- */
+
+/* Does what a data server says of its term and who owns it ('' = did not say) mean that this coordinator was replaced? */
+extern bool fo_core_is_superseded(int64_t term, const char *name, int64_t seen_term, const char *seen_owner);
+
+/*
+ * Have enough standbys taken a coordinator's term for it to be certain that no
+ * other one has the same number of them?  With nobody to ask there is no doubt
+ * that could be removed.
+ */
+extern bool fo_core_is_confirmed(int standbys_n, int accepted_n);
+
 /* ---- the coordinator's end; times are of the coordinator's clock ---- */
 
 /* What the coordinator remembers of the grants it has sent to one peer. */
@@ -94,6 +111,14 @@ typedef struct FoLeaseBook
 	FoTime		granted_until;	/* no grant ends later, but for the margin; 0 = none was sent */
 	int64_t		longest_us;		/* longest lease time ever sent: standbys renew by no more */
 } FoLeaseBook;
+
+/*
+ * Is nothing left at a holder, by its reply, of lease times and lists of
+ * standbys older than that version of them?  Its lease ends remaining_us after
+ * the reply; a longer one was renewed for an older lease time.
+ */
+extern bool fo_core_lease_is_settled(int64_t term, int64_t version, int64_t lease_us,
+									 int64_t seen_term, int64_t seen_version, int64_t remaining_us);
 
 /* valid_until to send: lease_us from the clock reading of the holder's last reply. */
 extern FoTime fo_core_lease_offer(FoTime clock_of_reply, int64_t lease_us);
@@ -109,6 +134,14 @@ extern void fo_core_lease_assume_sent(FoLeaseBook *book, FoTime now, int64_t lea
 
 /* Safety for clocks that tick at different rates. */
 extern int64_t fo_core_lease_margin(int64_t lease_us);
+
+/*
+ * By when all WAL that a standby's answer shows had certainly reached it: when
+ * the answer arrived, or when the last message had, as the standby says.  It
+ * measures that by its clock of the day, so it is believed only if that clock
+ * has not been set since the answer before, and never for a moment before that.
+ */
+extern FoTime fo_core_lease_received_by(const FoObservation *before, const FoObservation *seen);
 
 /*
  * When the peer's lease has certainly ended, margin included.  cut_at[i] is

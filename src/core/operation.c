@@ -9,6 +9,10 @@
 
 #include <string.h>
 
+/* Pauses between attempts double, from the first to the last. */
+#define RETRY_FIRST_MS 1000
+#define RETRY_LAST_MS 60000
+
 #define lengthof_table(a) ((int) (sizeof(a) / sizeof((a)[0])))
 
 /*
@@ -36,28 +40,47 @@ static const FoStepDef failover_steps[] = {
 
 /*
  * Switchover, by servers with the node library.  Everything that takes time
- * comes first, while writes go on: the checkpoint makes the stop short.  Then
+ * comes first, while writes go on: the checkpoint makes the stop short, and a
+ * primary that cannot finish one would not stop either.  Then
  * the gate closes; what was acknowledged by then is waited for (drain) before
  * the old primary is told to stop, and its shutdown record (stopped) before
- * the candidate is cut loose, so that histories do not diverge and nothing has
- * to be rewound.  Until the stop is ordered all of it can be undone by opening
- * the gate in a new term.
+ * the candidate is promoted, so that histories do not diverge and nothing has
+ * to be rewound.  Only if that record is not seen positions have to be frozen,
+ * or if a candidate was ordered and has died: then its lease is waited for, too.
+ * Until the stop is ordered all of it can be undone by opening
+ * the gate in a new term.  A stop that does not end is not waited for longer than
+ * switchover_timeout: nothing acknowledged is missing, and what the old primary
+ * writes on its way down is rewound.
  */
+#define SWITCHOVER_STEPS \
+	{FO_STEP_TERM, 1, FO_SCOPE_COORDINATOR, FO_ON_FAILURE_ABORT, false}, \
+	{FO_STEP_CHOOSE, 2, FO_SCOPE_COORDINATOR, FO_ON_FAILURE_ABORT, false}, \
+	{FO_STEP_CHECKPOINT, 3, FO_SCOPE_OLD_PRIMARY, FO_ON_FAILURE_ABORT, false}, \
+	{FO_STEP_SLOTS, 3, FO_SCOPE_CANDIDATE, FO_ON_FAILURE_NOTE, false}, \
+	{FO_STEP_SYNC_NAMES, 3, FO_SCOPE_CANDIDATE, FO_ON_FAILURE_ABORT, false}, \
+	{FO_STEP_FENCE, 4, FO_SCOPE_OLD_PRIMARY, FO_ON_FAILURE_ABORT, false}, \
+	{FO_STEP_DRAIN, 5, FO_SCOPE_CANDIDATE, FO_ON_FAILURE_ABORT, false}, \
+	{FO_STEP_DEMOTE, 6, FO_SCOPE_OLD_PRIMARY, FO_ON_FAILURE_ABORT, false}, \
+	{FO_STEP_STOPPED, 7, FO_SCOPE_CANDIDATE, FO_ON_FAILURE_NOTE, false}, \
+	{FO_STEP_FREEZE, 8, FO_SCOPE_STANDBYS, FO_ON_FAILURE_EXCLUDE, false}, \
+	{FO_STEP_LEASE, 9, FO_SCOPE_COORDINATOR, FO_ON_FAILURE_ABORT, false}, \
+	{FO_STEP_PROMOTE, 10, FO_SCOPE_CANDIDATE, FO_ON_FAILURE_NEXT, false}, \
+	{FO_STEP_REPOINT, 10, FO_SCOPE_OTHERS, FO_ON_FAILURE_NOTE, false}, \
+	{FO_STEP_FOLLOW, 11, FO_SCOPE_OLD_PRIMARY, FO_ON_FAILURE_NOTE, false}
+
 static const FoStepDef switchover_steps[] = {
-	{FO_STEP_TERM, 1, FO_SCOPE_COORDINATOR, FO_ON_FAILURE_ABORT, false},
-	{FO_STEP_CHOOSE, 2, FO_SCOPE_COORDINATOR, FO_ON_FAILURE_ABORT, false},
-	{FO_STEP_CHECKPOINT, 3, FO_SCOPE_OLD_PRIMARY, FO_ON_FAILURE_NOTE, false},
-	{FO_STEP_SLOTS, 3, FO_SCOPE_CANDIDATE, FO_ON_FAILURE_NOTE, false},
-	{FO_STEP_SYNC_NAMES, 3, FO_SCOPE_CANDIDATE, FO_ON_FAILURE_ABORT, false},
-	{FO_STEP_FENCE, 4, FO_SCOPE_OLD_PRIMARY, FO_ON_FAILURE_ABORT, false},
-	{FO_STEP_DRAIN, 5, FO_SCOPE_CANDIDATE, FO_ON_FAILURE_ABORT, false},
-	{FO_STEP_DEMOTE, 6, FO_SCOPE_OLD_PRIMARY, FO_ON_FAILURE_ABORT, false},
-	{FO_STEP_STOPPED, 7, FO_SCOPE_CANDIDATE, FO_ON_FAILURE_NOTE, false},
-	{FO_STEP_FREEZE, 8, FO_SCOPE_STANDBYS, FO_ON_FAILURE_EXCLUDE, false},
-	{FO_STEP_PROMOTE, 9, FO_SCOPE_CANDIDATE, FO_ON_FAILURE_NEXT, false},
-	{FO_STEP_REPOINT, 9, FO_SCOPE_OTHERS, FO_ON_FAILURE_NOTE, false},
-	{FO_STEP_FOLLOW, 10, FO_SCOPE_OLD_PRIMARY, FO_ON_FAILURE_NOTE, false},
-	{FO_STEP_CHECKPOINT, 11, FO_SCOPE_CANDIDATE, FO_ON_FAILURE_NOTE, true},
+	SWITCHOVER_STEPS,
+	{FO_STEP_CHECKPOINT, 12, FO_SCOPE_CANDIDATE, FO_ON_FAILURE_NOTE, true},
+};
+
+/*
+ * Drill: a switchover, and when the old primary could be promoted again (turn)
+ * the same phases once more with the roles swapped.
+ */
+static const FoStepDef drill_steps[] = {
+	SWITCHOVER_STEPS,
+	{FO_STEP_TURN, 12, FO_SCOPE_OLD_PRIMARY, FO_ON_FAILURE_ABORT, false},
+	{FO_STEP_CHECKPOINT, 13, FO_SCOPE_CANDIDATE, FO_ON_FAILURE_NOTE, true},
 };
 
 /*
@@ -114,6 +137,7 @@ static const char *const step_words[FO_STEP_N] = {
 	[FO_STEP_REPOINT] = "repoint",
 	[FO_STEP_REJOIN] = "rejoin",
 	[FO_STEP_FOLLOW] = "follow",
+	[FO_STEP_TURN] = "turn",
 	[FO_STEP_CHECKPOINT] = "checkpoint",
 	[FO_STEP_UNDO] = "undo",
 };
@@ -168,6 +192,28 @@ fo_core_step_status_name(FoStepStatus status)
 	return step_status_words[status];
 }
 
+bool
+fo_core_trigger_is_asked_for(FoTrigger trigger)
+{
+	return trigger == FO_TRIGGER_MANUAL || trigger == FO_TRIGGER_SCHEDULED;
+}
+
+bool
+fo_core_operation_is_planned(FoOperationKind kind)
+{
+	return kind == FO_OPERATION_SWITCHOVER || kind == FO_OPERATION_FAILBACK || kind == FO_OPERATION_DRILL;
+}
+
+int64_t
+fo_core_retry_pause_ms(int failures)
+{
+	int64_t		pause_ms = RETRY_FIRST_MS;
+
+	for (int i = 1; i < failures && pause_ms < RETRY_LAST_MS; i++)
+		pause_ms *= 2;
+	return pause_ms < RETRY_LAST_MS ? pause_ms : RETRY_LAST_MS;
+}
+
 int
 fo_core_operation_parse(const char *word)
 {
@@ -208,6 +254,8 @@ fo_core_operation_steps(FoOperationKind kind, int *n)
 			*n = lengthof_table(switchover_steps);
 			return switchover_steps;
 		case FO_OPERATION_DRILL:
+			*n = lengthof_table(drill_steps);
+			return drill_steps;
 		case FO_OPERATION_N:
 			break;
 	}

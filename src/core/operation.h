@@ -62,6 +62,7 @@ typedef enum FoStepKind
 	FO_STEP_REPOINT,			/* the others follow the new primary */
 	FO_STEP_REJOIN,				/* a server with the node library makes itself a standby, rewound if need be */
 	FO_STEP_FOLLOW,				/* the demoted old primary streams from the new one */
+	FO_STEP_TURN,				/* the demoted old primary could be promoted: the way back begins */
 	FO_STEP_CHECKPOINT,			/* the new primary's control file shows its timeline */
 	FO_STEP_UNDO,				/* frozen standbys follow the old primary again */
 	FO_STEP_N
@@ -109,16 +110,28 @@ extern const char *fo_core_operation_status_name(FoOperationStatus status);
 extern const char *fo_core_step_name(FoStepKind kind);
 extern const char *fo_core_step_status_name(FoStepStatus status);
 
+/* Did a person ask for it, now or beforehand? */
+extern bool fo_core_trigger_is_asked_for(FoTrigger trigger);
+
+/* Does it move the primary while it is well, by the steps of a switchover? */
+extern bool fo_core_operation_is_planned(FoOperationKind kind);
+
+/* After so many failures in a row of what the coordinator did by itself, it waits so long before it tries again. */
+extern int64_t fo_core_retry_pause_ms(int failures);
+
 /* Read a word back; -1 if it is none. */
 extern int	fo_core_operation_parse(const char *word);
 extern int	fo_core_trigger_parse(const char *word);
 extern int	fo_core_step_parse(const char *word);
 extern int	fo_core_step_status_parse(const char *word);
 
-/* The steps of an operation, phases ascending; *n receives their number. */
+/*
+ * The steps of an operation, phases ascending; *n receives their number.  A
+ * drill goes through its phases twice: there up to FO_STEP_TURN, and back.
+ */
 extern const FoStepDef *fo_core_operation_steps(FoOperationKind kind, int *n);
 
-/* The first phase that cannot be undone once it has begun; 0 = every phase can. */
+/* The first phase that cannot be undone once it has begun; 0 = every phase can.  On each way of a drill. */
 extern int	fo_core_operation_point_of_no_return(FoOperationKind kind);
 
 #endif							/* FO_CORE_OPERATION_H */

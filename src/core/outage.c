@@ -3,16 +3,18 @@
  * outage.c
  *		Rules 30-79: is the primary alive?
  *
- * Three kinds of trouble, judged apart because different things prove them:
+ * Four kinds of trouble, judged apart because different things prove them:
  *
  *	- It answers but cannot write, or its kept session answers but nobody gets
  *	  a new one (30-36).  Witnesses go on receiving through both, so receiving
  *	  is no alibi here: a write check, or a forced reconnect, decides.
+ *	- It answers but may not write (37, 38): it gets no lease, and no other
+ *	  primary would get one.
  *	- It says itself that it lives (40-52): never dead, except that a start-up
  *	  or shutdown which does not end becomes a failure in the end.
- *	- It is gone (60-72): refused, or silent.  A refusal is a proof from its own
- *	  host and needs no counting; silence is counted.  Either needs every
- *	  witness to have lost it, and at least one to say so.
+ *	- It is gone (60-72): refused, or silent.  A refusal needs no counting, and
+ *	  after its process was seen to end it is a proof; silence is counted.  Either
+ *	  needs every witness to have lost it, and at least one to say so.
  *
  *-------------------------------------------------------------------------
  */
@@ -139,6 +141,22 @@ is_stall_suspected(FoJudging *judging)
 
 	return is_write_failing(judging)
 		&& judging->primary->lsn_moved_at <= judging->primary->write_failing_since + timeout;
+}
+
+/* Its gate refuses every commit: nothing that moving the primary would mend. */
+static bool
+is_leaseless(FoJudging *judging)
+{
+	FoTime		from = fo_core_leaseless_from(judging->group);
+
+	judging->span_us = judging->group->now - judging->primary->leaseless_since;
+	return from != 0 && fo_core_has_come(judging, from);
+}
+
+static bool
+is_leaseless_unconfirmed(FoJudging *judging)
+{
+	return judging->group->is_unconfirmed && is_leaseless(judging);
 }
 
 /*
@@ -282,8 +300,9 @@ is_witness_back(FoJudging *judging)
 
 /*
  * Ask only about what has lasted: reconnecting interrupts a standby's
- * streaming.  But not where a lease makes the failover wait anyway: the answer
- * should be there when the lease has ended.
+ * streaming, and takes longer than a crashed primary needs to be known as one.
+ * But ask at once about a primary that does not answer at all where a lease
+ * makes the failover wait anyway: the answer should be there when it has ended.
  */
 static bool
 is_witness_to_be_asked(FoJudging *judging)
@@ -294,7 +313,7 @@ is_witness_to_be_asked(FoJudging *judging)
 
 	if (!is_missing(judging) || !is_about(judging, judging->witnesses.unasked))
 		return false;
-	if (judging->primary->observed.has_node_library)
+	if (judging->primary->observed.has_node_library && judging->primary->error == FO_ERROR_TIMEOUT)
 		return true;
 	return judging->primary->health.consecutive_failures >= failures
 		&& fo_core_has_come(judging, judging->trouble + FO_MS(settings->check_interval));
@@ -349,7 +368,7 @@ is_in_grace(FoJudging *judging)
 static bool
 is_dead(FoJudging *judging)
 {
-	return fo_core_is_refused(judging) && is_lost_by_all(judging);
+	return fo_core_is_refused(judging) && !fo_core_may_be_walled_off(judging->primary) && is_lost_by_all(judging);
 }
 
 static bool
@@ -377,6 +396,11 @@ static const FoRuleRow rows[] = {
 		"Primary \"%p\" has taken no new connection for %t, and there is no standby to confirm that."}, is_door_shut},
 	{{36, "the primary answers but cannot write", FO_VERDICT_HOLD,
 		"Primary \"%p\" answers but has not been able to write for %t: suspected to be stalled."}, is_stall_suspected},
+	{{37, "the primary answers but holds no lease, because too few standbys have taken the term of this coordinator", FO_VERDICT_ALERT,
+		"Primary \"%p\" answers but refuses commits: it gets no lease because too few standbys have taken this coordinator's term, so another one may have taken over; failover_acknowledge() says that none has."},
+	is_leaseless_unconfirmed},
+	{{38, "the primary answers but holds no lease", FO_VERDICT_ALERT,
+		"Primary \"%p\" answers but refuses commits: it has held no lease for %t."}, is_leaseless},
 	{{40, "the primary rejects the coordinator's credentials", FO_VERDICT_ALERT,
 		"Primary \"%p\" is alive but does not let the coordinator in: see its pg_hba.conf and the coordinator's credentials."},
 	is_refusing_credentials},
@@ -425,10 +449,10 @@ static const FoRuleRow rows[] = {
 	is_unwitnessed},
 	{{70, "the primary is missing and every witness has lost it, within restart_grace", FO_VERDICT_HOLD,
 		"Primary \"%p\" is down and every witness has lost it; it is given another %t to come back."}, is_in_grace},
-	{{71, "the primary refuses connections, and every witness has lost it", FO_VERDICT_FAILOVER,
+	{{71, "the primary has ended and refuses connections, and every witness has lost it", FO_VERDICT_FAILOVER,
 		"Primary \"%p\" refuses connections and every witness has lost it: it is dead."}, is_dead},
-	{{72, "the primary is silent for failure_threshold checks, and every witness has lost it", FO_VERDICT_FAILOVER,
-		"Primary \"%p\" has been silent for %t and every witness has lost it: it counts as dead."}, is_as_good_as_dead},
+	{{72, "the primary is silent for failure_threshold checks, or refuses connections but was not seen to end, and every witness has lost it", FO_VERDICT_FAILOVER,
+		"Primary \"%p\" has not been reachable for %t and every witness has lost it: it counts as dead."}, is_as_good_as_dead},
 };
 
 const FoRuleRun fo_core_outage_rules = FO_RULE_RUN(rows);

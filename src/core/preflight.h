@@ -47,6 +47,7 @@ typedef struct FoPeerFacts
 	int64_t		wal_receiver_timeout;	/* ms */
 	int64_t		wal_sender_timeout; /* ms */
 	int64_t		wal_retrieve_retry_interval;	/* ms */
+	int64_t		wal_receiver_status_interval;	/* s; 0 = it confirms nothing unless asked */
 	char		wal_level[FO_NAME_LEN];
 	char		archive_mode[FO_NAME_LEN];
 	char		recovery_target_timeline[FO_NAME_LEN];

@@ -138,6 +138,16 @@ is_retry_slow(FoPreflightTrial *trial)
 	return true;
 }
 
+/* What it confirms renews the lease of a primary with the node library. */
+static bool
+is_silent_standby(FoPreflightTrial *trial)
+{
+	const FoPeerView *primary = fo_core_primary(trial->group);
+
+	return trial->facts->wal_receiver_status_interval == 0
+		&& (trial->view->observed.has_node_library || (primary != NULL && primary->observed.has_node_library));
+}
+
 static bool
 is_target_fixed(FoPreflightTrial *trial)
 {
@@ -228,6 +238,9 @@ static const FoPreflightRow rows[] = {
 		"its version is %d", "Let all peers run the same version; bring standbys up to date first."},
 	{FO_PREFLIGHT_STANDBY, FO_PREFLIGHT_WARNING, is_receiver_patient, 0,
 		"wal_receiver_timeout is %d: it notices the silence of a primary late", "Set wal_receiver_timeout = 5s."},
+	{FO_PREFLIGHT_STANDBY, FO_PREFLIGHT_WARNING, is_silent_standby, 0,
+		"wal_receiver_status_interval is 0: it does not renew the lease of a primary while the coordinator is away",
+	"Set wal_receiver_status_interval = 1s."},
 	{FO_PREFLIGHT_STANDBY, FO_PREFLIGHT_WARNING, is_archiving_lost, 0,
 		"archive_mode is off here, and on on the primary: archiving would end with a failover", "Set archive_mode alike everywhere."},
 	{FO_PREFLIGHT_STANDBY, FO_PREFLIGHT_INFO, is_replay_held, 0,

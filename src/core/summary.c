@@ -13,6 +13,7 @@
 
 #include <string.h>
 
+#include "core/evidence.h"
 #include "core/text.h"
 
 static const char *const state_names[FO_GROUP_STATES_N] = {
@@ -40,6 +41,7 @@ static const char *const block_names[FO_BLOCK_N] = {
 	[FO_BLOCK_CLOCK] = "clock",
 	[FO_BLOCK_ATTEMPTS] = "attempts",
 	[FO_BLOCK_PERIOD] = "block_period",
+	[FO_BLOCK_RETRY] = "retry",
 	[FO_BLOCK_AUTO_FAILOVER] = "auto_failover",
 };
 
@@ -153,6 +155,7 @@ static void
 explain_primary(FoSummary *summary, const FoGroupView *group)
 {
 	const FoPeerView *primary;
+	FoTime		leaseless_from = fo_core_leaseless_from(group);
 
 	if (group->primary < 0)
 	{
@@ -170,6 +173,9 @@ explain_primary(FoSummary *summary, const FoGroupView *group)
 		add_peer_reason(summary, "primary", primary, "takes no new connections", NULL);
 	if (primary->write_failing_since != 0)
 		add_peer_reason(summary, "primary", primary, "cannot write", NULL);
+	if (leaseless_from != 0 && leaseless_from <= group->now)
+		add_peer_reason(summary, "primary", primary, "holds no lease and refuses commits", !group->is_unconfirmed ? NULL :
+						": too few standbys have taken this coordinator's term; failover_acknowledge() says that no other one has taken over");
 	if (primary->health.is_slow)
 		add_peer_reason(summary, "primary", primary, "answers slowly", NULL);
 	else if (primary->health.health == FO_HEALTH_UNHEALTHY || primary->health.health == FO_HEALTH_DEGRADED)
@@ -199,7 +205,11 @@ explain_standby(FoSummary *summary, const FoSummaryInput *input, int32_t index)
 	}
 	if (explain_silence(summary, "standby", peer))
 		return;
-	if (input->group->kind == FO_KIND_STREAMING && !peer->observed.in_recovery)
+	if (input->group->kind == FO_KIND_STREAMING && !peer->observed.in_recovery &&
+		strcmp(peer->observed.rejoin_phase, "failed") == 0)
+		add_peer_reason(summary, "peer", peer, "takes no writes, and could not become a standby: ",
+						peer->observed.rejoin_report);
+	else if (input->group->kind == FO_KIND_STREAMING && !peer->observed.in_recovery)
 		add_peer_reason(summary, "peer", peer, "is out of recovery beside the primary", NULL);
 	else if (candidate != NULL && !is_chosen(candidate->exclusion))
 		add_peer_reason(summary, "standby", peer, candidate->reason, NULL);
@@ -361,6 +371,8 @@ find_block(const FoSummaryInput *input)
 		return FO_BLOCK_ATTEMPTS;
 	if (group->blocked_until > group->now)
 		return FO_BLOCK_PERIOD;
+	if (group->retry_at > group->now)
+		return FO_BLOCK_RETRY;
 	return FO_BLOCK_NOT;
 }
 

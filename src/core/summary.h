@@ -54,7 +54,8 @@ typedef enum FoBlock
 	FO_BLOCK_MAINTENANCE,		/* of the primary */
 	FO_BLOCK_AUTO_FAILOVER,		/* switched off */
 	FO_BLOCK_ATTEMPTS,			/* failed over too often: waits to be acknowledged */
-	FO_BLOCK_PERIOD,			/* after a failover; with cascade, a refused connection overrides it */
+	FO_BLOCK_PERIOD,			/* after a failover; with cascade, a proven death overrides it */
+	FO_BLOCK_RETRY,				/* the last attempt has failed: waits before the next one */
 	FO_BLOCK_N
 } FoBlock;
 

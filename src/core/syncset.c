@@ -151,10 +151,85 @@ fo_core_sync_compose(const FoSettings *settings, int names_n, const char *const 
 	fo_core_text_add(&text, ")");
 }
 
+/* ---- what commits may have been acknowledged under ---- */
+
+/*
+ * Is everything that was acknowledged under the one setting vouched for by
+ * whoever vouches for the other?  That takes n-k+1 of the other's n names, so
+ * at most k-1 of them are missing, which is no more than the one allows.
+ */
+static bool
+is_vouched_by(const char *setting, const char *other)
+{
+	FoSyncNames one;
+	FoSyncNames whole;
+	int32_t		i;
+
+	fo_core_sync_parse(&one, setting);
+	fo_core_sync_parse(&whole, other);
+	if (one.required == 0 || whole.required == 0 || one.required < whole.required)
+		return false;
+	for (i = 0; i < one.names_n; i++)
+	{
+		if (!fo_core_sync_lists(&whole, one.names[i]))
+			return false;
+	}
+	return true;
+}
+
+/* Add the names that are not in the text yet; it holds a list of quoted names. */
+static void
+add_names(FoText *list, const FoSyncNames *names, const FoSyncNames *present)
+{
+	int32_t		i;
+
+	for (i = 0; i < names->names_n; i++)
+	{
+		if (present != NULL && fo_core_sync_lists(present, names->names[i]))
+			continue;
+		if (list->used > 0)
+			fo_core_text_add(list, ", ");
+		if (strcmp(names->names[i], "*") == 0)
+			fo_core_text_add(list, "*");
+		else
+			add_quoted(list, names->names[i]);
+	}
+}
+
+/*
+ * One setting that vouches for what was acknowledged under either of two: all
+ * of their names, and the smaller number.  Written over the first.  '' if there
+ * is none, or no room for it.
+ */
+static void
+combine(char *setting, const char *other)
+{
+	char		list[FO_SYNC_NAMES_LEN - sizeof("ANY 0123456789 ()")];
+	FoSyncNames one;
+	FoSyncNames two;
+	FoText		text;
+
+	fo_core_sync_parse(&one, setting);
+	fo_core_sync_parse(&two, other);
+	fo_core_text_begin(&text, list, sizeof(list));
+	add_names(&text, &one, NULL);
+	add_names(&text, &two, &one);
+	memset(setting, 0, FO_SYNC_NAMES_LEN);
+	if (one.required == 0 || two.required == 0 || text.is_cut)
+		return;
+	fo_core_text_begin(&text, setting, FO_SYNC_NAMES_LEN);
+	fo_core_text_add(&text, "ANY ");
+	fo_core_text_add_integer(&text, one.required < two.required ? one.required : two.required);
+	fo_core_text_add(&text, " (");
+	fo_core_text_add(&text, list);
+	fo_core_text_add(&text, ")");
+}
+
 void
 fo_core_sync_intend(bool is_managed, char *names, char *before, const char *observed, const char *wanted)
 {
-	bool		is_foreign = !is_managed || (strcmp(observed, names) != 0 && strcmp(observed, before) != 0);
+	bool		is_foreign = !is_managed || (strcmp(observed, names) != 0 && strcmp(observed, before) != 0
+											 && !is_vouched_by(observed, before));
 	char		former[FO_SYNC_NAMES_LEN];
 
 	if (is_managed && !is_foreign && strcmp(wanted, names) == 0)
@@ -168,8 +243,12 @@ fo_core_sync_intend(bool is_managed, char *names, char *before, const char *obse
 		if (strcmp(wanted, names) == 0 && strcmp(names, before) == 0)
 			fo_core_copy_text(former, sizeof(former), observed);
 	}
-	else if (strcmp(names, before) == 0 || strcmp(wanted, before) == 0)
+	else
+	{
 		fo_core_copy_text(former, sizeof(former), names);
+		if (strcmp(names, before) != 0 && strcmp(wanted, before) != 0)
+			combine(former, before);
+	}
 	fo_core_copy_text(before, FO_SYNC_NAMES_LEN, former);
 	fo_core_copy_text(names, FO_SYNC_NAMES_LEN, wanted);
 }

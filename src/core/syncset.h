@@ -57,8 +57,9 @@ extern void fo_core_sync_compose(const FoSettings *settings, int names_n, const 
  * before (FO_SYNC_NAMES_LEN bytes each, see FoGroupView) what commits may be
  * acknowledged under from now on.  observed is the setting that it was last
  * seen with; is_managed, whether names and before say anything.  Where more
- * than two settings would have to be remembered, before becomes no set, which
- * proves nothing.
+ * than two settings would have to be remembered, before becomes one that needs
+ * at least as many standbys to be read as each of them; or, where nothing is
+ * known of a setting that somebody else has made, no set, which proves nothing.
  */
 extern void fo_core_sync_intend(bool is_managed, char *names, char *before, const char *observed,
 								const char *wanted);

@@ -125,6 +125,12 @@ fo_core_error_proves_life(FoErrorClass error)
 	return false;
 }
 
+bool
+fo_core_error_shows_service(FoErrorClass error)
+{
+	return fo_core_error_proves_life(error) && error != FO_ERROR_STARTING_UP && error != FO_ERROR_SHUTTING_DOWN;
+}
+
 /*
  * The rest of the buffer is zeroed, so that equal texts are equal bytes and
  * nothing that lay there before is published with them.

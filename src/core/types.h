@@ -92,6 +92,13 @@ extern const char *fo_core_receiver_name(FoReceiver receiver);
  */
 extern bool fo_core_error_proves_life(FoErrorClass error);
 
+/*
+ * Does it come from a server that runs and takes sessions?  Then an earlier end
+ * of a session was not the server's end.  One that starts or stops may be that
+ * of which the session was.
+ */
+extern bool fo_core_error_shows_service(FoErrorClass error);
+
 /* Copy a string into a fixed buffer, cut at a UTF-8 character boundary. */
 extern void fo_core_copy_text(char *to, size_t size, const char *from);
 

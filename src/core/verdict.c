@@ -53,6 +53,8 @@ fo_core_verdict_name(FoVerdictKind kind)
 			return "fence";
 		case FO_VERDICT_ADOPT:
 			return "adopt";
+		case FO_VERDICT_PROMOTE:
+			return "promote";
 		case FO_VERDICT_N:
 			break;
 	}
@@ -115,6 +117,7 @@ is_action(FoVerdictKind kind)
 		case FO_VERDICT_SWITCHOVER:
 		case FO_VERDICT_FENCE:
 		case FO_VERDICT_ADOPT:
+		case FO_VERDICT_PROMOTE:
 			return true;
 		case FO_VERDICT_UNKNOWN:
 		case FO_VERDICT_NONE:
@@ -206,6 +209,15 @@ add_sentence(FoText *text, const FoJudging *judging, const char *template)
 				break;
 			case 't':
 				fo_core_text_add_duration(text, judging->span_us < 0 ? 0 : judging->span_us);
+				break;
+			case 'o':
+				fo_core_text_add(text, judging->group->newer_owner);
+				break;
+			case 'n':
+				fo_core_text_add_integer(text, judging->group->newer_term);
+				break;
+			case 'f':
+				fo_core_text_add(text, judging->group->retry_reason);
 				break;
 			case 'x':
 				add_exclusions(text, judging->group);

@@ -32,6 +32,7 @@ typedef enum FoVerdictKind
 	FO_VERDICT_SWITCHOVER,		/* planned move away from a slow primary */
 	FO_VERDICT_FENCE,			/* peer is a second primary: fence it */
 	FO_VERDICT_ADOPT,			/* peer became the primary without us: record it */
+	FO_VERDICT_PROMOTE,			/* the recorded primary is in recovery: order its promotion (again) */
 	FO_VERDICT_N
 } FoVerdictKind;
 
@@ -78,7 +79,7 @@ typedef struct FoRule
 	int32_t		number;
 	const char *condition;		/* one phrase for failover_rules() */
 	FoVerdictKind verdict;
-	const char *reason;			/* sentence shown, with %p primary, %c candidate, %w the other peer it is about, %t a time, %x why nobody is eligible */
+	const char *reason;			/* sentence shown, with %p primary, %c candidate, %w the other peer it is about, %t a time, %o another coordinator, %n its term, %x why nobody is eligible */
 } FoRule;
 
 extern const char *fo_core_verdict_name(FoVerdictKind kind);

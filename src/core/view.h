@@ -40,6 +40,7 @@ typedef struct FoObservation
 	int32_t		upstream_port;
 	int32_t		streaming_standbys; /* walsenders in state streaming */
 	int32_t		sync_standbys;	/* of those, sync or quorum */
+	int32_t		listed_standbys;	/* of those, by a name in sync_names */
 	int32_t		connections;	/* -1 = unknown */
 	bool		is_replay_paused;
 	int64_t		apply_delay_ms; /* recovery_min_apply_delay */
@@ -53,16 +54,18 @@ typedef struct FoObservation
 	char		sync_names[FO_SYNC_NAMES_LEN];	/* synchronous_standby_names */
 	/* With the node library; 0 without it. */
 	bool		has_node_library;
+	char		coordinator[FO_NAME_LEN];	/* who owns its term; '' = did not say */
 	bool		is_armed;		/* its gate demands a lease */
 	bool		may_commit;		/* it held one when it answered */
 	int64_t		term;
 	int64_t		fenced_term;	/* grants of this term and older ones are void there; -1 = never fenced */
 	int64_t		lease_until_us; /* of the peer's own clock */
 	int64_t		clock_us;		/* the peer's own clock at the reply */
+	int64_t		wall_us;		/* its clock of the day, read at the same time */
 	int64_t		incarnation;	/* drawn anew at each start of the peer */
 	int64_t		standbys_version;	/* of the list of renewing standbys that it knows */
 	char		rejoin_phase[16];	/* '' or none: nothing is under way */
-	char		rejoin_report[128]; /* what its last rejoin did or failed at */
+	char		rejoin_report[FO_SENTENCE_LEN];	/* what its last rejoin did or failed at */
 } FoObservation;
 
 /* What became of asking a silent primary's witness to reconnect to it. */
@@ -83,23 +86,28 @@ typedef struct FoPeerView
 	bool		is_promotable;
 	bool		is_in_maintenance;
 	bool		is_fenced;		/* we fenced it and it has not come back as a standby */
+	bool		was_armed;		/* its gate demanded a lease when it answered last, a former coordinator process perhaps */
 	bool		is_history_rejected;	/* seen diverged from the primary's history: cannot follow */
 
 	FoHealthState health;
 	FoErrorClass error;			/* of the last attempt to reach it, checks and connects alike; NONE = it answered */
 	FoTime		failing_since;	/* first failed attempt since the last answer; 0 = it answers */
 	FoTime		last_attempt_at;	/* when the last attempt ended; 0 = never tried */
+	bool		is_hung_up;		/* its own process ended the last session with it, and it has not answered since */
+	bool		was_missing;	/* it has not answered this coordinator process, nor for a while the one before, which did not see it end */
 	bool		is_stop_orderly;	/* its last words were an orderly shutdown (57P01, 57P03 shutting down) */
 	FoTime		alive_error_since;	/* since when it says starting up / shutting down; 0 = it does not */
 
 	int32_t		connect_failures;	/* fresh connects that failed by silence in a row while its session answers */
 	FoTime		connect_failing_since;	/* 0 = fresh connects work */
 	FoTime		write_failing_since;	/* write check failing or hanging; 0 = it works or is off */
+	FoTime		leaseless_since;	/* the recorded primary, to be granted a lease, has answered without one; 0 = not so */
 
 	FoObservation observed;		/* the last answer; observed.at = 0: never answered */
 	FoTime		received_at;	/* last time it was seen streaming from the group's primary, with a live connection; 0 = never */
 	FoLsn		lsn_moved_to;	/* highest lsn seen */
 	FoTime		lsn_moved_at;	/* when lsn last advanced */
+	FoTime		lsn_received_by;	/* by when what made it advance had certainly reached the peer; not after lsn_moved_at */
 
 	FoProbeState probe;			/* of this witness, for the current silence of the primary */
 	FoTime		probe_at;		/* when the state above was entered */
@@ -113,13 +121,29 @@ typedef struct FoGroupView
 	FoSettings	settings;
 
 	int64_t		term;
+	int64_t		newer_term;		/* another coordinator has taken over with this one; 0 = none has */
+	char		newer_owner[FO_NAME_LEN];
+	bool		is_claiming;	/* this coordinator is about to take over, and has not looked at everybody yet */
+	bool		is_unconfirmed; /* another coordinator may have taken over: too few standbys have taken our term */
 	uint64_t	system_identifier;	/* of the group, as recorded; 0 = not known yet */
 	int32_t		primary;		/* index into peers of the recorded primary; -1 = none known */
+	bool		is_primary_pending; /* it was ordered to be one, or to stop being one, and was not seen out of recovery since */
+
+	/*
+	 * Timelines up to this one are of the group's own history even though the
+	 * recorded primary was not seen on them: candidates were ordered to begin
+	 * them.  0 = none.
+	 */
+	uint32_t	newest_timeline;
 	bool		is_paused;
 	bool		is_operation_running;
 	FoTime		clock_jump_until;	/* observe only until then; 0 = no jump */
 	FoTime		blocked_until;	/* end of the block period; 0 = none, or acknowledged */
+	FoTime		moved_until;	/* so long after the last move of the primary, planned or not, one that is slow is not moved; 0 = none, or acknowledged */
 	int32_t		recent_failovers;	/* attempts inside the running block period */
+	FoTime		retry_at;		/* what it did last has failed: it does nothing by itself before; 0 = it has not */
+	char		retry_reason[FO_SENTENCE_LEN / 2];	/* how that failed */
+	FoTime		all_standbys_since; /* since then every peer has answered, as a standby; 0 = not so */
 
 	/*
 	 * Where the group manages synchronous_standby_names (sync_mode): what the
@@ -143,6 +167,29 @@ static inline bool
 fo_core_peer_answers(const FoPeerView *peer)
 {
 	return peer->observed.at != 0 && peer->error == FO_ERROR_NONE;
+}
+
+/*
+ * No server runs there: the process at the other end of our session ended it,
+ * and since then the host refuses connections.  A refusal alone may be a
+ * firewall's, with the server behind it alive and well.
+ */
+static inline bool
+fo_core_is_proven_dead(const FoPeerView *peer)
+{
+	return peer->error == FO_ERROR_REFUSED && peer->is_hung_up;
+}
+
+/*
+ * It refuses connections, but nobody saw its process end: it may live behind a
+ * firewall.  The end of one that went while no coordinator was there to look
+ * could not be seen; nothing speaks for a firewall then.
+ */
+static inline bool
+fo_core_may_be_walled_off(const FoPeerView *peer)
+{
+	return peer->error == FO_ERROR_REFUSED && !peer->is_hung_up
+		&& (peer->observed.at != 0 || peer->was_missing);
 }
 
 /* The recorded primary; NULL = none known. */

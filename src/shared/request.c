@@ -93,6 +93,7 @@ fill_slot(FoRequest *slot, const FoRequest *request)
 	strlcpy(slot->group, request->group, sizeof(slot->group));
 	strlcpy(slot->target, request->target, sizeof(slot->target));
 	slot->is_forced = request->is_forced;
+	slot->about = request->about;
 	fo_core_copy_text(slot->reason, sizeof(slot->reason), request->reason);
 	strlcpy(slot->user, request->user, sizeof(slot->user));
 	slot->posted_at = fo_shared_now();

@@ -89,6 +89,7 @@ typedef enum FoRequestKind
 	FO_REQUEST_FAILBACK,
 	FO_REQUEST_REJOIN,
 	FO_REQUEST_DRILL,
+	FO_REQUEST_CANCEL,			/* failover_cancel: the operation number about */
 	FO_REQUEST_PREFLIGHT		/* ask the group's peers for the facts of failover_preflight */
 } FoRequestKind;
 
@@ -109,6 +110,7 @@ typedef struct FoRequest
 	char		group[FO_NAME_LEN];	/* '' = all (CHECK only) */
 	char		target[FO_NAME_LEN];	/* '' = none named */
 	bool		is_forced;
+	int64		about;			/* CANCEL: number of an operation */
 	char		reason[FO_SENTENCE_LEN];	/* '' = none given */
 	char		user[FO_NAME_LEN];	/* session user */
 	FoTime		posted_at;
