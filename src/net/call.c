@@ -111,6 +111,8 @@ lose_session(FoLink *link, const FoNetError *error)
 	/* Whatever libpq calls it: a session that was up has ended, unless our own kernel gave up waiting. */
 	if (loss.sqlstate[0] == '\0' && loss.class != FO_ERROR_TIMEOUT)
 		loss.class = FO_ERROR_RESET;
+	loss.is_hung_up = link->state == FO_LINK_READY &&
+		(link->is_hung_up || link->last_words.class != FO_ERROR_NONE);
 	fo_net_link_lose(link, &loss);
 }
 
@@ -325,6 +327,8 @@ fo_net_call_serve(FoLink *link, int events)
 	bool		is_alive = PQconsumeInput(link->conn) == 1;
 
 	fo_net_restore_messages(before);
+	if (events & FO_HUNG_UP)
+		link->is_hung_up = true;
 	if ((events & FO_WRITABLE) && is_alive && !flush(link))
 	{
 		fo_net_link_pay(link);

@@ -428,6 +428,7 @@ fo_net_link_open(FoLink *link, const char *conninfo, const char *passfile,
 	link->passfile = passfile ? MemoryContextStrdup(link->cxt, passfile) : NULL;
 	link->application_name = MemoryContextStrdup(link->cxt, application_name);
 	memset(&link->last_words, 0, sizeof(link->last_words));
+	link->is_hung_up = false;
 	link->is_loss_owed = false;
 	link->open_timeout_ms = timeout_ms;
 	link->opened_at = fo_net_now();

@@ -36,6 +36,13 @@ typedef struct FoLink FoLink;
 typedef struct FoNetError
 {
 	FoErrorClass class;
+
+	/*
+	 * Of a session that was up: the server's process itself ended it, by a last
+	 * word or by closing its end, as its kernel does when it is killed.  A
+	 * firewall or a host that knows nothing of the session resets it instead.
+	 */
+	bool		is_hung_up;
 	char		sqlstate[6];	/* '' if the peer gave none */
 	char		message[FO_SENTENCE_LEN];
 } FoNetError;

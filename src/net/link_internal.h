@@ -81,6 +81,7 @@ struct FoLink
 	char	   *application_name;
 	FoCall	   *setup;			/* the setup's statements, until they are sent */
 	FoNetError	last_words;		/* what the server said before it ended the session */
+	bool		is_hung_up;		/* the other end of the socket was closed */
 
 	dlist_head	queue;			/* calls not yet sent */
 	FoCall	   *current;		/* in flight */

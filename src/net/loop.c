@@ -34,6 +34,7 @@
 
 #include "utils/memutils.h"
 
+#include "net/hangup.h"
 #include "net/loop.h"
 
 /* Events taken from the kernel at once, and how often in one turn. */
@@ -304,6 +305,8 @@ run_event(FoLoop *loop, const struct epoll_event *event)
 	if (event->events & (EPOLLERR | EPOLLHUP))
 		events |= FO_READABLE | FO_WRITABLE;
 	events &= source->events;
+	if ((events & FO_READABLE) && fo_net_is_hung_up(source->fd, event->events))
+		events |= FO_HUNG_UP;
 	if (events != 0)
 		source->callback(source->arg, events);
 }

@@ -21,12 +21,13 @@
 
 typedef struct FoLoop FoLoop;
 
-/* Called when a descriptor is ready; events is a mask of FO_READABLE / FO_WRITABLE. */
+/* Called when a descriptor is ready; events is a mask of FO_READABLE / FO_WRITABLE, and FO_HUNG_UP of a readable one. */
 typedef void (*FoSourceCallback) (void *arg, int events);
 typedef void (*FoTimerCallback) (void *arg);
 
 #define FO_READABLE 1
 #define FO_WRITABLE 2
+#define FO_HUNG_UP 4			/* the other end has closed the connection itself; not asked for */
 
 /* Embedded in its owner; zeroed = not registered. */
 typedef struct FoSource

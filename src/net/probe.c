@@ -45,6 +45,7 @@ typedef enum FoColumn
 	COL_UPSTREAM_PORT,
 	COL_STREAMING_STANDBYS,
 	COL_SYNC_STANDBYS,
+	COL_LISTED_STANDBYS,
 	COL_CONNECTIONS,
 	COL_REPLAY_PAUSED,
 	COL_APPLY_DELAY,
@@ -62,6 +63,7 @@ typedef enum FoColumn
 	COL_NODE_TERM = COL_N,
 	COL_LEASE_UNTIL,
 	COL_CLOCK,
+	COL_WALL,
 	COL_INCARNATION,
 	COL_ARMED,
 	COL_MAY_COMMIT,
@@ -69,6 +71,7 @@ typedef enum FoColumn
 	COL_STANDBYS_VERSION,
 	COL_REJOIN_PHASE,
 	COL_REJOIN_REPORT,
+	COL_COORDINATOR,
 	COL_NODE_N
 } FoColumn;
 
@@ -86,7 +89,7 @@ typedef enum FoColumn
 	" r.pid, r.status, r.received_tli," \
 	" (extract(epoch FROM clock_timestamp() - r.last_msg_receipt_time) * 1000000)::int8," \
 	" r.sender_host, r.sender_port," \
-	" w.streaming, w.sync," \
+	" w.streaming, w.sync, w.listed," \
 	" CASE WHEN $1 THEN (SELECT count(datid) FROM pg_stat_get_activity(NULL)) END," \
 	" CASE WHEN s.rec THEN pg_is_wal_replay_paused() ELSE false END," \
 	" (extract(epoch FROM current_setting('recovery_min_apply_delay')::interval) * 1000)::int8," \
@@ -100,8 +103,9 @@ typedef enum FoColumn
 	" current_setting('cluster_name')"
 
 #define NODE_COLUMNS \
-	", h.node_term, h.lease_until_us, h.clock_us, h.node_incarnation, h.armed, h.may_commit," \
-	" h.fenced_term, h.node_standbys_version, h.rejoin_phase, h.rejoin_report"
+	", h.node_term, h.lease_until_us, h.clock_us," \
+	" (extract(epoch FROM clock_timestamp()) * 1000000)::int8, h.node_incarnation, h.armed, h.may_commit," \
+	" h.fenced_term, h.node_standbys_version, h.rejoin_phase, h.rejoin_report, h.node_coordinator"
 
 #define STATUS_TABLES \
 	" FROM (SELECT pg_is_in_recovery() AS rec," \
@@ -109,7 +113,8 @@ typedef enum FoColumn
 	"  OFFSET 0) s" \
 	" LEFT JOIN pg_stat_get_wal_receiver() r ON true" \
 	" CROSS JOIN (SELECT count(*) FILTER (WHERE state = 'streaming') AS streaming," \
-	"  count(*) FILTER (WHERE state = 'streaming' AND sync_state IN ('sync', 'quorum')) AS sync" \
+	"  count(*) FILTER (WHERE state = 'streaming' AND sync_state IN ('sync', 'quorum')) AS sync," \
+	"  count(*) FILTER (WHERE state = 'streaming' AND sync_priority > 0) AS listed" \
 	"  FROM pg_stat_get_wal_senders()) w"
 
 /*
@@ -151,7 +156,16 @@ fo_net_probe_library_query(void)
 		" AND current_setting('failover.restart_method', true) IS NOT NULL";
 }
 
-/* The heartbeat is a volatile function of one row: it runs once. */
+/* Heartbeat and status are volatile functions of one row: they run once. */
+char *
+fo_net_probe_prepare_look(const char *schema)
+{
+	return psprintf("PREPARE " FO_PROBE_LOOK_STATEMENT " (bool) AS "
+					STATUS_COLUMNS NODE_COLUMNS STATUS_TABLES
+					" CROSS JOIN %s.failover_node_status() h",
+					schema);
+}
+
 char *
 fo_net_probe_prepare_node(const char *schema)
 {
@@ -182,14 +196,27 @@ fo_net_probe_call_node(FoLink *link, bool with_connections, const FoHeartbeat *h
 	fo_net_link_call_prepared(link, FO_PROBE_NODE_STATEMENT, lengthof(params), params, timeout_ms, callback, arg);
 }
 
-void
-fo_net_probe_call(FoLink *link, bool with_connections, int64 timeout_ms,
-				  FoCallCallback callback, void *arg)
+static void
+call_status(FoLink *link, const char *statement, bool with_connections, int64 timeout_ms,
+			FoCallCallback callback, void *arg)
 {
 	const char *params[1];
 
 	params[0] = with_connections ? "t" : "f";
-	fo_net_link_call_prepared(link, FO_PROBE_STATEMENT, 1, params, timeout_ms, callback, arg);
+	fo_net_link_call_prepared(link, statement, 1, params, timeout_ms, callback, arg);
+}
+
+void
+fo_net_probe_call_look(FoLink *link, bool with_connections, int64 timeout_ms, FoCallCallback callback, void *arg)
+{
+	call_status(link, FO_PROBE_LOOK_STATEMENT, with_connections, timeout_ms, callback, arg);
+}
+
+void
+fo_net_probe_call(FoLink *link, bool with_connections, int64 timeout_ms,
+				  FoCallCallback callback, void *arg)
+{
+	call_status(link, FO_PROBE_STATEMENT, with_connections, timeout_ms, callback, arg);
 }
 
 /* ---- values of the row ---- */
@@ -256,8 +283,8 @@ identifier_of(const PGresult *result, bool *is_good)
 }
 
 /* A peer's text, made fit for our tables and cut. */
-static void
-copy_name(char *to, size_t size, const char *from)
+void
+fo_net_copy_name(char *to, size_t size, const char *from)
 {
 	char	   *copy = pstrdup(from ? from : "");
 
@@ -286,80 +313,6 @@ receiver_of(const PGresult *result)
 
 /* ---- primary_conninfo ---- */
 
-static bool
-is_one_of(const char *word, const char *const *words)
-{
-	for (; *words != NULL; words++)
-	{
-		if (strcmp(word, *words) == 0)
-			return true;
-	}
-	return false;
-}
-
-/* keyword='value', quoted as libpq reads it. */
-static void
-append_option(StringInfo to, const char *keyword, const char *value)
-{
-	if (to->len > 0)
-		appendStringInfoChar(to, ' ');
-	appendStringInfo(to, "%s='", keyword);
-	for (; *value != '\0'; value++)
-	{
-		if (*value == '\'' || *value == '\\')
-			appendStringInfoChar(to, '\\');
-		appendStringInfoChar(to, *value);
-	}
-	appendStringInfoChar(to, '\'');
-}
-
-/*
- * Take a primary_conninfo apart: has it a password, what does the standby call
- * itself, and what of it must be kept when it is pointed at somebody else.
- * One that our libpq cannot read (options of a newer server) yields no
- * template, and counts as carrying a password if that word is in it.
- */
-static void
-read_upstream(const char *conninfo, FoObservation *observed, char **template_conninfo)
-{
-	static const char *const secrets[] = {"password", "sslpassword", "oauth_client_secret", NULL};
-	static const char *const places[] = {"host", "hostaddr", "port", "target_session_attrs",
-	"load_balance_hosts", "service", NULL};
-	PQconninfoOption *options;
-	StringInfoData kept;
-
-	if (conninfo == NULL || *conninfo == '\0')
-		return;
-	options = PQconninfoParse(conninfo, NULL);
-	if (options == NULL)
-	{
-		observed->has_upstream_password = strstr(conninfo, "password") != NULL;
-		return;
-	}
-	initStringInfo(&kept);
-	for (PQconninfoOption *option = options; option->keyword != NULL; option++)
-	{
-		if (option->val == NULL || *option->val == '\0')
-			continue;
-		if (is_one_of(option->keyword, secrets))
-		{
-			observed->has_upstream_password = true;
-			continue;
-		}
-		if (is_one_of(option->keyword, places))
-			continue;
-		if (strcmp(option->keyword, "application_name") == 0)
-			copy_name(observed->application_name, FO_NAME_LEN, option->val);
-		append_option(&kept, option->keyword, option->val);
-	}
-	PQconninfoFree(options);
-	fo_net_clean_text(kept.data);
-	if (template_conninfo != NULL)
-		*template_conninfo = kept.data;
-	else
-		pfree(kept.data);
-}
-
 /* Everything that has to do with whom the peer follows. */
 static void
 read_following(const PGresult *result, FoObservation *observed, char **upstream_conninfo, char **slot_name)
@@ -372,13 +325,13 @@ read_following(const PGresult *result, FoObservation *observed, char **upstream_
 		*upstream_conninfo = NULL;
 	if (slot_name != NULL)
 		*slot_name = slot != NULL && *slot != '\0' ? pstrdup(slot) : NULL;
-	copy_name(observed->upstream_host, FO_NAME_LEN, text_of(result, COL_UPSTREAM_HOST));
-	read_upstream(conninfo, observed, upstream_conninfo);
+	fo_net_copy_name(observed->upstream_host, FO_NAME_LEN, text_of(result, COL_UPSTREAM_HOST));
+	fo_net_read_upstream(conninfo, observed, upstream_conninfo);
 	observed->is_archive_only = observed->in_recovery && conninfo != NULL && *conninfo == '\0';
 
 	/* As the walreceiver itself falls back. */
 	if (observed->application_name[0] == '\0')
-		copy_name(observed->application_name, FO_NAME_LEN,
+		fo_net_copy_name(observed->application_name, FO_NAME_LEN,
 				  cluster_name != NULL && *cluster_name != '\0' ? cluster_name : "walreceiver");
 }
 
@@ -399,6 +352,7 @@ read_numbers(const PGresult *result, FoObservation *observed)
 	observed->upstream_port = (int32) number_of(result, COL_UPSTREAM_PORT, -1, PG_INT32_MAX, 0, &is_good);
 	observed->streaming_standbys = (int32) number_of(result, COL_STREAMING_STANDBYS, 0, PG_INT32_MAX, 0, &is_good);
 	observed->sync_standbys = (int32) number_of(result, COL_SYNC_STANDBYS, 0, PG_INT32_MAX, 0, &is_good);
+	observed->listed_standbys = (int32) number_of(result, COL_LISTED_STANDBYS, 0, PG_INT32_MAX, 0, &is_good);
 	observed->connections = (int32) number_of(result, COL_CONNECTIONS, 0, PG_INT32_MAX, observed->connections, &is_good);
 	observed->is_replay_paused = bool_of(result, COL_REPLAY_PAUSED);
 	observed->apply_delay_ms = number_of(result, COL_APPLY_DELAY, 0, PG_INT64_MAX, 0, &is_good);
@@ -423,13 +377,15 @@ read_node(const PGresult *result, FoObservation *observed)
 	observed->term = number_of(result, COL_NODE_TERM, PG_INT64_MIN, PG_INT64_MAX, 0, &is_good);
 	observed->lease_until_us = number_of(result, COL_LEASE_UNTIL, PG_INT64_MIN, PG_INT64_MAX, 0, &is_good);
 	observed->clock_us = number_of(result, COL_CLOCK, 0, PG_INT64_MAX, 0, &is_good);
+	observed->wall_us = number_of(result, COL_WALL, PG_INT64_MIN, PG_INT64_MAX, 0, &is_good);
 	observed->incarnation = number_of(result, COL_INCARNATION, PG_INT64_MIN, PG_INT64_MAX, 0, &is_good);
 	observed->is_armed = bool_of(result, COL_ARMED);
 	observed->may_commit = bool_of(result, COL_MAY_COMMIT);
 	observed->fenced_term = number_of(result, COL_FENCED_TERM, PG_INT64_MIN, PG_INT64_MAX, -1, &is_good);
 	observed->standbys_version = number_of(result, COL_STANDBYS_VERSION, PG_INT64_MIN, PG_INT64_MAX, 0, &is_good);
-	copy_name(observed->rejoin_phase, sizeof(observed->rejoin_phase), text_of(result, COL_REJOIN_PHASE));
-	copy_name(observed->rejoin_report, sizeof(observed->rejoin_report), text_of(result, COL_REJOIN_REPORT));
+	fo_net_copy_name(observed->rejoin_phase, sizeof(observed->rejoin_phase), text_of(result, COL_REJOIN_PHASE));
+	fo_net_copy_name(observed->rejoin_report, sizeof(observed->rejoin_report), text_of(result, COL_REJOIN_REPORT));
+	fo_net_copy_name(observed->coordinator, sizeof(observed->coordinator), text_of(result, COL_COORDINATOR));
 	return is_good;
 }
 
@@ -453,7 +409,7 @@ fo_net_probe_read(const PGresult *result, FoTime now, FoObservation *observed,
 		return false;
 	}
 	read_following(result, &fresh, upstream_conninfo, slot_name);
-	copy_name(fresh.sync_names, FO_SYNC_NAMES_LEN, text_of(result, COL_SYNC_NAMES));
+	fo_net_copy_name(fresh.sync_names, FO_SYNC_NAMES_LEN, text_of(result, COL_SYNC_NAMES));
 	fresh.at = now;
 	*observed = fresh;
 	return true;

@@ -15,6 +15,7 @@
 /* Names under which the status query is prepared: the plain one by the setup, the other by fo_net_probe_prepare_node. */
 #define FO_PROBE_STATEMENT "failover_status"
 #define FO_PROBE_NODE_STATEMENT "failover_node_status"
+#define FO_PROBE_LOOK_STATEMENT "failover_look"
 
 /* What a check tells a peer that has the node library; see failover_node_heartbeat. */
 typedef struct FoHeartbeat
@@ -47,9 +48,16 @@ extern const char *fo_net_probe_library_query(void);
 /* The PREPARE of the status query that is a heartbeat, too; palloc'd.  schema is quoted. */
 extern char *fo_net_probe_prepare_node(const char *schema);
 
+/* The PREPARE of the one that also asks the library, and tells it nothing. */
+extern char *fo_net_probe_prepare_look(const char *schema);
+
 /* As fo_net_probe_call, with a heartbeat; the statement of fo_net_probe_prepare_node must have run. */
 extern void fo_net_probe_call_node(FoLink *link, bool with_connections, const FoHeartbeat *heartbeat,
 								   int64 timeout_ms, FoCallCallback callback, void *arg);
+
+/* The same without a heartbeat; the statement of fo_net_probe_prepare_look must have run. */
+extern void fo_net_probe_call_look(FoLink *link, bool with_connections, int64 timeout_ms,
+								   FoCallCallback callback, void *arg);
 
 /*
  * Ask.  with_connections also counts the peer's backends (O(backends) there:
@@ -68,5 +76,17 @@ extern void fo_net_probe_call(FoLink *link, bool with_connections, int64 timeout
  */
 extern bool fo_net_probe_read(const PGresult *result, FoTime now, FoObservation *observed,
 							  char **upstream_conninfo, char **slot_name, FoNetError *error);
+
+/* Copy a peer's words, without control characters, cut to the size; NULL gives "". */
+extern void fo_net_copy_name(char *to, size_t size, const char *from);
+
+/*
+ * Take a primary_conninfo apart: has it a secret, what does the standby call
+ * itself, and what of it must be kept when it is pointed at somebody else
+ * (palloc'd in *template_conninfo, if that is not NULL).  One that cannot be
+ * read yields no template, and counts as carrying a password if that word is
+ * in it.
+ */
+extern void fo_net_read_upstream(const char *conninfo, FoObservation *observed, char **template_conninfo);
 
 #endif							/* FO_NET_PROBE_H */

@@ -20,8 +20,8 @@
 	"'wal_log_hints', 'data_checksums', 'full_page_writes', 'fsync', 'hot_standby', 'restart_after_crash'," \
 	" 'max_replication_slots', 'max_wal_senders', 'max_connections', 'max_worker_processes'," \
 	" 'max_prepared_transactions', 'max_locks_per_transaction', 'wal_keep_size', 'max_slot_wal_keep_size'," \
-	" 'wal_receiver_timeout', 'wal_sender_timeout', 'wal_retrieve_retry_interval', 'wal_level', 'archive_mode'," \
-	" 'recovery_target_timeline', 'synchronous_commit', 'primary_slot_name')"
+	" 'wal_receiver_timeout', 'wal_sender_timeout', 'wal_retrieve_retry_interval'," \
+	" 'wal_receiver_status_interval', 'wal_level', 'archive_mode', 'recovery_target_timeline', 'synchronous_commit', 'primary_slot_name')"
 
 /* archive_library came with 15. */
 #define SECRETIVE_SETTINGS \
@@ -52,7 +52,8 @@
 #define SLOTS \
 	" UNION ALL SELECT 'slots_n', count(*)::text FROM pg_replication_slots" \
 	" UNION ALL SELECT CASE slot_type WHEN 'physical' THEN 'slots' ELSE 'logical_slots' END, slot_name" \
-	"  FROM pg_replication_slots WHERE NOT temporary" \
+	"  FROM pg_replication_slots s WHERE NOT temporary" \
+	"  AND NOT coalesce((to_jsonb(s) ->> 'failover')::boolean, false)" \
 	" UNION ALL SELECT 'lost_slots', slot_name FROM pg_replication_slots WHERE wal_status = 'lost'"
 
 void
