@@ -48,9 +48,35 @@ CREATE TABLE failover_setting (
 );
 COMMENT ON TABLE failover_setting IS 'settings of groups that differ from their defaults';
 
+CREATE SEQUENCE failover_event_id AS bigint;
+COMMENT ON SEQUENCE failover_event_id IS 'numbers operations and events alike';
+
+CREATE TABLE failover_planned (
+    event_id          bigint PRIMARY KEY,
+    group_name        name NOT NULL REFERENCES failover_group ON DELETE CASCADE,
+    operation         text NOT NULL CHECK (operation IN ('switchover', 'failback', 'drill')),
+    at                timestamptz NOT NULL,
+    target            name,
+    reason            text,
+    scheduled_by      name NOT NULL,
+    scheduled_at      timestamptz NOT NULL DEFAULT pg_catalog.now()
+);
+COMMENT ON TABLE failover_planned IS 'operations that are to begin at some time; the coordinator deletes what has begun or never will';
+COMMENT ON COLUMN failover_planned.event_id IS 'number that the operation will have in failover_history';
+
 ----------------------------------------------------------------------
 -- State: written by the coordinator worker only.
 ----------------------------------------------------------------------
+
+CREATE TABLE failover_identity (
+    is_only           boolean PRIMARY KEY DEFAULT true CHECK (is_only),
+    name              text NOT NULL,
+    place             text NOT NULL,
+    copied            boolean NOT NULL
+);
+COMMENT ON TABLE failover_identity IS 'which coordinator this is; in no dump, so that a restored one is another';
+COMMENT ON COLUMN failover_identity.place IS 'server that the name was made on: in another place it is another coordinator';
+COMMENT ON COLUMN failover_identity.copied IS 'WAL or a backup was taken of this server, or it is a copy itself: another coordinator may have taken over while it was away';
 
 CREATE TABLE failover_group_state (
     group_name        name PRIMARY KEY REFERENCES failover_group ON DELETE CASCADE,
@@ -63,11 +89,15 @@ CREATE TABLE failover_group_state (
     last_failover_at  timestamptz,
     redundancy_restored boolean NOT NULL DEFAULT true,
     sync_names        text,
-    sync_before       text
+    sync_before       text,
+    primary_pending   boolean NOT NULL DEFAULT false,
+    newest_timeline   bigint NOT NULL DEFAULT 0
 );
 COMMENT ON TABLE failover_group_state IS 'who is the primary of each group, in which term';
 COMMENT ON COLUMN failover_group_state.sync_names IS 'synchronous_standby_names that the primary was last told to have; NULL: the group does not manage it';
 COMMENT ON COLUMN failover_group_state.sync_before IS 'what it had before, until everything acknowledged under that is on the new standbys too; then the same as sync_names';
+COMMENT ON COLUMN failover_group_state.primary_pending IS 'the recorded primary was ordered to be one, or to stop being one, and has not been seen out of recovery since';
+COMMENT ON COLUMN failover_group_state.newest_timeline IS 'highest timeline that any promotion was ordered to begin';
 
 CREATE TABLE failover_peer_state (
     group_name        name NOT NULL,
@@ -75,7 +105,16 @@ CREATE TABLE failover_peer_state (
     follow_conninfo   text,
     slot_name         text,
     receiving         boolean NOT NULL DEFAULT false,
+    followed          name,
+    told_to_follow    name,
     frozen            boolean NOT NULL DEFAULT false,
+    sync_reset_due    boolean NOT NULL DEFAULT false,
+    armed             boolean NOT NULL DEFAULT false,
+    lease_version     bigint NOT NULL DEFAULT 0,
+    lease_time        interval NOT NULL DEFAULT '0',
+    renewers          text[] NOT NULL DEFAULT '{}',
+    lease_time_before interval NOT NULL DEFAULT '0',
+    renewers_before   text[] NOT NULL DEFAULT '{}',
     fenced_at         timestamptz,
     fence_saved       jsonb,
     outages           bigint NOT NULL DEFAULT 0,
@@ -88,11 +127,17 @@ CREATE TABLE failover_peer_state (
 );
 COMMENT ON TABLE failover_peer_state IS 'what must be remembered of each peer across restarts of the coordinator';
 COMMENT ON COLUMN failover_peer_state.follow_conninfo IS 'the peer''s own primary_conninfo without host, port and password: the template for repointing it';
+COMMENT ON COLUMN failover_peer_state.followed IS 'the primary that it was last seen to receive from';
+COMMENT ON COLUMN failover_peer_state.told_to_follow IS 'the primary that an operation pointed it at, until it is seen to receive from that';
 COMMENT ON COLUMN failover_peer_state.frozen IS 'a failover stopped its walreceiver, and has not pointed it at a primary since';
+COMMENT ON COLUMN failover_peer_state.sync_reset_due IS 'sync_mode was switched off: a synchronous_standby_names that the coordinator had set there is to go';
+COMMENT ON COLUMN failover_peer_state.armed IS 'by its last answer it commits by lease only';
+COMMENT ON COLUMN failover_peer_state.lease_version IS 'number of the lease time and list of standbys that it was told last';
+COMMENT ON COLUMN failover_peer_state.lease_time IS 'for how long a grant, or a renewal by standbys, keeps its lease; 0: it was told nothing of leases';
+COMMENT ON COLUMN failover_peer_state.renewers IS 'the standbys that renew its lease while the coordinator is silent, by application_name';
+COMMENT ON COLUMN failover_peer_state.lease_time_before IS 'the lease time that it may know instead; 0: it has taken the present one';
+COMMENT ON COLUMN failover_peer_state.renewers_before IS 'the standbys that may renew its lease instead';
 COMMENT ON COLUMN failover_peer_state.fence_saved IS 'settings that the fence replaced, put back when the peer is a standby again';
-
-CREATE SEQUENCE failover_event_id AS bigint;
-COMMENT ON SEQUENCE failover_event_id IS 'numbers operations and events alike';
 
 CREATE TABLE failover_operation (
     event_id          bigint PRIMARY KEY,
@@ -336,6 +381,12 @@ COMMENT ON COLUMN failover_history.total_ms IS 'from the first sign of failure t
 COMMENT ON COLUMN failover_history.lost_bytes IS 'WAL of the old primary, as far as known, that the new one does not have; NULL: not known';
 COMMENT ON COLUMN failover_history.target IS 'peer that the user asked for';
 
+CREATE VIEW failover_scheduled AS
+SELECT p.event_id, p.group_name, p.operation, p.at, p.target, p.reason, p.scheduled_by, p.scheduled_at
+  FROM @extschema@.failover_planned p
+ ORDER BY p.at, p.event_id;
+COMMENT ON VIEW failover_scheduled IS 'operations that are to begin, the next one first; what has begun or ended is in failover_history under the same event_id';
+
 CREATE FUNCTION failover_history(group_name text DEFAULT NULL, max_rows integer DEFAULT 50)
 RETURNS SETOF failover_history
 LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp ROWS 50
@@ -459,6 +510,27 @@ LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'failover_rejoin';
 COMMENT ON FUNCTION failover_rejoin(text, text, text, boolean) IS 'brings a former primary or a diverged standby back';
 
+CREATE FUNCTION failover_drill(
+    group_name text, reason text DEFAULT NULL, wait boolean DEFAULT true,
+    OUT event_id bigint, OUT kind text, OUT status text, OUT from_peer text, OUT to_peer text,
+    OUT total_ms double precision, OUT error text)
+LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'failover_drill';
+COMMENT ON FUNCTION failover_drill(text, text, boolean) IS 'moves the primary of a group to another peer and back, gracefully, and reports';
+
+CREATE FUNCTION failover_schedule(
+    group_name text, operation text, at timestamptz, target text DEFAULT NULL, reason text DEFAULT NULL)
+RETURNS bigint
+LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'failover_schedule';
+COMMENT ON FUNCTION failover_schedule(text, text, timestamptz, text, text) IS 'has a switchover, failback or drill of a group begin at some time; returns its event_id';
+
+CREATE FUNCTION failover_cancel(event_id bigint, reason text DEFAULT NULL)
+RETURNS boolean
+LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'failover_cancel';
+COMMENT ON FUNCTION failover_cancel(bigint, text) IS 'calls off a scheduled operation, or stops and undoes one that is in progress, before its point of no return';
+
 CREATE FUNCTION failover_pause(group_name text DEFAULT NULL, duration interval DEFAULT NULL, reason text DEFAULT NULL)
 RETURNS void
 LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -496,7 +568,7 @@ CREATE FUNCTION failover_node_heartbeat(
     OUT node_term bigint, OUT lease_until_us bigint, OUT clock_us bigint, OUT node_incarnation bigint,
     OUT armed boolean, OUT may_commit boolean, OUT fenced_term bigint, OUT node_coordinator text, OUT node_holder text,
     OUT node_standbys_version bigint, OUT rejoin_phase text, OUT rejoin_attempts integer, OUT rejoin_report text,
-    OUT rejoin_ms double precision, OUT rewind_ms double precision)
+    OUT rejoin_ms double precision, OUT rewind_ms double precision, OUT sync_in_force boolean)
 LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION failover_node_heartbeat(bigint, bigint, bigint, bigint, text, text, text, text, bigint, text[]) IS
 'grants this data server its lease, tells it the term, and returns its status; called by the coordinator with every check';
@@ -505,7 +577,7 @@ CREATE FUNCTION failover_node_status(
     OUT node_term bigint, OUT lease_until_us bigint, OUT clock_us bigint, OUT node_incarnation bigint,
     OUT armed boolean, OUT may_commit boolean, OUT fenced_term bigint, OUT node_coordinator text, OUT node_holder text,
     OUT node_standbys_version bigint, OUT rejoin_phase text, OUT rejoin_attempts integer, OUT rejoin_report text,
-    OUT rejoin_ms double precision, OUT rewind_ms double precision)
+    OUT rejoin_ms double precision, OUT rewind_ms double precision, OUT sync_in_force boolean)
 LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION failover_node_status() IS
 'term, lease, fence and rejoin of this data server, as its node library knows them';
@@ -515,7 +587,7 @@ CREATE FUNCTION failover_node_fence(
     OUT node_term bigint, OUT lease_until_us bigint, OUT clock_us bigint, OUT node_incarnation bigint,
     OUT armed boolean, OUT may_commit boolean, OUT fenced_term bigint, OUT node_coordinator text, OUT node_holder text,
     OUT node_standbys_version bigint, OUT rejoin_phase text, OUT rejoin_attempts integer, OUT rejoin_report text,
-    OUT rejoin_ms double precision, OUT rewind_ms double precision)
+    OUT rejoin_ms double precision, OUT rewind_ms double precision, OUT sync_in_force boolean)
 LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION failover_node_fence(bigint, text, text) IS
 'ends the lease of this data server at once; it takes no other before a higher term';
@@ -525,7 +597,7 @@ CREATE FUNCTION failover_node_demote(
     OUT node_term bigint, OUT lease_until_us bigint, OUT clock_us bigint, OUT node_incarnation bigint,
     OUT armed boolean, OUT may_commit boolean, OUT fenced_term bigint, OUT node_coordinator text, OUT node_holder text,
     OUT node_standbys_version bigint, OUT rejoin_phase text, OUT rejoin_attempts integer, OUT rejoin_report text,
-    OUT rejoin_ms double precision, OUT rewind_ms double precision)
+    OUT rejoin_ms double precision, OUT rewind_ms double precision, OUT sync_in_force boolean)
 LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION failover_node_demote(bigint, text, text, text, text) IS
 'ends the lease, stops this primary and restarts it as a standby of that server, whose promotion is planned';
@@ -536,23 +608,40 @@ CREATE FUNCTION failover_node_rejoin(
     OUT node_term bigint, OUT lease_until_us bigint, OUT clock_us bigint, OUT node_incarnation bigint,
     OUT armed boolean, OUT may_commit boolean, OUT fenced_term bigint, OUT node_coordinator text, OUT node_holder text,
     OUT node_standbys_version bigint, OUT rejoin_phase text, OUT rejoin_attempts integer, OUT rejoin_report text,
-    OUT rejoin_ms double precision, OUT rewind_ms double precision)
+    OUT rejoin_ms double precision, OUT rewind_ms double precision, OUT sync_in_force boolean)
 LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION failover_node_rejoin(bigint, text, text, text, text, integer, integer) IS
 'ends the lease, stops this server and restarts it as a standby of the new primary, rewound if their histories have diverged';
+
+CREATE FUNCTION failover_node_prepare_promotion(
+    term bigint, timeline bigint, coordinator text DEFAULT NULL,
+    OUT node_term bigint, OUT lease_until_us bigint, OUT clock_us bigint, OUT node_incarnation bigint,
+    OUT armed boolean, OUT may_commit boolean, OUT fenced_term bigint, OUT node_coordinator text, OUT node_holder text,
+    OUT node_standbys_version bigint, OUT rejoin_phase text, OUT rejoin_attempts integer, OUT rejoin_report text,
+    OUT rejoin_ms double precision, OUT rewind_ms double precision, OUT sync_in_force boolean)
+LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION failover_node_prepare_promotion(bigint, bigint, text) IS
+'makes this standby begin that timeline or a later one when it is promoted, so that no other candidate can have begun the same';
 
 CREATE FUNCTION failover_node_release(
     OUT node_term bigint, OUT lease_until_us bigint, OUT clock_us bigint, OUT node_incarnation bigint,
     OUT armed boolean, OUT may_commit boolean, OUT fenced_term bigint, OUT node_coordinator text, OUT node_holder text,
     OUT node_standbys_version bigint, OUT rejoin_phase text, OUT rejoin_attempts integer, OUT rejoin_report text,
-    OUT rejoin_ms double precision, OUT rewind_ms double precision)
+    OUT rejoin_ms double precision, OUT rewind_ms double precision, OUT sync_in_force boolean)
 LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION failover_node_release() IS
 'lets this data server commit without a lease: it leaves its group, or its coordinator is lost for good';
 
+CREATE FUNCTION failover_node_is_shut_down(from_lsn pg_lsn)
+RETURNS boolean
+LANGUAGE C STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION failover_node_is_shut_down(pg_lsn) IS
+'tells whether the WAL that this standby has replayed, from that position on, ends with the shutdown of its primary';
+
 REVOKE EXECUTE ON FUNCTION failover_node_heartbeat(bigint, bigint, bigint, bigint, text, text, text, text, bigint, text[]),
     failover_node_status(), failover_node_fence(bigint, text, text), failover_node_demote(bigint, text, text, text, text),
-    failover_node_rejoin(bigint, text, text, text, text, integer, integer), failover_node_release() FROM PUBLIC;
+    failover_node_rejoin(bigint, text, text, text, text, integer, integer), failover_node_prepare_promotion(bigint, bigint, text), failover_node_release(),
+    failover_node_is_shut_down(pg_lsn) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION failover_node_status() TO pg_monitor;
 
 ----------------------------------------------------------------------
@@ -612,6 +701,9 @@ REVOKE ALL ON FUNCTION
     failover_switchover(text, text, text, boolean),
     failover_failback(text, text, boolean),
     failover_rejoin(text, text, text, boolean),
+    failover_drill(text, text, boolean),
+    failover_schedule(text, text, timestamptz, text, text),
+    failover_cancel(bigint, text),
     failover_pause(text, interval, text),
     failover_resume(text, text),
     failover_set_maintenance(text, text, boolean, interval, text),
@@ -639,6 +731,7 @@ TO pg_monitor;
 GRANT SELECT ON
     failover_history,
     failover_evidence,
+    failover_scheduled,
     failover_timeline,
     failover_events,
     failover_peers,

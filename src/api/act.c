@@ -2,7 +2,8 @@
  *
  * act.c
  *		Asks the coordinator to act, and waits for what comes of it:
- *		failover_trigger, failover_switchover, failover_failback, failover_rejoin.
+ *		failover_trigger, failover_switchover, failover_failback, failover_rejoin,
+ *		failover_drill.
  *
  * The worker does the work; a function here only posts a request and reports.
  * A request that is refused is an ERROR with the worker's own SQLSTATE and
@@ -20,6 +21,7 @@ PG_FUNCTION_INFO_V1(failover_trigger);
 PG_FUNCTION_INFO_V1(failover_switchover);
 PG_FUNCTION_INFO_V1(failover_failback);
 PG_FUNCTION_INFO_V1(failover_rejoin);
+PG_FUNCTION_INFO_V1(failover_drill);
 
 static void
 raise_refusal(const FoRequest *request)
@@ -35,6 +37,7 @@ raise_refusal(const FoRequest *request)
 void
 fo_api_ask(FoRequest *request)
 {
+	fo_api_require_database();
 	strlcpy(request->user, fo_api_session_user(), FO_NAME_LEN);
 	fo_shared_request_wait(fo_shared_request_post(request), request);
 	raise_refusal(request);
@@ -71,6 +74,7 @@ ask_and_leave(FoRequest *request, const FoGroupCopy *group)
 {
 	int			primary = group->group.view.primary;
 
+	fo_api_require_database();
 	strlcpy(request->user, fo_api_session_user(), FO_NAME_LEN);
 	fo_shared_request_wait_begun(fo_shared_request_post(request), request);
 	raise_refusal(request);
@@ -78,6 +82,7 @@ ask_and_leave(FoRequest *request, const FoGroupCopy *group)
 		return;
 	request->operation = request->kind == FO_REQUEST_REJOIN ? FO_OPERATION_REJOIN :
 		request->kind == FO_REQUEST_FAILBACK ? FO_OPERATION_FAILBACK :
+		request->kind == FO_REQUEST_DRILL ? FO_OPERATION_DRILL :
 		request->kind == FO_REQUEST_SWITCHOVER ? FO_OPERATION_SWITCHOVER : FO_OPERATION_FAILOVER;
 	request->status = FO_OPERATION_IN_PROGRESS;
 	if (primary >= 0)
@@ -144,4 +149,11 @@ failover_rejoin(PG_FUNCTION_ARGS)
 	char	   *group_name = fo_api_arg_name(fcinfo, 0, "group_name");
 
 	return act(fcinfo, FO_REQUEST_REJOIN, group_name, fo_api_arg_name(fcinfo, 1, "peer_name"), false, 2);
+}
+
+/* (group_name, reason, wait) */
+Datum
+failover_drill(PG_FUNCTION_ARGS)
+{
+	return act(fcinfo, FO_REQUEST_DRILL, fo_api_arg_name(fcinfo, 0, "group_name"), NULL, false, 1);
 }

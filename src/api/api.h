@@ -40,6 +40,10 @@ extern char *fo_api_arg_reason(FunctionCallInfo fcinfo, int n);
 /* 22004 if NULL. */
 extern bool fo_api_arg_bool(FunctionCallInfo fcinfo, int n, const char *arg);
 
+/* 22004 if NULL. */
+extern int64 fo_api_arg_bigint(FunctionCallInfo fcinfo, int n, const char *arg);
+extern TimestampTz fo_api_arg_time(FunctionCallInfo fcinfo, int n, const char *arg);
+
 /* 22004 if NULL, 22023 if negative. */
 extern int32 fo_api_arg_natural(FunctionCallInfo fcinfo, int n, const char *arg);
 
@@ -149,6 +153,9 @@ typedef struct FoSnapshot
  * unknown.  Palloc'd.
  */
 extern void fo_api_snapshot(const char *group_name, FoSnapshot *snapshot);
+
+/* 55000 unless this is the database that the coordinator works in: what another one's groups are called means nothing to it. */
+extern void fo_api_require_database(void);
 
 /* Index of the peer in the group; -1 if there is none. */
 extern int	fo_api_find_peer(const FoGroupCopy *group, const char *peer_name);

@@ -116,6 +116,20 @@ fo_api_arg_reason(FunctionCallInfo fcinfo, int n)
 	return reason;
 }
 
+int64
+fo_api_arg_bigint(FunctionCallInfo fcinfo, int n, const char *arg)
+{
+	require_value(fcinfo, n, arg);
+	return PG_GETARG_INT64(n);
+}
+
+TimestampTz
+fo_api_arg_time(FunctionCallInfo fcinfo, int n, const char *arg)
+{
+	require_value(fcinfo, n, arg);
+	return PG_GETARG_TIMESTAMPTZ(n);
+}
+
 bool
 fo_api_arg_bool(FunctionCallInfo fcinfo, int n, const char *arg)
 {

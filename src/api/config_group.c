@@ -90,6 +90,11 @@ failover_drop_group(PG_FUNCTION_ARGS)
 		refuse_if_peers(&group);
 	fo_api_record(&group, NULL, "group_dropped", psprintf("group \"%s\" dropped", name), NULL, NULL);
 	fo_catalog_add_name(&params, name);
+	fo_catalog_write("INSERT INTO %s.failover_operation (event_id, group_name, kind, trigger, status, reason, initiated_by, target,"
+					 " started_at, finished_at, error)"
+					 " SELECT event_id, group_name, operation, 'scheduled', 'cancelled', reason, scheduled_by, target,"
+					 " now(), now(), 'its group was dropped'"
+					 " FROM %s.failover_planned WHERE group_name = $1 ON CONFLICT DO NOTHING", &params);
 	fo_catalog_write("DELETE FROM %s.failover_group WHERE group_name = $1", &params);
 	fo_api_change_end();
 	PG_RETURN_VOID();
@@ -98,14 +103,14 @@ failover_drop_group(PG_FUNCTION_ARGS)
 /*
  * Called at the end of the install script.  The extension may be created in
  * any database, but only one has a coordinator: better said now than wondered
- * about later.
+ * about later.  A data server has none and needs none.
  */
 Datum
 failover_wake(PG_FUNCTION_ARGS)
 {
 	char	   *database = get_database_name(MyDatabaseId);
 
-	if (fo_shared == NULL)
+	if (fo_shared == NULL && fo_guc_role == FO_ROLE_COORDINATOR)
 		ereport(WARNING,
 				(errmsg("no coordinator runs in this server"),
 				 errhint("Add \"failover\" to shared_preload_libraries and restart the server.")));

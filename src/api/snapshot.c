@@ -67,6 +67,18 @@ look_at_worker(FoSnapshot *snapshot)
 	return loaded_generation == pg_atomic_read_u64(&fo_shared->config_generation);
 }
 
+void
+fo_api_require_database(void)
+{
+	char	   *database = get_database_name(MyDatabaseId);
+
+	if (database != NULL && strcmp(database, fo_guc_database) == 0)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("the coordinator works in database \"%s\", not in this one", fo_guc_database)));
+}
+
 int
 fo_api_find_peer(const FoGroupCopy *group, const char *peer_name)
 {

@@ -94,7 +94,28 @@ extern char *fo_catalog_conninfo_follow(const char *template_conninfo, const cha
 extern char *fo_catalog_conninfo_borrow(const char *template_conninfo, const char *upstream_conninfo,
 										const char *application_name);
 
+/* ---- identity.c: which coordinator this is ---- */
+
+typedef struct FoIdentity
+{
+	char		name[FO_NAME_LEN];
+	char		place[2048];	/* where it was made */
+	bool		is_copied;		/* its tables may be at work elsewhere */
+} FoIdentity;
+
+/* False if none is known yet. */
+extern bool fo_catalog_read_identity(FoIdentity *identity);
+extern void fo_catalog_write_identity(const char *name, const char *place, bool is_copied);
+
 /* ---- config.c: configuration and state -> structs ---- */
+
+/* What a peer with the node library is told of its lease. */
+typedef struct FoLeaseTerms
+{
+	int64		lease_us;		/* how long it lasts; 0 = nothing was told */
+	int			renewers_n;		/* at most FO_LEASE_STANDBYS_MAX */
+	char		(*renewers)[FO_NAME_LEN];	/* application_names of standbys that renew it; NULL = none */
+} FoLeaseTerms;
 
 typedef struct FoPeerConfig
 {
@@ -111,13 +132,32 @@ typedef struct FoPeerConfig
 	char	   *follow_conninfo;
 	char	   *slot_name;
 	bool		was_receiving;
+	char		followed[FO_NAME_LEN];	/* the primary that it was last seen to receive from; '' = none */
+	char		told_to_follow[FO_NAME_LEN];	/* the primary that an operation pointed it at; '' = it has been seen to follow since */
 	bool		is_frozen;		/* a failover stopped its walreceiver, and has not pointed it at a primary since */
+	bool		is_sync_reset_due;	/* sync_mode was switched off, and this peer may have a set of ours yet */
+	bool		is_armed;		/* by its last answer: see FoObservation */
+	int64		lease_version;	/* of lease_told; within a term of the peer it only rises */
+	FoLeaseTerms lease_told;	/* the last that it was, or is to be, told */
+	FoLeaseTerms lease_before;	/* those that it may know instead; none once it has taken lease_told */
 	TimestampTz fenced_at;
 	char	   *fence_saved;	/* jsonb as text */
 	int64		outages;
 	int64		downtime_us;
 	TimestampTz down_since;
 } FoPeerConfig;
+
+/* An operation that is to begin later, and has not begun. */
+typedef struct FoPlannedOperation
+{
+	int64		event_id;		/* that it will have */
+	FoOperationKind kind;
+	TimestampTz at;
+	char		target[FO_NAME_LEN];	/* '' = nobody named */
+	char		reason[FO_SENTENCE_LEN];	/* '' = none given */
+	char		user[FO_NAME_LEN];	/* session user */
+	char		held_by[FO_SENTENCE_LEN];	/* schedule.c: why it has not begun although it is due; '' = not tried yet */
+} FoPlannedOperation;
 
 typedef struct FoGroupConfig
 {
@@ -132,6 +172,8 @@ typedef struct FoGroupConfig
 	bool		has_state;
 	int64		term;
 	char		primary_peer[FO_NAME_LEN];	/* '' = none known */
+	bool		is_primary_pending; /* see FoGroupView */
+	uint32		newest_timeline;	/* highest that anybody was ordered to begin; 0 = none */
 	uint64		system_identifier;	/* 0 = not known yet */
 	TimestampTz blocked_since;
 	TimestampTz blocked_until;
@@ -144,6 +186,8 @@ typedef struct FoGroupConfig
 
 	int			peers_n;
 	FoPeerConfig *peers;		/* in order of name */
+	int			planned_n;
+	FoPlannedOperation *planned;	/* in order of their time */
 } FoGroupConfig;
 
 /*
@@ -215,6 +259,9 @@ typedef struct FoStepRow
 extern void fo_catalog_write_operation(const FoOperationRow *row);
 extern void fo_catalog_write_step(int64 event_id, const FoStepRow *row);
 
+/* It has begun, or never will: it is not planned any more. */
+extern void fo_catalog_forget_planned(int64 event_id);
+
 /* Operations in progress, with their steps; allocated in cxt. */
 typedef struct FoOperationRecord
 {
@@ -225,8 +272,33 @@ typedef struct FoOperationRecord
 
 extern FoOperationRecord *fo_catalog_load_operations(MemoryContext cxt, int *n);
 
+/*
+ * End the steps that outlived their operation (the checkpoint in the
+ * background) and were open when the coordinator died.
+ */
+extern void fo_catalog_close_steps(void);
+
 /* One operation, running or ended, without its snapshot; false if there is none of that number. */
 extern bool fo_catalog_find_operation(int64 event_id, FoOperationRow *row);
+
+/* ---- blocker.c: who keeps a group's rows locked ---- */
+
+typedef struct FoBlocker
+{
+	int			pid;
+	char		user[FO_NAME_LEN];
+	char		application[FO_NAME_LEN];
+	bool		is_idle;		/* in its transaction */
+	TimestampTz since;			/* begin of that */
+} FoBlocker;
+
+/* The session that has kept the group's rows for longest; false if none is seen, as when it is no session (a prepared transaction). */
+extern bool fo_catalog_find_blocker(const char *group, FoBlocker *blocker);
+
+/* End that session, if it is still idle in that transaction. */
+extern bool fo_catalog_end_blocker(const FoBlocker *blocker);
+
+/* ---- journal.c, again ---- */
 
 /*
  * Delete one batch (at most limit rows) of the group's events and ended

@@ -18,6 +18,7 @@
 
 #include "catalog/internal.h"
 #include "catalog/rows.h"
+#include "core/lease.h"
 
 /* A cursor over the loaded groups: rows of peers and settings come in the same order. */
 typedef struct Merge
@@ -103,6 +104,8 @@ read_group(uint64 row, FoGroupConfig *group)
 	group->is_sync_managed = fo_catalog_column_text(row, 15) != NULL;
 	fo_catalog_column_copy(row, 15, group->sync_names, sizeof(group->sync_names));
 	fo_catalog_column_copy(row, 16, group->sync_before, sizeof(group->sync_before));
+	group->is_primary_pending = fo_catalog_column_bool(row, 17);
+	group->newest_timeline = (uint32) fo_catalog_column_bigint(row, 18, 0);
 	return true;
 }
 
@@ -114,7 +117,8 @@ load_groups(MemoryContext cxt, Merge *merge)
 	rows = fo_catalog_execute("SELECT g.group_name, g.kind, g.preferred_primary, g.paused_until, g.acknowledged_at,"
 							  " s.group_name IS NOT NULL, s.term, s.primary_peer, s.system_identifier::text,"
 							  " s.blocked_since, s.blocked_until, s.recent_failovers, s.last_failover_at,"
-							  " coalesce(s.redundancy_restored, true), s.sync_names, s.sync_before"
+							  " coalesce(s.redundancy_restored, true), s.sync_names, s.sync_before,"
+							  " coalesce(s.primary_pending, false), s.newest_timeline"
 							  " FROM %s.failover_group g"
 							  " LEFT JOIN %s.failover_group_state s USING (group_name)"
 							  " ORDER BY g.group_name",
@@ -159,6 +163,14 @@ read_conninfo(MemoryContext cxt, uint64 row, int column, const char *group, FoPe
 	return true;
 }
 
+/* A lease time and the names of the standbys that renew it. */
+static void
+read_terms(MemoryContext cxt, uint64 row, int column, FoLeaseTerms *terms)
+{
+	terms->lease_us = fo_catalog_column_duration_us(row, column);
+	terms->renewers_n = fo_catalog_column_names(cxt, row, column + 1, FO_LEASE_STANDBYS_MAX, &terms->renewers);
+}
+
 /* False if the row makes no sense. */
 static bool
 read_peer(MemoryContext cxt, uint64 row, const char *group, FoPeerConfig *peer)
@@ -183,6 +195,13 @@ read_peer(MemoryContext cxt, uint64 row, const char *group, FoPeerConfig *peer)
 	peer->downtime_us = fo_catalog_column_duration_us(row, 16);
 	peer->down_since = fo_catalog_column_time(row, 17);
 	peer->is_frozen = fo_catalog_column_bool(row, 18);
+	fo_catalog_column_copy(row, 19, peer->followed, sizeof(peer->followed));
+	peer->is_sync_reset_due = fo_catalog_column_bool(row, 20);
+	fo_catalog_column_copy(row, 21, peer->told_to_follow, sizeof(peer->told_to_follow));
+	peer->is_armed = fo_catalog_column_bool(row, 22);
+	peer->lease_version = fo_catalog_column_bigint(row, 23, 0);
+	read_terms(cxt, row, 24, &peer->lease_told);
+	read_terms(cxt, row, 26, &peer->lease_before);
 	return true;
 }
 
@@ -196,7 +215,9 @@ load_peers(MemoryContext cxt, Merge *merge)
 
 	rows = fo_catalog_execute("SELECT p.group_name, p.peer_name, p.conninfo, p.priority, p.weight, p.zone, p.promotable,"
 							  " p.maintenance_until, s.peer_name IS NOT NULL, s.follow_conninfo, s.slot_name, s.receiving,"
-							  " s.fenced_at, s.fence_saved::text, s.outages, s.downtime, s.down_since, s.frozen"
+							  " s.fenced_at, s.fence_saved::text, s.outages, s.downtime, s.down_since, s.frozen, s.followed,"
+							  " s.sync_reset_due, s.told_to_follow, s.armed, s.lease_version, s.lease_time, s.renewers,"
+							  " s.lease_time_before, s.renewers_before"
 							  " FROM %s.failover_peer p"
 							  " LEFT JOIN %s.failover_peer_state s USING (group_name, peer_name)"
 							  " ORDER BY p.group_name, p.peer_name",
@@ -265,6 +286,43 @@ load_settings(Merge *merge)
 	}
 }
 
+/* As peers: all in one array, each group's a run of it. */
+static void
+load_planned(MemoryContext cxt, Merge *merge)
+{
+	FoPlannedOperation *planned;
+	int			planned_n = 0;
+	uint64		rows;
+
+	rows = fo_catalog_execute("SELECT group_name, event_id, operation, at, target, reason, scheduled_by"
+							  " FROM %s.failover_planned ORDER BY group_name, at, event_id",
+							  0, NULL, NULL, NULL, true);
+
+	merge->at = 0;
+	planned = MemoryContextAllocZero(cxt, mul_size(Max(rows, 1), sizeof(FoPlannedOperation)));
+	for (uint64 row = 0; row < rows; row++)
+	{
+		FoPlannedOperation *operation = &planned[planned_n];
+		FoGroupConfig *group;
+		char		name[FO_NAME_LEN];
+		int			kind = fo_core_operation_parse(fo_catalog_column_text(row, 3));
+
+		fo_catalog_column_copy(row, 1, name, sizeof(name));
+		group = merge_find(merge, name);
+		if (group == NULL || kind < 0)
+			continue;
+		operation->event_id = fo_catalog_column_bigint(row, 2, 0);
+		operation->kind = kind;
+		operation->at = fo_catalog_column_time(row, 4);
+		fo_catalog_column_copy(row, 5, operation->target, sizeof(operation->target));
+		fo_catalog_column_copy(row, 6, operation->reason, sizeof(operation->reason));
+		fo_catalog_column_copy(row, 7, operation->user, sizeof(operation->user));
+		if (group->planned_n++ == 0)
+			group->planned = operation;
+		planned_n++;
+	}
+}
+
 /*
  * The queries are read-only to SPI, so they all look at the snapshot that is
  * active: one moment, without what this transaction has itself written since.
@@ -277,6 +335,7 @@ fo_catalog_load(MemoryContext cxt, int *groups_n)
 	load_groups(cxt, &merge);
 	load_peers(cxt, &merge);
 	load_settings(&merge);
+	load_planned(cxt, &merge);
 
 	*groups_n = merge.groups_n;
 	return merge.groups;

@@ -10,21 +10,18 @@
  * what must not travel is left out: secrets, and a service, which would bring
  * back the old host.
  *
- * A peer may be newer than the libpq here, and pg_basebackup -R writes every
- * keyword its own libpq knows: PQconninfoParse would refuse the whole.  So
- * keyword=value pairs are taken apart here by the rules of libpq's manual,
- * without judging the keywords.
+ * A peer may be newer than the libpq here, and know more keywords: pairs are
+ * taken apart by core/conninfo.h, which does not judge them.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include <ctype.h>
-
 #include "libpq-fe.h"
 #include "nodes/pg_list.h"
 
 #include "catalog/internal.h"
+#include "core/conninfo.h"
 
 typedef struct Pair
 {
@@ -38,9 +35,6 @@ static const char *const not_followed[] = {
 	"load_balance_hosts", "replication", "fallback_application_name", NULL
 };
 
-/* What secrets are called, in libpqs of today and, it is to be hoped, of tomorrow. */
-static const char *const secret_marks[] = {"password", "secret", "_key", NULL};
-
 static Pair *
 make_pair(const char *keyword, const char *value)
 {
@@ -51,70 +45,22 @@ make_pair(const char *keyword, const char *value)
 	return pair;
 }
 
-static const char *
-skip_space(const char *text)
-{
-	while (isspace((unsigned char) *text))
-		text++;
-	return text;
-}
-
-/* Reads up to "=", which it skips.  NULL if there is none. */
-static const char *
-read_keyword(const char *text, StringInfo keyword)
-{
-	while (*text && *text != '=' && !isspace((unsigned char) *text))
-		appendStringInfoChar(keyword, *text++);
-	text = skip_space(text);
-	return *text == '=' && keyword->len > 0 ? text + 1 : NULL;
-}
-
-/* NULL if a quote is not closed. */
-static const char *
-read_value(const char *text, StringInfo value)
-{
-	bool		is_quoted;
-
-	text = skip_space(text);
-	is_quoted = *text == '\'';
-	if (is_quoted)
-		text++;
-
-	for (; *text; text++)
-	{
-		if (is_quoted ? *text == '\'' : isspace((unsigned char) *text))
-			break;
-		if (*text == '\\' && *++text == '\0')
-			break;
-		appendStringInfoChar(value, *text);
-	}
-
-	if (!is_quoted)
-		return text;
-	return *text == '\'' ? text + 1 : NULL;
-}
-
 /* List of Pair; NIL if the text is malformed. */
 static List *
 split_pairs(const char *text)
 {
 	List	   *pairs = NIL;
+	FoConninfoPair found;
+	FoConninfoRead read;
 
-	for (text = skip_space(text); *text; text = skip_space(text))
+	while ((read = fo_core_conninfo_next(&text, &found)) == FO_CONNINFO_PAIR)
 	{
-		StringInfoData keyword;
-		StringInfoData value;
+		char	   *value = palloc(found.value_len + 1);
 
-		initStringInfo(&keyword);
-		initStringInfo(&value);
-		text = read_keyword(text, &keyword);
-		if (text)
-			text = read_value(text, &value);
-		if (text == NULL)
-			return NIL;
-		pairs = lappend(pairs, make_pair(keyword.data, value.data));
+		fo_core_conninfo_value(&found, value);
+		pairs = lappend(pairs, make_pair(pnstrdup(found.keyword, found.keyword_len), value));
 	}
-	return pairs;
+	return read == FO_CONNINFO_END ? pairs : NIL;
 }
 
 /* Likewise for a URI, by libpq's own parser. */
@@ -146,8 +92,7 @@ split_uri(const char *uri)
 static List *
 split(const char *conninfo)
 {
-	if (strncmp(conninfo, "postgresql://", strlen("postgresql://")) == 0 ||
-		strncmp(conninfo, "postgres://", strlen("postgres://")) == 0)
+	if (fo_core_conninfo_is_uri(conninfo))
 		return split_uri(conninfo);
 	return split_pairs(conninfo);
 }
@@ -192,11 +137,8 @@ is_followed(const Pair *pair)
 		if (strcmp(pair->keyword, not_followed[i]) == 0)
 			return false;
 	}
-	for (int i = 0; secret_marks[i]; i++)
-	{
-		if (strstr(pair->keyword, secret_marks[i]))
-			return false;
-	}
+	if (fo_core_conninfo_is_secret(pair->keyword))
+		return false;
 
 	/* ALTER SYSTEM takes no newline, and no honest value has one. */
 	for (const char *c = pair->value; *c; c++)

@@ -144,10 +144,13 @@ fo_catalog_write_group_state(const FoGroupConfig *group)
 	fo_catalog_add_bool(&params, group->is_redundancy_restored);
 	fo_catalog_add_text(&params, group->is_sync_managed ? group->sync_names : NULL);
 	fo_catalog_add_text(&params, group->is_sync_managed ? group->sync_before : NULL);
+	fo_catalog_add_bool(&params, group->is_primary_pending);
+	fo_catalog_add_bigint(&params, group->newest_timeline, false);
 	fo_catalog_write("INSERT INTO %s.failover_group_state AS s"
 					 " (group_name, term, primary_peer, system_identifier, blocked_until, blocked_since,"
-					 "  recent_failovers, last_failover_at, redundancy_restored, sync_names, sync_before)"
-					 " SELECT g.group_name, $2, $3, $4::numeric, $5, $6, $7, $8, $9, $10, $11"
+					 "  recent_failovers, last_failover_at, redundancy_restored, sync_names, sync_before,"
+					 "  primary_pending, newest_timeline)"
+					 " SELECT g.group_name, $2, $3, $4::numeric, $5, $6, $7, $8, $9, $10, $11, $12, $13"
 					 " FROM %s.failover_group g WHERE g.group_name = $1"
 					 " ON CONFLICT (group_name) DO UPDATE SET"
 					 " term = greatest(s.term, excluded.term),"
@@ -159,8 +162,17 @@ fo_catalog_write_group_state(const FoGroupConfig *group)
 					 " last_failover_at = excluded.last_failover_at,"
 					 " redundancy_restored = excluded.redundancy_restored,"
 					 " sync_names = excluded.sync_names,"
-					 " sync_before = excluded.sync_before",
+					 " sync_before = excluded.sync_before,"
+					 " primary_pending = excluded.primary_pending,"
+					 " newest_timeline = excluded.newest_timeline",
 					 &params);
+}
+
+static void
+add_terms(FoParams *params, const FoLeaseTerms *terms)
+{
+	fo_catalog_add_duration(params, terms->lease_us);
+	fo_catalog_add_names(params, terms->renewers_n, terms->renewers);
 }
 
 void
@@ -179,10 +191,19 @@ fo_catalog_write_peer_state(const char *group_name, const FoPeerConfig *peer)
 	fo_catalog_add_duration(&params, peer->downtime_us);
 	fo_catalog_add_time(&params, peer->down_since);
 	fo_catalog_add_bool(&params, peer->is_frozen);
+	fo_catalog_add_name(&params, peer->followed);
+	fo_catalog_add_bool(&params, peer->is_sync_reset_due);
+	fo_catalog_add_name(&params, peer->told_to_follow);
+	fo_catalog_add_bool(&params, peer->is_armed);
+	fo_catalog_add_bigint(&params, peer->lease_version, false);
+	add_terms(&params, &peer->lease_told);
+	add_terms(&params, &peer->lease_before);
 	fo_catalog_write("INSERT INTO %s.failover_peer_state AS s"
 					 " (group_name, peer_name, follow_conninfo, slot_name, receiving, fenced_at,"
-					 "  fence_saved, outages, downtime, longest, down_since, frozen)"
-					 " SELECT p.group_name, p.peer_name, $3, $4, $5, $6, $7::jsonb, $8, $9, $9, $10, $11"
+					 "  fence_saved, outages, downtime, longest, down_since, frozen, followed, sync_reset_due,"
+					 "  told_to_follow, armed, lease_version, lease_time, renewers, lease_time_before, renewers_before)"
+					 " SELECT p.group_name, p.peer_name, $3, $4, $5, $6, $7::jsonb, $8, $9, $9, $10, $11, $12, $13, $14,"
+					 "  $15, $16, $17, $18, $19, $20"
 					 " FROM %s.failover_peer p WHERE p.group_name = $1 AND p.peer_name = $2"
 					 " ON CONFLICT (group_name, peer_name) DO UPDATE SET"
 					 " follow_conninfo = excluded.follow_conninfo,"
@@ -194,7 +215,16 @@ fo_catalog_write_peer_state(const char *group_name, const FoPeerConfig *peer)
 					 " downtime = excluded.downtime,"
 					 " longest = greatest(s.longest, excluded.downtime - s.downtime),"
 					 " down_since = excluded.down_since,"
-					 " frozen = excluded.frozen",
+					 " frozen = excluded.frozen,"
+					 " followed = excluded.followed,"
+					 " sync_reset_due = excluded.sync_reset_due,"
+					 " told_to_follow = excluded.told_to_follow,"
+					 " armed = excluded.armed,"
+					 " lease_version = excluded.lease_version,"
+					 " lease_time = excluded.lease_time,"
+					 " renewers = excluded.renewers,"
+					 " lease_time_before = excluded.lease_time_before,"
+					 " renewers_before = excluded.renewers_before",
 					 &params);
 }
 
@@ -246,6 +276,15 @@ fo_catalog_write_operation(const FoOperationRow *row)
 					 " total_ms = excluded.total_ms, lost_bytes = excluded.lost_bytes,"
 					 " attempts = excluded.attempts, error = excluded.error",
 					 &params);
+}
+
+void
+fo_catalog_forget_planned(int64 event_id)
+{
+	FoParams	params = {0};
+
+	fo_catalog_add_bigint(&params, event_id, false);
+	fo_catalog_write("DELETE FROM %s.failover_planned WHERE event_id = $1", &params);
 }
 
 void

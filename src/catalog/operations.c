@@ -164,6 +164,18 @@ fo_catalog_load_operations(MemoryContext cxt, int *n)
 	return records;
 }
 
+void
+fo_catalog_close_steps(void)
+{
+	(void) fo_catalog_execute("UPDATE %s.failover_step SET status = 'skipped', finished_at = pg_catalog.now(),"
+							  "  detail = 'interrupted by a restart of the coordinator'"
+							  " WHERE (event_id, step_no) IN (SELECT s.event_id, s.step_no"
+							  "  FROM %s.failover_step s JOIN %s.failover_operation o USING (event_id)"
+							  "  WHERE s.status IN ('pending', 'running') AND o.status <> 'in_progress'"
+							  "  FOR UPDATE OF s SKIP LOCKED)",
+							  0, NULL, NULL, NULL, false);
+}
+
 bool
 fo_catalog_find_operation(int64 event_id, FoOperationRow *row)
 {

@@ -12,8 +12,10 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "mb/pg_wchar.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
+#include "utils/memutils.h"
 
 #include "catalog/rows.h"
 
@@ -106,6 +108,17 @@ fo_catalog_add_duration(FoParams *params, int64 us)
 
 	interval->time = us;
 	add(params, INTERVALOID, IntervalPGetDatum(interval), false);
+}
+
+void
+fo_catalog_add_names(FoParams *params, int n, char (*names)[FO_NAME_LEN])
+{
+	Datum	   *elements = palloc(sizeof(Datum) * Max(n, 1));
+
+	for (int i = 0; i < n; i++)
+		elements[i] = CStringGetTextDatum(fo_catalog_clean_text(names[i]));
+	add(params, TEXTARRAYOID,
+		PointerGetDatum(construct_array(elements, n, TEXTOID, -1, false, TYPALIGN_INT)), false);
 }
 
 void
@@ -212,4 +225,25 @@ fo_catalog_column_duration_us(uint64 row, int column)
 	interval = DatumGetIntervalP(value);
 	return interval->time +
 		((int64) interval->month * DAYS_PER_MONTH + interval->day) * USECS_PER_DAY;
+}
+
+int
+fo_catalog_column_names(MemoryContext cxt, uint64 row, int column, int max, char (**names)[FO_NAME_LEN])
+{
+	bool		is_null;
+	Datum		value = column_value(row, column, &is_null);
+	Datum	   *elements;
+	bool	   *nulls;
+	int			n = 0;
+
+	*names = NULL;
+	if (!is_null)
+		deconstruct_array(DatumGetArrayTypeP(value), TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, &n);
+	n = Min(n, max);
+	if (n == 0)
+		return 0;
+	*names = MemoryContextAllocZero(cxt, n * FO_NAME_LEN);
+	for (int i = 0; i < n; i++)
+		fo_core_copy_text((*names)[i], FO_NAME_LEN, nulls[i] ? "" : TextDatumGetCString(elements[i]));
+	return n;
 }

@@ -39,6 +39,7 @@ extern void fo_catalog_add_bool(FoParams *params, bool value);
 extern void fo_catalog_add_ms(FoParams *params, double value);	/* < 0 = NULL */
 extern void fo_catalog_add_time(FoParams *params, TimestampTz value);	/* 0 = NULL */
 extern void fo_catalog_add_duration(FoParams *params, int64 us);
+extern void fo_catalog_add_names(FoParams *params, int n, char (*names)[FO_NAME_LEN]);	/* text[] */
 
 /*
  * A stretch of statements in a backend's own transaction.  What is palloc'd in
@@ -62,5 +63,9 @@ extern bool fo_catalog_column_bool(uint64 row, int column);
 extern double fo_catalog_column_ms(uint64 row, int column);	/* -1 */
 extern TimestampTz fo_catalog_column_time(uint64 row, int column);	/* 0 */
 extern int64 fo_catalog_column_duration_us(uint64 row, int column);	/* 0 */
+
+/* Of a text[], at most max names, palloc'd in cxt; returns how many, and NULL for none. */
+extern int	fo_catalog_column_names(MemoryContext cxt, uint64 row, int column, int max,
+									char (**names)[FO_NAME_LEN]);
 
 #endif							/* FO_CATALOG_ROWS_H */
