@@ -43,18 +43,25 @@ extern const FoAction fo_coordinator_action_sync_names;
  * vouches for all that was acknowledged.  facts: names, members, members_n,
  * required, is_any, is_growing, and doubtful with lsn: members that are to go
  * unless they have flushed that; then nothing is done, and facts.vouched names
- * them.  facts.is_applied: it is in force.
+ * them.  facts.is_applied: it is in force.  Without the node library, unless
+ * facts.is_waiting says that commits wait, it ends with facts.is_checkpoint_due.
  */
 extern const FoAction fo_coordinator_action_sync_set;
+
+/* CHECKPOINT, which shows that commits wait if the set was in force before.  facts.is_forbidden: our role may not. */
+extern const FoAction fo_coordinator_action_sync_checkpoint;
 
 /* Put back what the configuration files say, if what is in force was set by the group. */
 extern const FoAction fo_coordinator_action_sync_reset;
 
-/* Promote; facts.timeline and facts.lsn receive where it began its own history. */
+/* Promote in facts.term, onto facts.timeline or a later one; both and facts.lsn receive where it began its own history. */
 extern const FoAction fo_coordinator_action_promote;
 
 /* CHECKPOINT until the control file shows the timeline. */
 extern const FoAction fo_coordinator_action_checkpoint;
+
+/* CHECKPOINT, whatever the control file shows. */
+extern const FoAction fo_coordinator_action_checkpoint_now;
 
 /* Stop it from taking writes, by what SQL can do; facts.lsn receives how far its WAL is flushed: all that it acknowledged. */
 extern const FoAction fo_coordinator_action_fence;

@@ -15,8 +15,8 @@
 #include "utils/builtins.h"
 
 #include "coordinator/actions.h"
-#include "coordinator/lease.h"
 #include "coordinator/row.h"
+#include "coordinator/takeover.h"
 
 /* A literal, or NULL for an empty text. */
 static const char *
@@ -50,6 +50,8 @@ node_fence_read(FoTask *task, const PGresult *result)
 	if (!fo_coordinator_is_true(result, 1))
 		return FO_LOOK_NOT_YET;
 	task->facts.lsn = fo_coordinator_lsn_value(result, 2);
+	/* The fence flushes before it answers; with its answer lost, nothing is known of that. */
+	task->facts.is_final = task->has_acted;
 	task->peer->view.observed.may_commit = false;
 	fo_coordinator_task_explain(task, "gave up its lease at %X/%X",
 								(uint32) (task->facts.lsn >> 32), (uint32) task->facts.lsn);
@@ -75,7 +77,8 @@ static void
 node_rejoin_look(FoTask *task, StringInfo sql)
 {
 	appendStringInfo(sql,
-					 "SELECT pg_is_in_recovery(), r.status, r.received_tli, COALESCE(s.rejoin_phase, 'none'), s.rejoin_report"
+					 "SELECT pg_is_in_recovery(), r.status, r.received_tli, COALESCE(s.rejoin_phase, 'none'), s.rejoin_report,"
+					 " s.rewind_ms IS NOT NULL"
 					 " FROM %s.failover_node_status() s"
 					 " LEFT JOIN pg_stat_get_wal_receiver() r ON r.pid IS NOT NULL",
 					 task->peer->node_schema);
@@ -95,13 +98,15 @@ node_rejoin_read(FoTask *task, const PGresult *result)
 	const char *status;
 	const char *phase;
 
-	if (!fo_coordinator_is_row(task, result, 5))
+	if (!fo_coordinator_is_row(task, result, 6))
 		return FO_LOOK_FAILED;
+	facts->is_rewound = fo_coordinator_is_true(result, 5);
 	status = PQgetisnull(result, 0, 1) ? "not running" : PQgetvalue(result, 0, 1);
 	phase = PQgetvalue(result, 0, 3);
-	fo_coordinator_task_explain(task, "%s, walreceiver %s, rejoin %s: %.160s",
-								fo_coordinator_is_true(result, 0) ? "standby" : "not a standby yet",
-								status, phase, PQgetvalue(result, 0, 4));
+	fo_coordinator_task_explain(task, "%s, walreceiver %s%s%s: %.160s",
+								fo_coordinator_is_true(result, 0) ? "standby" : "not a standby yet", status,
+								strcmp(phase, "none") != 0 ? ", rejoin " : "", strcmp(phase, "none") != 0 ? phase : "",
+								PQgetvalue(result, 0, 4));
 
 	if (fo_coordinator_is_true(result, 0) && strcmp(status, "streaming") == 0 &&
 		fo_coordinator_timeline_value(result, 2) >= facts->timeline)
@@ -111,7 +116,10 @@ node_rejoin_read(FoTask *task, const PGresult *result)
 
 	/* Asked already: it has given up, or it is a standby that is about to stream. */
 	if (facts->is_asked && strcmp(phase, "failed") == 0)
+	{
+		fo_coordinator_task_explain(task, "%s", PQgetvalue(result, 0, 4));
 		return FO_LOOK_FAILED;
+	}
 	return facts->is_asked && fo_coordinator_is_true(result, 0) ? FO_LOOK_WAIT : FO_LOOK_NOT_YET;
 }
 

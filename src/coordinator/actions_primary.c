@@ -24,6 +24,7 @@
 #include "coordinator/actions.h"
 #include "coordinator/record.h"
 #include "coordinator/row.h"
+#include "coordinator/takeover.h"
 
 /* A standby of this name never exists: commits that wait for it wait for ever. */
 #define FENCE_SYNC_NAMES "FIRST 1 (" FO_SYNC_FENCE_NAME ")"
@@ -118,7 +119,16 @@ promote_read(FoTask *task, const PGresult *result)
 static bool
 promote_act(FoTask *task)
 {
-	fo_coordinator_task_statement(task, "SELECT pg_promote(false)");
+	const FoPeer *peer = task->peer;
+
+	/* In one statement: what is selected from is there first. */
+	if (peer->node_schema != NULL)
+		fo_coordinator_task_statement(task,
+									  "SELECT pg_promote(false) FROM %s.failover_node_prepare_promotion(" INT64_FORMAT ", %u, %s)",
+									  peer->node_schema, task->facts.term, task->facts.timeline,
+									  quote_literal_cstr(fo_coordinator_identity()));
+	else
+		fo_coordinator_task_statement(task, "SELECT pg_promote(false)");
 	return true;
 }
 
@@ -162,6 +172,12 @@ const FoAction fo_coordinator_action_checkpoint = {
 	.poll_ms = 100,.is_slow = true
 };
 
+/* Without asking first: a primary's control file shows its timeline all along. */
+const FoAction fo_coordinator_action_checkpoint_now = {
+	.name = "checkpoint",.look = checkpoint_look,.read = checkpoint_read,.act = checkpoint_act,
+	.poll_ms = 100,.is_slow = true,.is_acting_blind = true
+};
+
 /* ---- fence ---- */
 
 /*
@@ -186,6 +202,23 @@ const FoAction fo_coordinator_action_checkpoint = {
 	"(SELECT CASE WHEN sourcefile LIKE '%%postgresql.auto.conf' THEN setting END" \
 	" FROM pg_settings WHERE name = '" name "')"
 
+/*
+ * With none left that could be ended: a commit of our own, which flushes what
+ * was committed with synchronous_commit = off before it.  On a disk that takes
+ * no writes it would hang, and the fence does without.
+ */
+static const char *
+flush_column(FoTask *task)
+{
+	FoTaskFacts *facts = &task->facts;
+
+	facts->is_flush_lost = facts->is_flush_lost || facts->is_flushing;
+	facts->is_flushing = task->has_acted && !facts->is_flush_lost && task->peer->view.write_failing_since == 0;
+	return facts->is_flushing ?
+		"CASE WHEN NOT pg_is_in_recovery() AND NOT EXISTS (SELECT" OLD_SESSIONS MAY_END ")"
+		" THEN pg_logical_emit_message(true, 'failover', 'fence') END" : "NULL";
+}
+
 static void
 fence_look(FoTask *task, StringInfo sql)
 {
@@ -199,8 +232,8 @@ fence_look(FoTask *task, StringInfo sql)
 					 " jsonb_build_object('default_transaction_read_only', "
 					 SYSTEM_VALUE("default_transaction_read_only")
 					 ", 'synchronous_standby_names', "
-					 SYSTEM_VALUE("synchronous_standby_names") ")",
-					 quote_literal_cstr(FENCE_SYNC_NAMES));
+					 SYSTEM_VALUE("synchronous_standby_names") "), %s",
+					 quote_literal_cstr(FENCE_SYNC_NAMES), flush_column(task));
 }
 
 /* Remember what the fence is about to replace, on disk before it is replaced. */
@@ -226,7 +259,8 @@ fence_read(FoTask *task, const PGresult *result)
 	bool		is_set;
 	bool		is_postmaster_hung = task->peer->view.connect_failures > 0;
 
-	if (!fo_coordinator_is_row(task, result, 6))
+	task->facts.is_flushing = false;
+	if (!fo_coordinator_is_row(task, result, 7))
 		return FO_LOOK_FAILED;
 	if (fo_coordinator_is_true(result, 0))
 	{
@@ -243,9 +277,11 @@ fence_read(FoTask *task, const PGresult *result)
 	task->peer->view.observed.is_read_only = is_set;
 	left = atoi(PQgetvalue(result, 0, 2));
 	endable = atoi(PQgetvalue(result, 0, 3));
-	task->facts.lsn = fo_coordinator_lsn_value(result, 4);
-	fo_coordinator_task_explain(task, "%s, %d earlier sessions left%s",
+	task->facts.lsn = Max(fo_coordinator_lsn_value(result, 4), fo_coordinator_lsn_value(result, 6));
+	task->facts.is_final = left == 0 && !PQgetisnull(result, 0, 6);
+	fo_coordinator_task_explain(task, "%s at %X/%X, %d earlier sessions left%s",
 								is_set ? "read-only by default" : "its postmaster has not reloaded",
+								(uint32) (task->facts.lsn >> 32), (uint32) task->facts.lsn,
 								left, left > endable ? ", superusers' that our role may not end" : "");
 	if (endable > 0)
 	{
@@ -278,12 +314,14 @@ const FoAction fo_coordinator_action_fence = {
 
 /* ---- unfence ---- */
 
+/* What is in force is not the fence's: a server may be read-only by its own configuration file. */
 static void
 unfence_look(FoTask *task, StringInfo sql)
 {
 	appendStringInfo(sql,
 					 "SELECT current_setting('synchronous_standby_names') <> %s"
-					 " AND (current_setting('default_transaction_read_only') = 'off' OR (%s::jsonb) ->> 'default_transaction_read_only' = 'on')",
+					 " AND COALESCE(" SYSTEM_VALUE("default_transaction_read_only")
+					 " IS NOT DISTINCT FROM (%s::jsonb) ->> 'default_transaction_read_only', false)",
 					 quote_literal_cstr(FENCE_SYNC_NAMES),
 					 quote_literal_cstr(task->peer->cfg.fence_saved ? task->peer->cfg.fence_saved : "{}"));
 }

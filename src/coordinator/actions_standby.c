@@ -41,7 +41,9 @@ freeze_look(FoTask *task, StringInfo sql)
 						   " ('x' || (SELECT max(substr(name, 1, 8)) FROM pg_ls_waldir()"
 						   " WHERE name ~ '^[0-9A-F]{24}$'))::bit(32)::bigint,"
 						   " CASE WHEN pg_is_in_recovery() THEN"
-						   " GREATEST(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) END");
+						   " GREATEST(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) END,"
+						   " ('x' || (SELECT max(substr(name, 1, 8)) FROM pg_ls_waldir()"
+						   " WHERE name ~ '^[0-9A-F]{8}[.]history$'))::bit(32)::bigint");
 }
 
 static FoLook
@@ -50,7 +52,7 @@ freeze_read(FoTask *task, const PGresult *result)
 	FoTaskFacts *facts = &task->facts;
 	FoTime		now = fo_net_now();
 
-	if (!fo_coordinator_is_row(task, result, 4))
+	if (!fo_coordinator_is_row(task, result, 5))
 		return FO_LOOK_FAILED;
 	if (!fo_coordinator_is_true(result, 0))
 	{
@@ -67,6 +69,7 @@ freeze_read(FoTask *task, const PGresult *result)
 	facts->final.is_known = true;
 	facts->final.timeline = fo_coordinator_timeline_value(result, 2);
 	facts->final.lsn = fo_coordinator_lsn_value(result, 3);
+	facts->final.newest_history = fo_coordinator_timeline_value(result, 4);
 	if (facts->good_looks == 0 || now - facts->odd_since >= FREEZE_CONFIRM_US)
 	{
 		facts->good_looks++;
@@ -131,12 +134,14 @@ const FoAction fo_coordinator_action_drain = {
 static void
 stopped_look(FoTask *task, StringInfo sql)
 {
-	appendStringInfoString(sql,
-						   "SELECT NOT EXISTS (SELECT FROM pg_stat_get_wal_receiver() r WHERE r.pid IS NOT NULL),"
-						   " GREATEST(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn())");
+	appendStringInfoString(sql, "SELECT NOT EXISTS (SELECT FROM pg_stat_get_wal_receiver() r WHERE r.pid IS NOT NULL)");
+	/* The node library sees the shutdown record itself, in what came after the fence. */
+	if (task->peer->node_schema != NULL && task->facts.lsn != 0)
+		appendStringInfo(sql, " OR %s.failover_node_is_shut_down('%X/%X')", task->peer->node_schema,
+						 (uint32) (task->facts.lsn >> 32), (uint32) task->facts.lsn);
+	appendStringInfoString(sql, ", GREATEST(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn())");
 }
 
-/* A primary that is shut down ends its walsenders only when their standbys have confirmed its last record. */
 static FoLook
 stopped_read(FoTask *task, const PGresult *result)
 {

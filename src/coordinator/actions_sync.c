@@ -3,13 +3,18 @@
  * actions_sync.c
  *		SQL that changes synchronous_standby_names of a primary at work.
  *
- * Three things must be seen before a change has settled, so that from then on
+ * Four things must be seen before a change has settled, so that from then on
  * the new set alone vouches for everything that was acknowledged:
  *
  *	- the setting is in force: in our session, and (sync_priority, which each
  *	  walsender works out by itself) in the walsenders.  A number of
  *	  confirmations alone cannot be seen there, so a few looks are waited
  *	  through;
+ *	- commits wait at all.  Where the setting was empty before, none does until
+ *	  the checkpointer has reloaded, and that looks at nothing else while it is
+ *	  busy with a checkpoint in haste.  The node library sees it; without it
+ *	  a CHECKPOINT that was begun after the first point shows it, since the
+ *	  checkpointer reloads before it begins one (syncmode.c);
  *	- after that, enough standbys of the new set have flushed a position that
  *	  covers everything acknowledged before.
  *
@@ -26,6 +31,7 @@
 #include "coordinator/actions.h"
 #include "coordinator/row.h"
 #include "coordinator/syncmode.h"
+#include "net/probe.h"
 
 /* Looks that must agree before the setting is taken to be in force everywhere. */
 #define GOOD_LOOKS 3
@@ -55,9 +61,14 @@ sync_set_look(FoTask *task, StringInfo sql)
 					 " string_agg(DISTINCT " NAME ", E'\n') FILTER (WHERE " LISTED " AND r.flush_lsn >= %s),"
 					 " count(*) FILTER (WHERE (r.sync_priority > 0) <> (%s OR " LISTED ")),"
 					 " count(*) FILTER (WHERE (%s OR " LISTED ") AND r.flush_lsn >= %s),"
-					 " pg_current_wal_insert_lsn()",
+					 " pg_current_wal_insert_lsn(),"
+					 " count(*) FILTER (WHERE %s OR " LISTED "),",
 					 quote_literal_cstr(facts->names), facts->members, facts->doubtful, lsn_literal(facts->lsn),
-					 any, facts->members, any, facts->members, lsn_literal(facts->marker));
+					 any, facts->members, any, facts->members, lsn_literal(facts->marker), any, facts->members);
+	if (task->peer->node_schema != NULL)
+		appendStringInfo(sql, " (SELECT n.sync_in_force FROM %s.failover_node_status() n)", task->peer->node_schema);
+	else
+		appendStringInfoString(sql, facts->is_waiting ? " true" : " false");
 	if (task->has_acted && facts->names[0] != '\0')
 		appendStringInfoString(sql, ", pg_logical_emit_message(true, 'failover', 'sync')");
 	else
@@ -90,12 +101,45 @@ before_sync_set(FoTask *task, const PGresult *result)
 	return FO_LOOK_NOT_YET;
 }
 
+/* Is every standby that confirms one that we know?  Another one under a listed name may be the only one that has a commit. */
+static bool
+has_strangers(FoTask *task)
+{
+	FoTaskFacts *facts = &task->facts;
+
+	if (facts->streaming_n <= facts->bearers_n)
+		return false;
+	fo_coordinator_task_explain(task, "the primary sees %d standbys stream under the names of %d that are registered",
+								facts->streaming_n, facts->bearers_n);
+	return true;
+}
+
+/* It is in force, but commits are not known to wait: what confirms them now says nothing of later ones. */
+static FoLook
+not_waiting(FoTask *task)
+{
+	FoTaskFacts *facts = &task->facts;
+
+	facts->marker = 0;
+	if (task->peer->node_schema != NULL)
+	{
+		facts->good_looks = 0;
+		fo_coordinator_task_explain(task, "its checkpointer is busy and has not taken it over yet");
+		return FO_LOOK_NOT_YET;
+	}
+	if (++facts->good_looks < GOOD_LOOKS)
+		return FO_LOOK_NOT_YET;
+	facts->is_checkpoint_due = true;
+	fo_coordinator_task_explain(task, "only a checkpoint can show that commits wait");
+	return FO_LOOK_FAILED;
+}
+
 static FoLook
 sync_set_read(FoTask *task, const PGresult *result)
 {
 	FoTaskFacts *facts = &task->facts;
 
-	if (!fo_coordinator_is_row(task, result, 7))
+	if (!fo_coordinator_is_row(task, result, 9))
 		return FO_LOOK_FAILED;
 	if (!task->has_acted)
 		return before_sync_set(task, result);
@@ -110,6 +154,11 @@ sync_set_read(FoTask *task, const PGresult *result)
 	facts->is_applied = true;
 	if (facts->names[0] == '\0')
 		return FO_LOOK_DONE;
+	facts->streaming_n = count_of(result, 6);
+	if (has_strangers(task))
+		return FO_LOOK_FAILED;
+	if (!fo_coordinator_is_true(result, 7))
+		return not_waiting(task);
 	if (facts->marker == 0)
 	{
 		if (++facts->good_looks >= GOOD_LOOKS)
@@ -143,26 +192,69 @@ const FoAction fo_coordinator_action_sync_set = {
 	.poll_ms = 20,.kick_ms = 200
 };
 
+/* ---- whether commits wait ---- */
+
+static void
+sync_checkpoint_look(FoTask *task, StringInfo sql)
+{
+	appendStringInfoString(sql,
+						   "SELECT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) OR EXISTS"
+						   " (SELECT FROM pg_roles WHERE rolname = 'pg_checkpoint' AND pg_has_role(oid, 'USAGE'))");
+}
+
+static FoLook
+sync_checkpoint_read(FoTask *task, const PGresult *result)
+{
+	if (!fo_coordinator_is_row(task, result, 1))
+		return FO_LOOK_FAILED;
+	if (fo_coordinator_is_true(result, 0))
+		return task->has_acted ? FO_LOOK_DONE : FO_LOOK_NOT_YET;
+	task->facts.is_forbidden = true;
+	fo_coordinator_task_explain(task, "our role may not checkpoint");
+	return FO_LOOK_FAILED;
+}
+
+static bool
+sync_checkpoint_act(FoTask *task)
+{
+	fo_coordinator_task_statement(task, "CHECKPOINT");
+	return true;
+}
+
+const FoAction fo_coordinator_action_sync_checkpoint = {
+	.name = "sync_checkpoint",.look = sync_checkpoint_look,.read = sync_checkpoint_read,.act = sync_checkpoint_act,
+	.poll_ms = 100,.is_slow = true
+};
+
 /* ---- letting go of it ---- */
+
+/* As fo_core_sync_compose() writes a set. */
+#define OUR_SET "'^(ANY [0-9]+ [(]([*]|\".*\")[)])?$'"
 
 /* Done when what ALTER SYSTEM has set there is not ours. */
 static void
 sync_reset_look(FoTask *task, StringInfo sql)
 {
-	const FoGroupConfig *cfg = &task->peer->group->cfg;
-
-	appendStringInfo(sql,
-					 "SELECT NOT EXISTS (SELECT FROM pg_settings WHERE name = 'synchronous_standby_names'"
-					 " AND sourcefile LIKE '%%postgresql.auto.conf' AND setting IN (%s, %s))",
-					 quote_literal_cstr(cfg->sync_names), quote_literal_cstr(cfg->sync_before));
+	appendStringInfoString(sql,
+						   "SELECT NOT EXISTS (SELECT FROM pg_settings WHERE name = 'synchronous_standby_names'"
+						   " AND sourcefile LIKE '%postgresql.auto.conf' AND setting ~ " OUR_SET "),"
+						   " current_setting('synchronous_standby_names')");
 }
 
 static FoLook
 sync_reset_read(FoTask *task, const PGresult *result)
 {
-	if (!fo_coordinator_is_row(task, result, 1))
+	FoObservation *observed = &task->peer->view.observed;
+
+	if (!fo_coordinator_is_row(task, result, 2))
 		return FO_LOOK_FAILED;
-	return fo_coordinator_is_true(result, 0) ? FO_LOOK_DONE : FO_LOOK_NOT_YET;
+	if (!fo_coordinator_is_true(result, 0))
+		return FO_LOOK_NOT_YET;
+
+	/* Nobody is to take what was there before for somebody else's. */
+	fo_net_copy_name(observed->sync_names, sizeof(observed->sync_names), PQgetvalue(result, 0, 1));
+	observed->listed_standbys = 0;
+	return FO_LOOK_DONE;
 }
 
 static bool

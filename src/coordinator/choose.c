@@ -16,9 +16,8 @@
 #include "core/evidence.h"
 #include "coordinator/run.h"
 
-/* Positions by index of the view; unknown for who did not freeze. */
-static FoFinalPosition *
-final_positions(FoRun *run)
+FoFinalPosition *
+fo_coordinator_final_positions(FoRun *run)
 {
 	FoGroup    *group = run->group;
 	FoFinalPosition *final = palloc0(Max(group->peers_n, 1) * sizeof(FoFinalPosition));
@@ -56,29 +55,46 @@ is_loss_excluded(const FoRun *run, const FoCandidateOptions *options)
 {
 	if (run->from == NULL)
 		return true;
-	if (run->drain_to != 0 && (run->row.trigger == FO_TRIGGER_MANUAL || is_drained(run, options->final)))
+	if (run->drain_to != 0 && (fo_core_trigger_is_asked_for(run->row.trigger) || is_drained(run, options->final)))
 		return is_drained(run, options->final);
-	return fo_core_sync_proof(&run->group->view, options->final, options->newest_timeline) != FO_SYNC_PROOF_UNCOVERED;
+	return fo_core_sync_proof(&run->group->view, options->final) != FO_SYNC_PROOF_UNCOVERED;
+}
+
+/* May an earlier candidate have taken writes, after its promotion was ordered? */
+static bool
+is_other_ordered(const FoRun *run)
+{
+	for (int i = 0; i < run->peers_n; i++)
+	{
+		const FoRunPeer *member = &run->peers[i];
+
+		if (member->is_ordered && (member->peer == NULL || (member->peer != run->from && member->peer != run->candidate)))
+			return true;
+	}
+	return false;
 }
 
 /*
  * What the new primary is known to lack; 0 only if it is certain that it lacks
- * nothing.  A primary that crashed under asynchronous replication may have
+ * nothing.  In a planned move it will have everything.  A primary that crashed under asynchronous replication may have
  * acknowledged commits after its last answer that never left it: then nobody
  * can know, and the answer is -1.
  */
 static int64
 lost_bytes(const FoRun *run, const FoCandidateOptions *options, FoLsn reached)
 {
+	bool		is_planned = fo_coordinator_is_planned(run);
 	FoLsn		last;
 
 	if (run->from == NULL)
 		return -1;
-	last = Max(run->from->view.observed.lsn, run->drain_to);
+	last = is_planned ? 0 : run->is_drain_final ? run->drain_to : Max(run->from->view.observed.lsn, run->drain_to);
 	if (last > reached)
 		return (int64) (last - reached);
-	if (run->drain_to != 0 ||
-		fo_core_sync_proof(&run->group->view, options->final, options->newest_timeline) == FO_SYNC_PROOF_COVERED)
+	if (is_other_ordered(run))
+		return -1;
+	if (is_planned || (run->drain_to != 0 && run->is_drain_final) ||
+		fo_core_sync_proof(&run->group->view, options->final) == FO_SYNC_PROOF_COVERED)
 		return 0;
 	return -1;
 }
@@ -105,12 +121,11 @@ fo_coordinator_plan_choose(FoRun *run, const FoStepDef *def)
 {
 	FoGroup    *group = run->group;
 	FoRunStep  *step = fo_coordinator_add_step(run, def, NULL);
-	FoFinalPosition *final = final_positions(run);
+	FoFinalPosition *final = fo_coordinator_final_positions(run);
 	FoCandidate *ranked = palloc0(Max(group->peers_n, 1) * sizeof(FoCandidate));
 	FoCandidateOptions options = {.final = final,.is_forced = run->row.is_forced,.target = -1,
 	.drained_to = run->drain_to};
 	bool		is_forecast = fo_coordinator_is_planned(run);
-	uint32		old_timeline = run->from ? run->from->view.observed.timeline : 0;
 	bool		is_consistency_wanted = !run->row.is_forced &&
 		group->cfg.settings.prefer == FO_PREFER_CONSISTENCY;
 
@@ -120,10 +135,6 @@ fo_coordinator_plan_choose(FoRun *run, const FoStepDef *def)
 		if (group->peers[i] == run->target)
 			options.target = i;
 	}
-	/* Earlier candidates of this operation may have begun timelines before they died. */
-	if (run->row.attempts > 1 && old_timeline != 0)
-		options.newest_timeline = old_timeline + run->row.attempts - 1;
-
 	/* In a planned move nothing is final yet: the candidate will have caught up before the old primary stops. */
 	if (is_forecast)
 		options.final = NULL;
@@ -141,8 +152,10 @@ fo_coordinator_plan_choose(FoRun *run, const FoStepDef *def)
 	}
 
 	run->candidate = group->peers[ranked[0].peer];
-	strlcpy(run->row.to_peer, run->candidate->cfg.name, sizeof(run->row.to_peer));
-	run->row.lost_bytes = is_forecast ? 0 : lost_bytes(run, &options, ranked[0].lsn);
+	strlcpy(run->to, run->candidate->cfg.name, sizeof(run->to));
+	if (!run->is_way_back)
+		strlcpy(run->row.to_peer, run->to, sizeof(run->row.to_peer));
+	run->row.lost_bytes = lost_bytes(run, &options, ranked[0].lsn);
 	run->is_dirty = true;
-	fo_coordinator_end_step(step, FO_STEP_DONE, "\"%s\": %.180s", run->row.to_peer, ranked[0].reason);
+	fo_coordinator_end_step(step, FO_STEP_DONE, "\"%s\": %.180s", run->to, ranked[0].reason);
 }

@@ -7,7 +7,10 @@
  */
 #include "postgres.h"
 
+#include "core/lease.h"
 #include "coordinator/evidence.h"
+#include "coordinator/executor.h"
+#include "coordinator/lease.h"
 #include "net/probe.h"
 
 /* Default port of a conninfo without one. */
@@ -41,6 +44,7 @@ fo_coordinator_take_failure(FoPeer *peer, const FoNetError *error, FoTime now)
 
 	view->error = error->class;
 	view->last_attempt_at = now;
+	view->is_hung_up = error->is_hung_up || (view->is_hung_up && !fo_core_error_shows_service(error->class));
 	if (view->failing_since == 0)
 		view->failing_since = now;
 	if (!is_between_states)
@@ -72,6 +76,16 @@ is_host_of(const char *conninfo, const char *host)
 	return (name != NULL && strcmp(name, host) == 0) || (address != NULL && strcmp(address, host) == 0);
 }
 
+/* Is the other peer the one that its walreceiver names? */
+static bool
+is_connected_to(const FoPeer *peer, const FoPeer *other)
+{
+	const FoObservation *seen = &peer->view.observed;
+
+	return other->cfg.conninfo != NULL && conninfo_port(other->cfg.conninfo) == seen->upstream_port &&
+		is_host_of(other->cfg.conninfo, seen->upstream_host);
+}
+
 /*
  * Does this standby receive from the group's primary?  The two machines may
  * know the primary by different names, so another host text is accepted,
@@ -89,18 +103,32 @@ is_receiving_from_primary(const FoPeer *peer)
 		return false;
 	if (seen->upstream_port != conninfo_port(primary->cfg.conninfo))
 		return false;
-	if (is_host_of(primary->cfg.conninfo, seen->upstream_host))
+	if (is_connected_to(peer, primary))
 		return true;
 	for (int i = 0; i < group->peers_n; i++)
 	{
 		const FoPeer *other = group->peers[i];
 
-		if (other != primary && other != peer && other->cfg.conninfo != NULL &&
-			conninfo_port(other->cfg.conninfo) == seen->upstream_port &&
-			is_host_of(other->cfg.conninfo, seen->upstream_host))
+		if (other != primary && other != peer && is_connected_to(peer, other))
 			return false;
 	}
 	return true;
+}
+
+static bool
+is_connected_to_former(const FoPeer *peer, const char *name)
+{
+	const FoPeer *former = fo_coordinator_find_peer(peer->group, name);
+
+	return former != NULL && former != peer && former != fo_coordinator_primary(peer->group) &&
+		is_connected_to(peer, former);
+}
+
+bool
+fo_coordinator_follows_former_primary(const FoPeer *peer)
+{
+	return peer->view.observed.in_recovery && peer->view.observed.receiver == FO_RECEIVER_STREAMING &&
+		(is_connected_to_former(peer, peer->cfg.followed) || is_connected_to_former(peer, peer->cfg.told_to_follow));
 }
 
 static bool
@@ -177,10 +205,54 @@ note_node_clock(FoPeer *peer)
 	peer->node_clock_at = seen->at;
 }
 
+/* A coordinator that is started again while it is silent must know. */
+static void
+remember_armed(FoPeer *peer)
+{
+	if (peer->cfg.is_armed == peer->view.observed.is_armed)
+		return;
+	peer->cfg.is_armed = peer->view.was_armed = peer->view.observed.is_armed;
+	peer->is_state_dirty = true;
+}
+
+/* During a move nobody, or somebody else, is to have a lease. */
+static void
+note_lease(FoPeer *peer)
+{
+	const FoObservation *seen = &peer->view.observed;
+
+	if (!seen->is_armed || seen->may_commit || seen->in_recovery ||
+		peer != fo_coordinator_primary(peer->group) || !fo_coordinator_run_may_yield(peer->group))
+		peer->view.leaseless_since = 0;
+	else if (peer->view.leaseless_since == 0)
+		peer->view.leaseless_since = seen->at;
+}
+
+bool
+fo_coordinator_is_cascading(const FoPeer *peer)
+{
+	const FoGroup *group = peer->group;
+	const FoPeer *primary = fo_coordinator_primary((FoGroup *) group);
+
+	if (group->run != NULL || !fo_core_peer_answers(&peer->view) || !peer->view.observed.in_recovery ||
+		peer->view.observed.receiver != FO_RECEIVER_STREAMING)
+		return false;
+	for (int i = 0; i < group->peers_n; i++)
+	{
+		const FoPeer *other = group->peers[i];
+
+		if (other != peer && other != primary && fo_core_peer_answers(&other->view) &&
+			other->view.observed.in_recovery && is_connected_to(peer, other))
+			return true;
+	}
+	return false;
+}
+
 /*
  * What is remembered across restarts is that it was receiving while the primary
  * was well: a walreceiver that ends because its primary dies must not wipe that
- * out, or the next worker would have no witnesses.
+ * out, or the next worker would have no witnesses.  One that streams from
+ * another standby by now has ended for another reason.
  */
 static void
 remember_receiving(FoPeer *peer, bool is_receiving)
@@ -189,11 +261,26 @@ remember_receiving(FoPeer *peer, bool is_receiving)
 
 	if (peer->cfg.was_receiving == is_receiving)
 		return;
-	if (!is_receiving && (primary == NULL || !fo_core_peer_answers(&primary->view) ||
+	if (!is_receiving && !fo_coordinator_is_cascading(peer) && (primary == NULL || !fo_core_peer_answers(&primary->view) ||
 						  peer->view.observed.at - peer->view.received_at < FORGET_RECEIVING_US))
 		return;
 	peer->cfg.was_receiving = is_receiving;
 	peer->is_state_dirty = true;
+}
+
+/* What an earlier operation told it is over with that, unless one is telling it just now. */
+static void
+remember_followed(FoPeer *peer)
+{
+	const char *primary = peer->group->cfg.primary_peer;
+
+	if (strcmp(peer->cfg.followed, primary) != 0)
+	{
+		strlcpy(peer->cfg.followed, primary, sizeof(peer->cfg.followed));
+		peer->is_state_dirty = true;
+	}
+	if (peer->group->run == NULL && peer->cfg.told_to_follow[0] != '\0')
+		fo_coordinator_set_told_to_follow(peer, "");
 }
 
 static void
@@ -205,14 +292,17 @@ note_receiving(FoPeer *peer)
 	if (is_receiving)
 	{
 		view->received_at = view->observed.at;
+		remember_followed(peer);
 		if (peer->group->run == NULL)
 			fo_coordinator_set_frozen(peer, false);
 	}
+	else if (fo_coordinator_is_cascading(peer))
+		view->received_at = 0;	/* what arrives there is no sign of the primary */
 	remember_receiving(peer, is_receiving);
 }
 
 static void
-note_progress(FoPeer *peer)
+note_progress(FoPeer *peer, const FoObservation *before)
 {
 	FoPeerView *view = &peer->view;
 
@@ -220,6 +310,7 @@ note_progress(FoPeer *peer)
 		return;
 	view->lsn_moved_to = view->observed.lsn;
 	view->lsn_moved_at = view->observed.at;
+	view->lsn_received_by = fo_core_lease_received_by(before, &view->observed);
 }
 
 void
@@ -254,11 +345,16 @@ fo_coordinator_take_answer(FoPeer *peer, const PGresult *result, int64 rtt_us, F
 	view->error = FO_ERROR_NONE;
 	view->failing_since = 0;
 	view->alive_error_since = 0;
+	view->is_hung_up = false;
+	view->was_missing = false;
 	view->is_stop_orderly = false;
 	view->last_attempt_at = now;
 	peer->last_error[0] = '\0';
-	note_progress(peer);
+	note_progress(peer, &before);
 	note_node_clock(peer);
+	remember_armed(peer);
+	fo_coordinator_lease_hear(peer);
+	note_lease(peer);
 	note_receiving(peer);
 	(void) fo_core_health_note(&view->health, &peer->group->cfg.settings, &success, now);
 	return true;
@@ -278,6 +374,8 @@ fo_coordinator_forget_evidence(FoPeer *peer)
 	view->is_promotable = kept.is_promotable;
 	view->is_in_maintenance = kept.is_in_maintenance;
 	view->is_fenced = kept.is_fenced;
+	view->was_armed = kept.was_armed;
+	view->was_missing = kept.was_missing || (kept.failing_since != 0 && !fo_core_is_proven_dead(&kept));
 	fo_core_health_init(&view->health);
 	peer->last_error[0] = '\0';
 }

@@ -23,4 +23,14 @@ extern void fo_coordinator_forget_evidence(FoPeer *peer);
 /* The group has another recorded primary: who receives from it is another question now. */
 extern void fo_coordinator_primary_changed(FoGroup *group);
 
+/*
+ * Does it receive from a server that was the primary when it began to, or when
+ * it was told to, and is none any more?  A standby that was away during a
+ * failover does, when the old primary has become a standby.
+ */
+extern bool fo_coordinator_follows_former_primary(const FoPeer *peer);
+
+/* Does it stream from another standby of the group?  Not while an operation may have pointed it at its candidate. */
+extern bool fo_coordinator_is_cascading(const FoPeer *peer);
+
 #endif							/* FO_COORDINATOR_EVIDENCE_H */

@@ -22,8 +22,10 @@ typedef struct FoOrder
 	const char *user;			/* session user; NULL = the coordinator itself */
 	FoPeer	   *target;			/* only this candidate, or the peer to rejoin; NULL = any */
 	bool		is_forced;
+	bool		is_again;		/* FAILOVER to the recorded primary, which is in recovery: it was chosen before */
 	FoTime		detected_since; /* first sign of what is reacted to; 0 = none */
 	int			request;		/* slot of the waiting request; -1 = none */
+	int64		event_id;		/* number that it has been promised; 0 = none */
 } FoOrder;
 
 /*
@@ -50,8 +52,33 @@ extern bool fo_coordinator_run_serves(const FoGroup *group, int request);
 /* Is there none in progress, or one that gives way to a more urgent one? */
 extern bool fo_coordinator_run_may_yield(const FoGroup *group);
 
+/* Has the one in progress had a candidate that failed? */
+extern bool fo_coordinator_run_is_repeated(const FoGroup *group);
+
 /* End an operation that can still be given up (a rejoin) in favour of a more urgent one.  False if it cannot. */
 extern bool fo_coordinator_run_cancel(FoGroup *group, const char *why);
+
+/*
+ * End the operation in progress because somebody wishes so: what it has done is
+ * undone.  NULL, or the reason why it cannot be stopped any more, or not so.
+ */
+extern const char *fo_coordinator_run_stop(FoGroup *group, const char *why);
+
+/* A planned operation never began: write down how it ended, and answer request (-1 = nobody) then. */
+extern void fo_coordinator_run_never(FoGroup *group, const FoPlannedOperation *planned, FoOperationStatus status,
+									 const char *error, int request);
+
+/* Is the operation of that number in progress, or ended and yet to be written? */
+extern bool fo_coordinator_run_is_known(const FoGroup *group, int64 event_id);
+
+/* Does the operation in progress wait for its intents to be written? */
+extern bool fo_coordinator_run_is_waiting(const FoGroup *group);
+
+/* Has the operation in progress told the recorded primary to stop, so that its silence is no news? */
+extern bool fo_coordinator_run_is_stopping_primary(const FoGroup *group);
+
+/* The number of the operation in progress; 0 = none, or not written yet. */
+extern int64 fo_coordinator_run_event(const FoGroup *group);
 
 /* The peer is about to be destroyed: let go of it. */
 extern void fo_coordinator_executor_forget(FoPeer *peer);

@@ -14,6 +14,7 @@
 
 #include "utils/timestamp.h"
 
+#include "core/evidence.h"
 #include "coordinator/evidence.h"
 #include "coordinator/executor.h"
 #include "coordinator/judge.h"
@@ -21,7 +22,9 @@
 #include "coordinator/outage.h"
 #include "coordinator/record.h"
 #include "coordinator/report.h"
+#include "coordinator/retry.h"
 #include "coordinator/syncmode.h"
+#include "coordinator/takeover.h"
 #include "coordinator/world.h"
 
 void
@@ -80,6 +83,27 @@ freeze_sync_names(FoGroup *group, const FoPeer *primary)
 	strlcpy(view->sync_before, cfg->is_sync_managed ? cfg->sync_before : seen, sizeof(view->sync_before));
 }
 
+/* What an operation does meanwhile does not count. */
+static void
+note_all_standbys(FoGroup *group, FoTime now)
+{
+	bool		is_so = group->peers_n > 0 && group->run == NULL;
+
+	for (int i = 0; i < group->peers_n && is_so; i++)
+		is_so = fo_core_peer_answers(&group->peers[i]->view) && group->peers[i]->view.observed.in_recovery;
+	if (!is_so)
+		group->all_standbys_since = 0;
+	else if (group->all_standbys_since == 0)
+		group->all_standbys_since = now;
+}
+
+/* May a candidate have begun a timeline without having been seen on it? */
+static bool
+is_timeline_open(const FoGroup *group)
+{
+	return group->cfg.is_primary_pending || fo_coordinator_run_is_repeated(group);
+}
+
 void
 fo_coordinator_freeze_view(FoGroup *group)
 {
@@ -96,12 +120,21 @@ fo_coordinator_freeze_view(FoGroup *group)
 	view->term = group->cfg.term;
 	view->system_identifier = group->cfg.system_identifier;
 	view->primary = -1;
+	view->newer_term = group->newer_term;
+	strlcpy(view->newer_owner, group->newer_owner, sizeof(view->newer_owner));
+	view->is_claiming = group->is_claiming;
+	view->is_unconfirmed = group->cfg.term > 0 && !fo_coordinator_is_confirmed(group);
+	view->is_primary_pending = group->cfg.is_primary_pending;
+	view->newest_timeline = is_timeline_open(group) ? group->cfg.newest_timeline : 0;
 	view->is_paused = is_until_in_future(group->cfg.paused_until);
 	/* A rejoin gives way to whatever is more urgent. */
 	view->is_operation_running = !fo_coordinator_run_may_yield(group);
 	view->clock_jump_until = group->world->clock_jump_until;
 	view->blocked_until = is_acknowledged ? 0 :
 		wall_to_monotonic(group->cfg.blocked_until, group->cfg.settings.block_period, now);
+	view->moved_until = group->cfg.acknowledged_at >= group->cfg.last_failover_at ? 0 :
+		wall_to_monotonic(group->cfg.last_failover_at + group->cfg.settings.block_period * 1000,
+						  group->cfg.settings.block_period, now);
 	view->recent_failovers = view->blocked_until == 0 ? 0 : group->cfg.recent_failovers;
 	freeze_sync_names(group, fo_coordinator_primary(group));
 	view->peers_n = group->peers_n;
@@ -115,6 +148,10 @@ fo_coordinator_freeze_view(FoGroup *group)
 		if (strcmp(peer->cfg.name, group->cfg.primary_peer) == 0)
 			view->primary = i;
 	}
+	view->retry_at = group->retry_at > now ? group->retry_at : 0;
+	strlcpy(view->retry_reason, view->retry_at != 0 ? group->retry_reason : "", sizeof(view->retry_reason));
+	note_all_standbys(group, now);
+	view->all_standbys_since = group->all_standbys_since;
 }
 
 static FoSeverity
@@ -134,6 +171,7 @@ severity_of(FoVerdictKind kind)
 		case FO_VERDICT_FAILOVER:
 		case FO_VERDICT_SWITCHOVER:
 		case FO_VERDICT_ADOPT:
+		case FO_VERDICT_PROMOTE:
 			return FO_NOTICE;
 		case FO_VERDICT_N:
 			break;
@@ -196,11 +234,10 @@ start_failover(FoGroup *group)
 	FoPeer	   *primary = fo_coordinator_primary(group);
 	FoOrder		order = {.kind = FO_OPERATION_FAILOVER,.rule = group->verdict.situation_rule,.request = -1};
 
-	if (fo_net_now() < group->failover_retry_at)
-	{
-		fo_net_loop_arm(group->world->loop, &group->judge_timer, group->failover_retry_at);
-		return;
-	}
+	order.is_again = group->verdict.kind == FO_VERDICT_PROMOTE;
+	if (group->verdict.kind == FO_VERDICT_SWITCHOVER && fo_coordinator_can_switch_over(primary))
+		order.kind = FO_OPERATION_SWITCHOVER;
+
 	if (primary == NULL || !fo_coordinator_run_cancel(group, "a failover is more urgent"))
 		return;
 	order.trigger = trigger_of(group, &primary->view);
@@ -219,11 +256,15 @@ adopt(FoGroup *group, FoPeer *peer)
 	(void) fo_coordinator_run_cancel(group, "another peer is the primary now");
 	fo_coordinator_sync_cancel(group);
 	strlcpy(group->cfg.primary_peer, peer->cfg.name, sizeof(group->cfg.primary_peer));
+	group->cfg.is_primary_pending = false;
 	fo_coordinator_sync_primary_changed(group);
 	group->cfg.system_identifier = peer->view.observed.system_identifier;
 	/* Peers with the node library may know a higher term, of a coordinator before this one. */
 	for (int i = 0; i < group->peers_n; i++)
+	{
 		group->cfg.term = Max(group->cfg.term, group->peers[i]->node_term);
+		group->is_confirmation_needed |= is_first && group->peers[i]->node_term > 0;
+	}
 	group->cfg.term++;
 	group->is_state_dirty = true;
 	for (int i = 0; i < group->peers_n; i++)
@@ -247,6 +288,7 @@ act(FoGroup *group)
 	{
 		case FO_VERDICT_FAILOVER:
 		case FO_VERDICT_SWITCHOVER:
+		case FO_VERDICT_PROMOTE:
 			start_failover(group);
 			break;
 		case FO_VERDICT_ASK:
@@ -260,7 +302,8 @@ act(FoGroup *group)
 			break;
 		case FO_VERDICT_NONE:
 		case FO_VERDICT_ALERT:
-			fo_coordinator_mend_group(group);
+			if (!group->view.is_unconfirmed)
+				fo_coordinator_mend_group(group);
 			break;
 		case FO_VERDICT_UNKNOWN:
 		case FO_VERDICT_HOLD:
@@ -280,6 +323,36 @@ note_redundancy(FoGroup *group)
 	fo_coordinator_record(group, NULL, "redundancy_restored", FO_INFO, NULL, "every peer is healthy again");
 }
 
+/* Who was to be the primary is, or is again. */
+static void
+note_primary_seen(FoGroup *group)
+{
+	FoPeer	   *primary = fo_coordinator_primary(group);
+
+	if (!group->cfg.is_primary_pending || group->run != NULL || primary == NULL ||
+		!fo_core_is_primary_seen(&primary->view, group->pending_at))
+		return;
+	group->cfg.is_primary_pending = false;
+	group->is_state_dirty = true;
+	fo_coordinator_record(group, primary, "primary_seen", FO_NOTICE, NULL, "is out of recovery: it is the primary");
+}
+
+/* The recorded primary is fenced in the present term, and no operation is about to move it: it serves again in the next one. */
+static void
+raise_term(FoGroup *group)
+{
+	int64		needed = fo_core_needed_term(&group->view);
+
+	if (needed <= group->cfg.term || group->run != NULL || !fo_coordinator_is_in_charge(group) ||
+		group->view.is_unconfirmed)
+		return;
+	group->cfg.term = needed;
+	group->is_state_dirty = true;
+	fo_coordinator_record(group, fo_coordinator_primary(group), "term_raised", FO_NOTICE, NULL,
+						  "is the primary and was fenced: it may take writes again in term " INT64_FORMAT, needed);
+	fo_coordinator_monitor_recheck(group);
+}
+
 static void
 judge(FoGroup *group)
 {
@@ -288,7 +361,10 @@ judge(FoGroup *group)
 
 	group->is_changed = false;
 	fo_coordinator_note_health(group);
+	fo_coordinator_claim(group);
 	fo_coordinator_run_poke(group);
+	note_primary_seen(group);
+	fo_coordinator_retry_look(group);
 	fo_coordinator_freeze_view(group);
 	fo_core_judge(&group->view, &group->verdict);
 	group->is_publish_needed = true;
@@ -301,6 +377,7 @@ judge(FoGroup *group)
 		fo_net_loop_disarm(loop, &group->judge_timer);
 
 	record_verdict(group, &before);
+	raise_term(group);
 	act(group);
 	fo_coordinator_sync_manage(group);
 	note_redundancy(group);

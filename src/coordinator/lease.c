@@ -8,44 +8,34 @@
  * is away, and it grants the lease to the one peer that is to take writes:
  * the recorded primary, or, from the moment a promotion is ordered, the
  * candidate.  The grant counts from the clock reading of its last reply.  Between the begin of a failover and that moment nobody is
- * granted anything.  A heartbeat carries only a term that is on disk.
+ * granted anything.
+ *
+ * What is told is on disk before: the term, and for each peer the lease time
+ * and who may renew, because all of it counts when the peer falls silent, also
+ * for a coordinator that has been started again.  The two last have a number,
+ * and one change at a time: what is replaced is kept until the peer's reply
+ * shows that it has taken the new.  Only changes are written.
  *
  * Who may renew is the same for every check: the group's other peers by
- * application_name, a name that two of them share left out.  A holder that has
- * fallen silent may know an earlier list, so the end of its lease is worked
- * out for every list that it may know, and the latest one counts.
+ * application_name; a name that two of them share is left out, and who cascades.  A holder that has
+ * fallen silent may know the list before, so the end of its lease is worked
+ * out for both, and the later one counts.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include <unistd.h>
-
-#include "common/hashfn.h"
 #include "lib/stringinfo.h"
-#include "postmaster/postmaster.h"
 #include "utils/memutils.h"
 
+#include "coordinator/evidence.h"
 #include "coordinator/executor.h"
 #include "coordinator/lease.h"
+#include "coordinator/monitor.h"
+#include "coordinator/takeover.h"
 
 /* A lease holder's checks are given up after this share of the lease. */
 #define CHECKS_PER_LEASE 4
-
-const char *
-fo_coordinator_identity(void)
-{
-	static char identity[FO_NAME_LEN];
-	char		host[FO_NAME_LEN - 8] = "";
-
-	if (identity[0] == '\0')
-	{
-		if (gethostname(host, sizeof(host) - 1) != 0)
-			strlcpy(host, "coordinator", sizeof(host));
-		snprintf(identity, sizeof(identity), "%s:%d", host, PostPortNumber);
-	}
-	return identity;
-}
 
 /* ---- who may renew ---- */
 
@@ -84,39 +74,44 @@ is_name_shared(const FoGroup *group, const FoPeer *peer, const char *name)
 	return false;
 }
 
-/* The list for a holder, in order of peer name: every other peer, seen or not. */
-static void
-list_renewers(const FoPeer *holder, FoRenewers *list)
+/*
+ * The list for a holder, in order of peer name: every other peer, seen or not,
+ * but those that stream from another standby.  They cannot confirm anything to
+ * the holder, and would only raise the number that has to.
+ */
+static int
+list_renewers(const FoPeer *holder, char (*names)[FO_NAME_LEN])
 {
 	const FoGroup *group = holder->group;
-	char		name[FO_NAME_LEN];
+	int			n = 0;
 
-	memset(list, 0, sizeof(*list)); /* the version is made of the bytes */
-	for (int i = 0; i < group->peers_n && list->n < FO_LEASE_STANDBYS_MAX; i++)
+	for (int i = 0; i < group->peers_n && n < FO_LEASE_STANDBYS_MAX; i++)
 	{
 		const FoPeer *peer = group->peers[i];
 
-		renewer_name(peer, name);
-		if (peer == holder || name[0] == '\0' || is_name_shared(group, peer, name))
+		renewer_name(peer, names[n]);
+		if (peer == holder || names[n][0] == '\0' || is_name_shared(group, peer, names[n]) ||
+			fo_coordinator_is_cascading(peer))
 			continue;
-		strlcpy(list->names[list->n++], name, FO_NAME_LEN);
+		n++;
 	}
-	list->version = (int64) hash_bytes_extended((const unsigned char *) list->names,
-												list->n * FO_NAME_LEN, list->n);
+	return n;
 }
+
+/* ---- what a peer is told ---- */
 
 /* As a PostgreSQL array literal. */
 static char *
-array_literal(const FoRenewers *list)
+array_literal(const FoLeaseTerms *terms)
 {
 	StringInfoData text;
 
 	initStringInfo(&text);
 	appendStringInfoChar(&text, '{');
-	for (int i = 0; i < list->n; i++)
+	for (int i = 0; i < terms->renewers_n; i++)
 	{
 		appendStringInfoString(&text, i > 0 ? ",\"" : "\"");
-		for (const char *c = list->names[i]; *c != '\0'; c++)
+		for (const char *c = terms->renewers[i]; *c != '\0'; c++)
 		{
 			if (*c == '"' || *c == '\\')
 				appendStringInfoChar(&text, '\\');
@@ -128,30 +123,131 @@ array_literal(const FoRenewers *list)
 	return text.data;
 }
 
-/* Remember what the holder is being told, and what it was told before. */
-static void
-note_told(FoPeer *holder, const FoRenewers *list)
+static bool
+is_told(const FoLeaseTerms *terms)
 {
-	if (holder->told == NULL)
-		holder->told = MemoryContextAllocZero(holder->cxt, 2 * sizeof(FoRenewers));
-	if (holder->told[0].version == list->version)
+	return terms->lease_us != 0;
+}
+
+static bool
+is_same(const FoLeaseTerms *a, const FoLeaseTerms *b)
+{
+	if (a->lease_us != b->lease_us || a->renewers_n != b->renewers_n)
+		return false;
+	for (int i = 0; i < a->renewers_n; i++)
+	{
+		if (strcmp(a->renewers[i], b->renewers[i]) != 0)
+			return false;
+	}
+	return true;
+}
+
+void
+fo_coordinator_lease_copy_terms(FoPeer *peer, FoLeaseTerms *to, const FoLeaseTerms *from)
+{
+	*to = *from;
+	to->renewers = NULL;
+	if (from->renewers_n == 0)
 		return;
-	holder->told[1] = holder->told[0];
-	holder->told[0] = *list;
+	to->renewers = MemoryContextAlloc(peer->cxt, from->renewers_n * FO_NAME_LEN);
+	memcpy(to->renewers, from->renewers, from->renewers_n * FO_NAME_LEN);
+}
+
+static void
+forget_terms(FoLeaseTerms *terms)
+{
+	if (terms->renewers != NULL)
+		pfree(terms->renewers);
+	memset(terms, 0, sizeof(*terms));
+}
+
+static void
+mark_dirty(FoPeer *peer)
+{
+	peer->is_state_dirty = true;
+	fo_coordinator_touch(peer->group);
+}
+
+/* What it may be told now, and the number of that; NULL = nothing yet. */
+static const FoLeaseTerms *
+terms_on_disk(const FoPeer *peer, int64 *version)
+{
+	*version = peer->lease_on_disk;
+	if (peer->lease_on_disk == peer->cfg.lease_version && is_told(&peer->cfg.lease_told))
+		return &peer->cfg.lease_told;
+	return is_told(&peer->cfg.lease_before) ? &peer->cfg.lease_before : NULL;
+}
+
+/*
+ * Where another coordinator may have taken over, nothing new is told, as nothing
+ * is granted: that one counts on what it knows was told.
+ */
+static bool
+may_change_terms(const FoPeer *peer)
+{
+	return !is_told(&peer->cfg.lease_before) &&
+		(!is_told(&peer->cfg.lease_told) || fo_coordinator_is_confirmed(peer->group));
+}
+
+bool
+fo_coordinator_lease_prepare(FoPeer *peer)
+{
+	FoPeerConfig *cfg = &peer->cfg;
+	char		names[FO_LEASE_STANDBYS_MAX][FO_NAME_LEN];
+	FoLeaseTerms wanted = {.lease_us = FO_MS(peer->group->cfg.settings.lease_time),.renewers = names};
+	int64		version;
+
+	wanted.renewers_n = list_renewers(peer, names);
+	if (may_change_terms(peer) && !is_same(&cfg->lease_told, &wanted))
+	{
+		cfg->lease_before = cfg->lease_told;
+		fo_coordinator_lease_copy_terms(peer, &cfg->lease_told, &wanted);
+		cfg->lease_version++;
+		mark_dirty(peer);
+	}
+	return terms_on_disk(peer, &version) != NULL;
+}
+
+void
+fo_coordinator_lease_written(FoPeer *peer)
+{
+	if (peer->lease_on_disk == peer->cfg.lease_version)
+		return;
+	peer->lease_on_disk = peer->cfg.lease_version;
+	fo_coordinator_monitor_check_now(peer);
+}
+
+/* One that knows a higher number was told by tables that are lost: it would take no lower one in this term. */
+void
+fo_coordinator_lease_hear(FoPeer *peer)
+{
+	FoPeerConfig *cfg = &peer->cfg;
+	const FoObservation *seen = &peer->view.observed;
+	int64		term = peer->group->term_on_disk;
+
+	if (!seen->has_node_library || seen->term != term || strcmp(seen->coordinator, fo_coordinator_identity()) != 0)
+		return;
+	if (seen->standbys_version > cfg->lease_version && seen->standbys_version < PG_INT64_MAX)
+	{
+		cfg->lease_version = seen->standbys_version + 1;
+		mark_dirty(peer);
+	}
+	else if (is_told(&cfg->lease_before) && peer->lease_on_disk == cfg->lease_version &&
+			 fo_core_lease_is_settled(term, cfg->lease_version, cfg->lease_told.lease_us, seen->term,
+									  seen->standbys_version, seen->lease_until_us - seen->clock_us))
+	{
+		forget_terms(&cfg->lease_before);
+		mark_dirty(peer);
+	}
 }
 
 /* ---- heartbeats ---- */
 
-static int64
-lease_us(const FoPeer *peer)
-{
-	return FO_MS(peer->group->cfg.settings.lease_time);
-}
-
 static bool
 is_to_be_granted(const FoPeer *peer)
 {
-	return peer == fo_coordinator_run_lease_holder(peer->group) && peer->node_incarnation != 0;
+	return peer == fo_coordinator_run_lease_holder(peer->group) && peer->node_incarnation != 0 &&
+		fo_coordinator_is_confirmed(peer->group);
 }
 
 FoHeartbeat
@@ -160,19 +256,16 @@ fo_coordinator_heartbeat(FoPeer *peer)
 	FoGroup    *group = peer->group;
 	FoPeer	   *holder = fo_coordinator_run_lease_holder(group);
 	FoHeartbeat heartbeat = {0};
-	FoRenewers	list;
+	const FoLeaseTerms *terms = terms_on_disk(peer, &heartbeat.standbys_version);
 
-	list_renewers(peer, &list);
-	note_told(peer, &list);
 	heartbeat.term = group->term_on_disk;
-	heartbeat.lease_us = lease_us(peer);
+	heartbeat.lease_us = terms->lease_us;
 	heartbeat.incarnation = peer->node_incarnation;
 	heartbeat.coordinator = fo_coordinator_identity();
 	heartbeat.group = group->cfg.name;
 	heartbeat.peer = peer->cfg.name;
 	heartbeat.holder = holder ? holder->cfg.name : NULL;
-	heartbeat.standbys_version = list.version;
-	heartbeat.standbys = array_literal(&list);
+	heartbeat.standbys = array_literal(terms);
 	if (is_to_be_granted(peer))
 	{
 		heartbeat.valid_until = fo_core_lease_offer(peer->node_clock_us, heartbeat.lease_us);
@@ -193,53 +286,58 @@ fo_coordinator_check_timeout_ms(const FoPeer *peer)
 
 /* ---- the end ---- */
 
-static FoPeer *
-find_by_application_name(FoGroup *group, const char *name)
+/* When whoever bears that name was cut off; 0 = that is not known, of one of them. */
+static FoTime
+cut_off_by_name(FoGroup *group, const char *name, FoCutOff cut_off, void *arg)
 {
-	char		own[FO_NAME_LEN];
+	FoTime		cut_at = 0;
 
 	for (int i = 0; i < group->peers_n; i++)
 	{
+		char		own[FO_NAME_LEN];
+		FoTime		at;
+
 		renewer_name(group->peers[i], own);
-		if (strcmp(own, name) == 0)
-			return group->peers[i];
+		if (strcmp(own, name) != 0)
+			continue;
+		at = cut_off(group->peers[i], arg);
+		if (at == 0)
+			return 0;
+		cut_at = Max(cut_at, at);
 	}
-	return NULL;
+	return cut_at;
 }
 
 /* The end if the holder knows this list; 0 = cannot be known. */
 static FoTime
-end_by_list(FoPeer *peer, const FoRenewers *list, FoCutOff cut_off, void *arg)
+end_by_list(FoPeer *peer, const FoLeaseBook *book, const FoLeaseTerms *terms, FoCutOff cut_off, void *arg)
 {
 	FoTime		cut_at[FO_LEASE_STANDBYS_MAX];
 
-	for (int i = 0; i < list->n; i++)
-	{
-		FoPeer	   *standby = find_by_application_name(peer->group, list->names[i]);
-
-		cut_at[i] = standby ? cut_off(standby, arg) : 0;
-	}
-	return fo_core_lease_end(&peer->lease_book, list->n, cut_at);
+	for (int i = 0; i < terms->renewers_n; i++)
+		cut_at[i] = cut_off_by_name(peer->group, terms->renewers[i], cut_off, arg);
+	return fo_core_lease_end(book, terms->renewers_n, cut_at);
 }
 
 FoTime
 fo_coordinator_lease_end(FoPeer *peer, FoCutOff cut_off, void *arg)
 {
-	FoRenewers	list;
-	FoTime		end;
+	const FoLeaseTerms *told = &peer->cfg.lease_told;
+	const FoLeaseTerms *before = &peer->cfg.lease_before;
+	FoLeaseBook book;
+	FoTime		end,
+				end_before;
 
+	/* Told by tables that are lost, perhaps: then as it would be told now. */
+	if (!is_told(told))
+		(void) fo_coordinator_lease_prepare(peer);
 	if (peer->lease_book.longest_us == 0)
-		fo_core_lease_assume_sent(&peer->lease_book, fo_net_now(), lease_us(peer));
-	list_renewers(peer, &list);
-	end = end_by_list(peer, &list, cut_off, arg);
-	for (int i = 0; i < 2 && end != 0 && peer->told != NULL; i++)
-	{
-		FoTime		by_told;
-
-		if (peer->told[i].version == 0 || peer->told[i].version == list.version)
-			continue;
-		by_told = end_by_list(peer, &peer->told[i], cut_off, arg);
-		end = by_told == 0 ? 0 : Max(end, by_told);
-	}
-	return end;
+		fo_core_lease_assume_sent(&peer->lease_book, fo_net_now(), Max(told->lease_us, before->lease_us));
+	book = peer->lease_book;
+	book.longest_us = Max(told->lease_us, before->lease_us);
+	end = end_by_list(peer, &book, told, cut_off, arg);
+	if (!is_told(before))
+		return end;
+	end_before = end_by_list(peer, &book, before, cut_off, arg);
+	return end == 0 || end_before == 0 ? 0 : Max(end, end_before);
 }

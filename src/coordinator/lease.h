@@ -12,12 +12,24 @@
 #include "coordinator/world.h"
 #include "net/probe.h"
 
-/* Who this coordinator is, for messages of data servers: host and port.  Static. */
-extern const char *fo_coordinator_identity(void);
+/*
+ * Bring what the peer is to be told of leases up to date; the next flush writes
+ * it down.  False if nothing of it is on disk yet: no heartbeat then.
+ */
+extern bool fo_coordinator_lease_prepare(FoPeer *peer);
+
+/* The peer's state has been written: if it was to be told something new, it is checked at once. */
+extern void fo_coordinator_lease_written(FoPeer *peer);
+
+/* After each answer: has the peer taken what it was told last? */
+extern void fo_coordinator_lease_hear(FoPeer *peer);
+
+/* Copy into the peer's context; *to must be empty. */
+extern void fo_coordinator_lease_copy_terms(FoPeer *peer, FoLeaseTerms *to, const FoLeaseTerms *from);
 
 /*
  * What the next check of a peer with the node library tells it, palloc'd.  A
- * grant in it is noted as sent.
+ * grant in it is noted as sent.  fo_coordinator_lease_prepare() was true.
  */
 extern FoHeartbeat fo_coordinator_heartbeat(FoPeer *peer);
 

@@ -74,6 +74,8 @@ write_run(FoRun *run)
 	}
 	if (run->is_dirty)
 		fo_catalog_write_operation(&run->row);
+	if (run->is_dirty && run->row.trigger == FO_TRIGGER_SCHEDULED)
+		fo_catalog_forget_planned(run->row.event_id);
 	for (int i = 0; i < run->steps_n; i++)
 	{
 		if (run->steps[i]->is_dirty)

@@ -47,6 +47,7 @@
 #include "coordinator/record.h"
 #include "coordinator/requests.h"
 #include "coordinator/survey.h"
+#include "coordinator/takeover.h"
 #include "coordinator/world.h"
 #include "guc.h"
 #include "shared/shared.h"
@@ -171,8 +172,10 @@ static void
 load_operations(void)
 {
 	int			n;
-	FoOperationRecord *records = fo_catalog_load_operations(turn_cxt, &n);
+	FoOperationRecord *records;
 
+	fo_catalog_close_steps();
+	records = fo_catalog_load_operations(turn_cxt, &n);
 	for (int i = 0; i < n; i++)
 	{
 		FoGroup    *group = fo_coordinator_find_group(world, records[i].operation.group_name);
@@ -192,6 +195,8 @@ load(uint64 generation)
 
 	if (!fo_catalog_begin("loading the configuration"))
 		end_without_extension();
+	if (is_first)
+		fo_coordinator_identify(world);
 	fo_coordinator_world_load(world, generation);
 	if (is_first)
 		load_operations();
@@ -227,12 +232,7 @@ load_configuration(void)
 	}
 	PG_CATCH();
 	{
-		MemoryContextSwitchTo(cxt);
-		HOLD_INTERRUPTS();
-		EmitErrorReport();
-		AbortCurrentTransaction();
-		FlushErrorState();
-		RESUME_INTERRUPTS();
+		(void) fo_coordinator_give_up_transaction(cxt);
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(cxt);
@@ -282,6 +282,7 @@ housekeeping(void)
 		end_without_extension();
 	fo_catalog_end();
 	expire_rows(now);
+	fo_coordinator_watch_copies(world);
 }
 
 static void
@@ -306,7 +307,7 @@ turn(void)
 	watch_clocks();
 	pg_atomic_fetch_add_u64(&fo_shared->turns_total, 1);
 	is_layout_changed = load_configuration();
-	fo_coordinator_serve_requests(world);
+	is_layout_changed |= fo_coordinator_serve_requests(world, load_configuration);
 	fo_net_loop_dispatch(world->loop);
 	fo_coordinator_judge_all(world);
 	(void) fo_coordinator_flush(world, false);

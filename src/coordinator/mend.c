@@ -15,9 +15,12 @@
 #include "utils/timestamp.h"
 
 #include "coordinator/actions.h"
+#include "coordinator/evidence.h"
 #include "coordinator/executor.h"
 #include "coordinator/judge.h"
+#include "coordinator/moves.h"
 #include "coordinator/record.h"
+#include "coordinator/slots.h"
 
 #define FENCE_TIMEOUT_MS 5000
 #define UNFENCE_TIMEOUT_MS 5000
@@ -29,10 +32,13 @@
 /*
  * A standby that does not stream is left alone for this long: it tries again
  * by itself every few seconds.  One that follows nobody (frozen by a failover
- * that it did not see the end of) will not.
+ * that it did not see the end of) or streams from a former primary will not.
  */
 #define STRAY_AFTER_US FO_MS(15000)
-#define LEFT_FROZEN_AFTER_US FO_MS(2000)
+#define SOON_AFTER_US FO_MS(2000)
+
+/* After a failback, whatever became of it, there is no other one to the same peer for so long. */
+#define FAILBACK_AGAIN_US FO_MS(60000)
 
 /* ---- asking a witness ---- */
 
@@ -143,10 +149,26 @@ lift_fence(FoPeer *peer)
 
 /* ---- strayed standbys ---- */
 
+/* Streams from where it should: the primary, or wherever the DBA lets it cascade from. */
+static bool
+is_streaming(const FoPeer *peer)
+{
+	return peer->view.observed.in_recovery && peer->view.observed.receiver == FO_RECEIVER_STREAMING &&
+		!fo_coordinator_follows_former_primary(peer);
+}
+
+/* For how long it may find its way by itself. */
+static int64
+stray_patience(const FoPeer *peer)
+{
+	return peer->is_following_nobody || fo_coordinator_follows_former_primary(peer) ? SOON_AFTER_US : STRAY_AFTER_US;
+}
+
 /*
- * Does it need help to follow the primary?  Not one that streams from anybody
- * (cascading is the DBA's business), nor one that follows nobody by the DBA's
- * will (an archive-only standby), nor one whose history is known to have diverged.
+ * Does it need help to follow the primary?  Not one that streams from another
+ * standby (cascading is the DBA's business) unless that has just been the
+ * primary, nor one that follows nobody by the DBA's will (an archive-only
+ * standby), nor one whose history is known to have diverged.
  */
 static bool
 is_stray(const FoPeer *peer, FoTime now)
@@ -155,14 +177,14 @@ is_stray(const FoPeer *peer, FoTime now)
 	const FoPeerView *primary = &fo_coordinator_primary(peer->group)->view;
 
 	return fo_core_peer_answers(view) && view->observed.in_recovery &&
-		view->observed.receiver != FO_RECEIVER_STREAMING &&
+		!is_streaming(peer) &&
 		view->observed.is_privileged && !view->is_in_maintenance && !view->is_history_rejected &&
 		!view->observed.has_upstream_password &&
 		peer->cfg.follow_conninfo != NULL &&
 		view->observed.system_identifier == primary->observed.system_identifier &&
 		peer->stray_since != 0 &&
 		(!peer->is_following_nobody || peer->cfg.is_frozen) &&
-		now - peer->stray_since > (peer->is_following_nobody ? LEFT_FROZEN_AFTER_US : STRAY_AFTER_US);
+		now - peer->stray_since > stray_patience(peer);
 }
 
 /*
@@ -184,15 +206,12 @@ can_rejoin_by_itself(const FoPeer *peer)
 static void
 note_stray(FoPeer *peer, FoTime now)
 {
-	const FoObservation *seen = &peer->view.observed;
-
-	if (!fo_core_peer_answers(&peer->view) || peer->view.health.health != FO_HEALTH_HEALTHY ||
-		!seen->in_recovery || seen->receiver != FO_RECEIVER_STREAMING)
+	if (!fo_core_peer_answers(&peer->view) || peer->view.health.health != FO_HEALTH_HEALTHY || !is_streaming(peer))
 		peer->well_since = 0;
 	else if (peer->well_since == 0)
 		peer->well_since = now;
 
-	if (!seen->in_recovery || seen->receiver != FO_RECEIVER_STREAMING)
+	if (!is_streaming(peer))
 	{
 		if (peer->stray_since == 0)
 			peer->stray_since = now;
@@ -219,6 +238,17 @@ rejoin(FoGroup *group, FoPeer *peer, FoTime now)
 	fo_coordinator_run_start(group, &order);
 }
 
+/*
+ * Is it to be the primary rather than the present one?  Where nobody was named,
+ * a name that comes first among equals is no reason to move.
+ */
+static bool
+is_preferred_to(const FoGroup *group, const FoPeer *peer, const FoPeer *primary)
+{
+	return peer != primary && (group->cfg.preferred_primary[0] != '\0' || !primary->cfg.is_promotable ||
+							   peer->cfg.priority < primary->cfg.priority);
+}
+
 /* Back to the preferred primary, when it has been well for long enough and nothing else is the matter. */
 static void
 fail_back(FoGroup *group, FoTime now)
@@ -226,13 +256,15 @@ fail_back(FoGroup *group, FoTime now)
 	FoPeer	   *preferred = fo_coordinator_preferred_primary(group);
 	FoOrder		order = {.kind = FO_OPERATION_FAILBACK,.trigger = FO_TRIGGER_HEALTH_CHECK,.target = preferred,.request = -1};
 	FoTime		delay = FO_MS(group->cfg.settings.failback_delay);
+	char		why[FO_SENTENCE_LEN];
 
 	if (!group->cfg.settings.auto_failback || group->verdict.kind != FO_VERDICT_NONE || group->run != NULL ||
-		group->view.blocked_until != 0 || preferred == NULL || preferred == fo_coordinator_primary(group) ||
+		group->view.blocked_until != 0 || preferred == NULL || !is_preferred_to(group, preferred, fo_coordinator_primary(group)) ||
 		preferred->well_since == 0 || now - preferred->well_since < delay || now < preferred->task_retry_at ||
-		!fo_coordinator_can_switch_over(fo_coordinator_primary(group)))
+		!fo_coordinator_can_switch_over(fo_coordinator_primary(group)) ||
+		fo_coordinator_is_nobody_eligible(group, preferred, false, why, sizeof(why)))
 		return;
-	preferred->task_retry_at = now + delay;
+	preferred->task_retry_at = now + Max(delay, FAILBACK_AGAIN_US);
 	order.reason = psprintf("preferred primary \"%s\" has been well for failback_delay", preferred->cfg.name);
 	fo_coordinator_run_start(group, &order);
 }
@@ -277,6 +309,8 @@ fo_coordinator_mend_group(FoGroup *group)
 			lift_fence(peer);
 		if (group->cfg.settings.auto_rejoin && group->run == NULL && (is_stray(peer, now) || can_rejoin_by_itself(peer)))
 			rejoin(group, peer, now);
+		if (group->run == NULL)
+			fo_coordinator_slots_tidy(peer, now);
 	}
 	fail_back(group, now);
 }

@@ -30,9 +30,11 @@
 #include "utils/timestamp.h"
 
 #include "coordinator/evidence.h"
+#include "coordinator/executor.h"
 #include "coordinator/lease.h"
 #include "coordinator/monitor.h"
 #include "coordinator/record.h"
+#include "coordinator/takeover.h"
 #include "coordinator/writecheck.h"
 #include "guc.h"
 #include "net/probe.h"
@@ -44,6 +46,9 @@
 
 /* Count the peer's backends with every so many checks: it costs the peer O(backends). */
 #define COUNT_CONNECTIONS_EVERY 10
+
+/* SQLSTATE with which the node library refuses a term. */
+#define STATE_REFUSED "55000"
 
 /* A peer without the node library may have been given it since its session began: look every so many checks. */
 #define LOOK_FOR_LIBRARY_EVERY 10
@@ -68,6 +73,8 @@ struct FoMonitor
 	FoWriteCheck *write_check;
 	bool		is_checking;	/* a status query is under way */
 	bool		is_library_prepared;	/* checks are heartbeats */
+	bool		is_looking;		/* it is one that tells nothing */
+	bool		is_look_wanted; /* a heartbeat was refused: look who is its coordinator */
 	bool		is_check_wanted;	/* one more, as soon as it has ended */
 	int64		checks_n;
 	FoTime		burst_until;
@@ -97,6 +104,8 @@ is_primary_failing(FoGroup *group)
 {
 	const FoPeer *primary = fo_coordinator_primary(group);
 
+	if (fo_coordinator_run_is_stopping_primary(group))
+		return false;
 	return primary != NULL && (primary->view.failing_since != 0 || primary->view.connect_failing_since != 0);
 }
 
@@ -194,7 +203,7 @@ result_is_in(FoPeer *peer, bool is_trouble)
 	pg_atomic_fetch_add_u64(&fo_shared->checks_total, 1);
 	if (peer->view.error != FO_ERROR_NONE)
 		pg_atomic_fetch_add_u64(&fo_shared->check_failures_total, 1);
-	if (is_trouble)
+	if (is_trouble && !fo_coordinator_run_is_stopping_primary(peer->group))
 		fo_coordinator_monitor_recheck(peer->group);
 	schedule_check(peer);
 	fo_coordinator_group_changed(peer->group);
@@ -219,6 +228,14 @@ checked(void *arg, const PGresult *result, const FoNetError *error, int64 rtt_us
 	FoNetError	reading;
 
 	peer->monitor->is_checking = false;
+	if (result == NULL && strcmp(error->sqlstate, STATE_REFUSED) == 0 && !peer->monitor->is_looking &&
+		fo_net_link_is_ready(peer->link))
+	{
+		/* It lives, and says no: because of another coordinator? */
+		peer->monitor->is_look_wanted = true;
+		check(peer);
+		return;
+	}
 	if (result == NULL)
 	{
 		/* A lost session is told by link_closed(). */
@@ -231,6 +248,7 @@ checked(void *arg, const PGresult *result, const FoNetError *error, int64 rtt_us
 		check_failed(peer, &reading);
 		return;
 	}
+	fo_coordinator_hear_term(peer);
 	fo_coordinator_write_check_apply(peer->monitor->write_check);
 
 	/* One more standby that may renew the primary's lease: it should know at once. */
@@ -292,7 +310,7 @@ static void
 library_found(void *arg, const PGresult *result, const FoNetError *error, int64 rtt_us)
 {
 	FoPeer	   *peer = arg;
-	const char *statements[3] = {NULL, NULL, NULL};
+	const char *statements[4] = {NULL, NULL, NULL, NULL};
 
 	if (peer->node_schema != NULL)
 		pfree(peer->node_schema);
@@ -304,7 +322,8 @@ library_found(void *arg, const PGresult *result, const FoNetError *error, int64 
 	}
 	peer->node_schema = MemoryContextStrdup(peer->cxt, PQgetvalue(result, 0, 0));
 	statements[0] = fo_net_probe_prepare_node(peer->node_schema);
-	statements[1] = psprintf("SELECT node_term, node_incarnation, clock_us FROM %s.failover_node_status()",
+	statements[1] = fo_net_probe_prepare_look(peer->node_schema);
+	statements[2] = psprintf("SELECT node_term, node_incarnation, clock_us FROM %s.failover_node_status()",
 							 peer->node_schema);
 	fo_net_link_call(peer->link, statements, peer_settings(peer)->check_timeout, true, library_prepared, peer);
 }
@@ -333,8 +352,17 @@ ask_status(FoPeer *peer, int64 timeout_ms)
 	int64		number = monitor->checks_n++;
 	bool		with_connections = number % COUNT_CONNECTIONS_EVERY == 0;
 
+	monitor->is_looking = false;
+
 	/* Before the group has a primary and a term there is nothing to tell, and nobody's gate to arm. */
-	if (monitor->is_library_prepared && peer->group->term_on_disk > 0)
+	if (monitor->is_library_prepared && peer->group->term_on_disk > 0 &&
+		(monitor->is_look_wanted || !fo_coordinator_is_in_charge(peer->group) || !fo_coordinator_lease_prepare(peer)))
+	{
+		monitor->is_look_wanted = false;
+		monitor->is_looking = true;
+		fo_net_probe_call_look(peer->link, with_connections, timeout_ms, checked, peer);
+	}
+	else if (monitor->is_library_prepared && peer->group->term_on_disk > 0)
 	{
 		FoHeartbeat heartbeat = fo_coordinator_heartbeat(peer);
 

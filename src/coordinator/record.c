@@ -24,11 +24,16 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "coordinator/blocked.h"
 #include "coordinator/executor.h"
+#include "coordinator/lease.h"
 #include "coordinator/record.h"
 
 #define QUEUE_MAX 10000
 #define RETRY_US FO_MS(1000)
+
+/* So long may what has happened wait while an operation is under way. */
+#define PUT_OFF_US FO_MS(50)
 
 /* Look for whoever makes the common transaction fail until so many were found; the rest next time. */
 #define FAULTS_AT_ONCE 3
@@ -51,6 +56,7 @@ static dlist_head queue = DLIST_STATIC_INIT(queue);
 static int	queue_n = 0;
 static int64 dropped_n = 0;
 static FoTime retry_at = 0;
+static FoTime put_off_since = 0;	/* 0 = nothing is put off */
 static int	apart_n = 0;		/* groups that are written apart */
 static bool is_extension_gone = false;
 
@@ -63,7 +69,7 @@ fo_coordinator_is_extension_gone(void)
 FoTime
 fo_coordinator_flush_due(void)
 {
-	return retry_at;
+	return put_off_since != 0 ? put_off_since + PUT_OFF_US : retry_at;
 }
 
 static void
@@ -138,9 +144,9 @@ fo_coordinator_record(FoGroup *group, FoPeer *peer, const char *kind, FoSeverity
 }
 
 static bool
-is_waiting(const FoGroup *group)
+is_state_waiting(const FoGroup *group)
 {
-	if (group->is_state_dirty || fo_coordinator_run_is_dirty(group))
+	if (group->is_state_dirty)
 		return true;
 	for (int i = 0; i < group->peers_n; i++)
 	{
@@ -148,6 +154,12 @@ is_waiting(const FoGroup *group)
 			return true;
 	}
 	return false;
+}
+
+static bool
+is_waiting(const FoGroup *group)
+{
+	return is_state_waiting(group) || fo_coordinator_run_is_dirty(group);
 }
 
 static bool
@@ -249,7 +261,11 @@ forget_batch(const Batch *batch)
 			group->term_on_disk = group->cfg.term;
 		group->is_state_dirty = false;
 		for (int i = 0; i < group->peers_n; i++)
+		{
+			if (group->peers[i]->is_state_dirty)
+				fo_coordinator_lease_written(group->peers[i]);
 			group->peers[i]->is_state_dirty = false;
+		}
 		fo_coordinator_run_written(group);
 	}
 	dlist_foreach_modify(event_iter, &queue)
@@ -264,6 +280,20 @@ forget_batch(const Batch *batch)
 				(errmsg("%lld failover events could not be written and were dropped",
 						(long long) dropped_n)));
 	dropped_n = 0;
+}
+
+int
+fo_coordinator_give_up_transaction(MemoryContext cxt)
+{
+	int			sqlstate = geterrcode();
+
+	MemoryContextSwitchTo(cxt);
+	HOLD_INTERRUPTS();
+	EmitErrorReport();
+	AbortCurrentTransaction();
+	FlushErrorState();
+	RESUME_INTERRUPTS();
+	return sqlstate;
 }
 
 /* In one transaction; 0, or the SQLSTATE of what went wrong. */
@@ -288,13 +318,7 @@ write_in_transaction(const Batch *batch)
 	}
 	PG_CATCH();
 	{
-		sqlstate = geterrcode();
-		MemoryContextSwitchTo(cxt);
-		HOLD_INTERRUPTS();
-		EmitErrorReport();
-		AbortCurrentTransaction();
-		FlushErrorState();
-		RESUME_INTERRUPTS();
+		sqlstate = fo_coordinator_give_up_transaction(cxt);
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(cxt);
@@ -382,9 +406,14 @@ flush_apart(FoWorld *world, FoGroup *group)
 		if (sqlstate == 0)
 			drop_events(&batch, false);
 	}
+	if (sqlstate == ERRCODE_LOCK_NOT_AVAILABLE)
+		fo_coordinator_blocked(group);
 	fo_catalog_worker_hurry(false);
 	if (sqlstate == 0)
+	{
 		set_apart(group, false);
+		fo_coordinator_unblocked(group);
+	}
 	return sqlstate == 0;
 }
 
@@ -406,6 +435,32 @@ find_fault(const Batch *batch, int sqlstate)
 		drop_events(batch, true);
 }
 
+/*
+ * A commit takes longer than many an answer of a peer, which would lie there
+ * meanwhile.  So while an operation is under way, what has happened is written
+ * a little later, together.  State is not put off: somebody waits for that.
+ */
+static bool
+is_put_off(FoWorld *world)
+{
+	bool		is_operating = false;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &world->touched)
+	{
+		const FoGroup *group = dlist_container(FoGroup, touched_node, iter.cur);
+
+		if (is_state_waiting(group))
+			return false;
+		is_operating = is_operating || group->run != NULL;
+	}
+	if (!is_operating)
+		return false;
+	if (put_off_since == 0)
+		put_off_since = fo_net_now();
+	return fo_net_now() < put_off_since + PUT_OFF_US;
+}
+
 bool
 fo_coordinator_flush(FoWorld *world, bool is_urgent)
 {
@@ -415,12 +470,13 @@ fo_coordinator_flush(FoWorld *world, bool is_urgent)
 
 	if (!is_anything_waiting(world))
 	{
-		retry_at = 0;
+		retry_at = put_off_since = 0;
 		return true;
 	}
-	if (!is_urgent && retry_at > fo_net_now())
+	if (!is_urgent && (retry_at > fo_net_now() || is_put_off(world)))
 		return false;
 
+	put_off_since = 0;
 	sqlstate = write_in_transaction(&batch);
 	if (sqlstate != 0 && !is_everybodys_trouble(sqlstate))
 		find_fault(&batch, sqlstate);

@@ -22,7 +22,8 @@ extern void fo_coordinator_record(FoGroup *group, FoPeer *peer, const char *kind
  * Write everything that waits (events, dirty state of groups and peers, dirty
  * operations and steps), in one transaction if possible, with synchronous_commit = local.
  * True once all of it is on disk; false if it could not be written now (said
- * in the log; retried by the next flush, with a back-off unless is_urgent).
+ * in the log; retried by the next flush, with a back-off unless is_urgent), or,
+ * unless is_urgent, while an operation is under way that it would hold up.
  */
 extern bool fo_coordinator_flush(FoWorld *world, bool is_urgent);
 
@@ -32,10 +33,13 @@ extern bool fo_coordinator_flush(FoWorld *world, bool is_urgent);
  */
 extern bool fo_coordinator_flush_group(FoGroup *group);
 
+/* For PG_CATCH around a transaction of the worker: log the ERROR, abort, go back to cxt.  Returns the SQLSTATE. */
+extern int	fo_coordinator_give_up_transaction(MemoryContext cxt);
+
 /* The group is about to be destroyed. */
 extern void fo_coordinator_record_forget(FoGroup *group);
 
-/* When a flush that failed wants to be tried again; 0 = nothing waits. */
+/* When a flush that failed, or was put off, wants to be tried again; 0 = nothing waits. */
 extern FoTime fo_coordinator_flush_due(void);
 
 /* Set when a flush found that the extension is gone: the worker should end. */

@@ -14,10 +14,8 @@
 #include "coordinator/report.h"
 #include "shared/shared.h"
 
-static void progress(const FoRun *run, const char *format,...) pg_attribute_printf(2, 3);
-
-static void
-progress(const FoRun *run, const char *format,...)
+void
+fo_coordinator_report_progress(const FoRun *run, const char *format,...)
 {
 	char		line[FO_SENTENCE_LEN];
 	va_list		args;
@@ -35,7 +33,7 @@ fo_coordinator_report_start(FoRun *run)
 {
 	fo_coordinator_record(run->group, NULL, "operation_started", FO_NOTICE, NULL, "%s started (rule %d): %s",
 						  fo_core_operation_name(run->row.kind), run->row.rule, run->row.reason);
-	progress(run, "%s of group \"%s\" started", fo_core_operation_name(run->row.kind), run->group->cfg.name);
+	fo_coordinator_report_progress(run, "%s of group \"%s\" started", fo_core_operation_name(run->row.kind), run->group->cfg.name);
 }
 
 void
@@ -44,11 +42,11 @@ fo_coordinator_report_step(FoRun *run, const FoRunStep *step)
 	const FoStepRow *row = &step->row;
 
 	if (row->peer_name[0] != '\0')
-		progress(run, "%s, peer \"%s\": %s after %.1f ms%s%.120s", fo_core_step_name(row->kind), row->peer_name,
+		fo_coordinator_report_progress(run, "%s, peer \"%s\": %s after %.1f ms%s%.120s", fo_core_step_name(row->kind), row->peer_name,
 				 fo_core_step_status_name(row->status), row->duration_ms,
 				 row->detail[0] ? ": " : "", row->detail);
 	else
-		progress(run, "%s: %s%s%.160s", fo_core_step_name(row->kind), fo_core_step_status_name(row->status),
+		fo_coordinator_report_progress(run, "%s: %s%s%.160s", fo_core_step_name(row->kind), fo_core_step_status_name(row->status),
 				 row->detail[0] ? ": " : "", row->detail);
 	ereport(row->status == FO_STEP_FAILED ? WARNING : LOG,
 			(errmsg("failover group \"%s\", step %s%s%s: %s after %.1f ms%s%s",
@@ -58,9 +56,9 @@ fo_coordinator_report_step(FoRun *run, const FoRunStep *step)
 					row->detail[0] ? ": " : "", row->detail)));
 }
 
-/* From the first begin to the last end of the steps of some kinds, ms; -1 = none ran. */
+/* From the first begin to the last end of the steps of some kinds on one way, ms; -1 = none ran. */
 static double
-span_ms(const FoRun *run, uint32 kinds)
+span_of_way_ms(const FoRun *run, uint32 kinds, bool is_way_back)
 {
 	TimestampTz from = 0;
 	TimestampTz to = 0;
@@ -69,7 +67,7 @@ span_ms(const FoRun *run, uint32 kinds)
 	{
 		const FoStepRow *row = &run->steps[i]->row;
 
-		if ((kinds & (1u << row->kind)) == 0 || row->status == FO_STEP_SKIPPED || row->finished_at == 0)
+		if ((kinds & (1u << row->kind)) == 0 || run->steps[i]->is_way_back != is_way_back || row->status == FO_STEP_SKIPPED || row->finished_at == 0)
 			continue;
 		if (from == 0 || row->started_at < from)
 			from = row->started_at;
@@ -79,10 +77,18 @@ span_ms(const FoRun *run, uint32 kinds)
 	return from == 0 ? -1 : (to - from) / 1000.0;
 }
 
+/* Of the longer way, where there are two. */
+static double
+span_ms(const FoRun *run, uint32 kinds)
+{
+	return Max(span_of_way_ms(run, kinds, false), span_of_way_ms(run, kinds, true));
+}
+
 /*
  * The columns of failover_history.  fence is everything that made positions
  * final (from the fence to the freeze, and the wait for a lease); decision is what remains of the time before
- * the promotion was ordered; total counts from the first sign of trouble.
+ * the promotion was ordered; total counts from the first sign of trouble.  Of a
+ * drill the longer of the two ways is shown, and what was decided is the first.
  */
 static void
 measure(FoRun *run)
@@ -98,7 +104,7 @@ measure(FoRun *run)
 	{
 		const FoStepRow *step = &run->steps[i]->row;
 
-		if (step->kind == FO_STEP_PROMOTE && step->status != FO_STEP_SKIPPED)
+		if (step->kind == FO_STEP_PROMOTE && step->status != FO_STEP_SKIPPED && !run->steps[i]->is_way_back)
 			before_promotion_ms = (step->started_at - row->started_at) / 1000.0;
 	}
 	if (before_promotion_ms >= 0)
@@ -123,7 +129,7 @@ fo_coordinator_report_end(FoRun *run)
 							  row->status == FO_OPERATION_FAILED ? FO_SEVERE : FO_NOTICE, NULL,
 							  "%s %s: %s", fo_core_operation_name(row->kind),
 							  fo_core_operation_status_name(row->status), row->error);
-	progress(run, "%s %s", fo_core_operation_name(row->kind), fo_core_operation_status_name(row->status));
+	fo_coordinator_report_progress(run, "%s %s", fo_core_operation_name(row->kind), fo_core_operation_status_name(row->status));
 }
 
 void

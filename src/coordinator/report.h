@@ -12,6 +12,9 @@
 #include "coordinator/run.h"
 #include "shared/shared.h"
 
+/* A line for whoever waits. */
+extern void fo_coordinator_report_progress(const FoRun *run, const char *format,...) pg_attribute_printf(2, 3);
+
 extern void fo_coordinator_report_start(FoRun *run);
 extern void fo_coordinator_report_step(FoRun *run, const FoRunStep *step);
 

@@ -2,11 +2,7 @@
  *
  * requests.c
  *		Serves the request queue: refuses what the group's state forbids, with a
- *		reason, and starts the operations that it allows.
- *
- * A request to move the primary is decided on a fresh look at the group, with
- * the same candidate ranking as an automatic failover.  force overrides the
- * block period, the lag limit and the preference for consistency.
+ *		reason, and starts the operations that it allows (moves.c).
  *
  *-------------------------------------------------------------------------
  */
@@ -15,11 +11,13 @@
 #include "access/xact.h"
 #include "utils/elog.h"
 
-#include "core/evidence.h"
 #include "coordinator/executor.h"
 #include "coordinator/monitor.h"
+#include "coordinator/moves.h"
 #include "coordinator/report.h"
 #include "coordinator/requests.h"
+#include "coordinator/schedule.h"
+#include "coordinator/takeover.h"
 #include "coordinator/survey.h"
 #include "shared/shared.h"
 
@@ -124,98 +122,7 @@ fo_coordinator_answer_checks(FoWorld *world)
 	}
 }
 
-/* ---- moving the primary ---- */
-
-/* Does SQL, or death, or synchronous replication keep the old primary from taking writes? */
-static bool
-is_old_primary_contained(const FoGroup *group, const FoPeer *primary)
-{
-	const FoPeerView *view = &primary->view;
-
-	if (view->error == FO_ERROR_REFUSED || fo_net_link_is_ready(primary->link))
-		return true;
-	return fo_core_sync_proof(&group->view, NULL, 0) == FO_SYNC_PROOF_COVERED;
-}
-
-/* The reason why target (or anybody) cannot be promoted; false if somebody can. */
-static bool
-is_nobody_eligible(FoGroup *group, const FoPeer *target, bool is_forced, char *why, size_t size)
-{
-	FoCandidate *ranked = palloc0(Max(group->peers_n, 1) * sizeof(FoCandidate));
-	FoCandidateOptions options = {.is_forced = is_forced,.target = -1};
-	int			eligible;
-
-	for (int i = 0; i < group->peers_n; i++)
-	{
-		if (group->peers[i] == target)
-			options.target = i;
-	}
-	eligible = fo_core_rank_candidates(&group->view, &options, ranked);
-	why[0] = '\0';
-	for (int i = 0; i < group->peers_n && eligible == 0; i++)
-	{
-		const FoPeer *peer = group->peers[ranked[i].peer];
-
-		if (ranked[i].exclusion == FO_EXCLUDED_PRIMARY || (target != NULL && peer != target))
-			continue;
-		snprintf(why + strlen(why), size - strlen(why), "%s\"%s\": %s", why[0] ? "; " : "",
-				 peer->cfg.name, ranked[i].reason);
-	}
-	pfree(ranked);
-	return eligible == 0;
-}
-
-/* Refuses and returns false if the state of the group forbids to move the primary. */
-static bool
-may_move(FoGroup *group, FoPeer *target, int slot, const FoRequest *request)
-{
-	FoPeer	   *primary = fo_coordinator_primary(group);
-	char		why[FO_ERROR_LEN];
-
-	fo_coordinator_freeze_view(group);
-	if (!fo_coordinator_run_may_yield(group))
-	{
-		refuse(slot, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-			   "Wait until it has ended: see failover_status().current_event.",
-			   "an operation of group \"%s\" is in progress", group->cfg.name);
-		return false;
-	}
-	if (group->view.is_paused)
-	{
-		refuse(slot, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "Call failover_resume first.",
-			   "group \"%s\" is paused", group->cfg.name);
-		return false;
-	}
-	if (group->view.blocked_until != 0 && !request->is_forced)
-	{
-		refuse(slot, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-			   "Call failover_acknowledge first, or use force => true.",
-			   "group \"%s\" is in the block period after its last failover", group->cfg.name);
-		return false;
-	}
-	if (target != NULL && target == primary)
-	{
-		refuse(slot, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, NULL,
-			   "peer \"%s\" is the primary already", target->cfg.name);
-		return false;
-	}
-	if (is_nobody_eligible(group, target, request->is_forced, why, sizeof(why)))
-	{
-		refuse(slot, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-			   "See failover_candidates() for each peer's reason.",
-			   "no standby can be promoted: %.200s", why[0] ? why : "the group has none");
-		return false;
-	}
-	if (primary != NULL && !request->is_forced &&
-		group->cfg.settings.prefer == FO_PREFER_CONSISTENCY && !is_old_primary_contained(group, primary))
-	{
-		refuse(slot, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-			   "Make sure that it is down, then use force => true.",
-			   "primary \"%s\" does not answer and cannot be fenced: it may still take writes", primary->cfg.name);
-		return false;
-	}
-	return true;
-}
+/* ---- operations ---- */
 
 /*
  * A request that a former worker had begun to serve: its operation goes on, or
@@ -244,66 +151,16 @@ serve_again(FoGroup *group, int slot, const FoRequest *request)
 	return true;
 }
 
-/* Refuses and returns false if the primary cannot be moved gracefully. */
-static bool
-may_switch_over(FoGroup *group, int slot)
-{
-	const FoPeer *primary = fo_coordinator_primary(group);
-
-	if (fo_coordinator_can_switch_over(primary))
-		return true;
-	if (primary != NULL && primary->node_schema != NULL && fo_core_peer_answers(&primary->view))
-		refuse(slot, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-			   "See failover_evaluate(); failover_trigger() moves the primary without it.",
-			   "primary \"%s\" is not well enough to hand over", primary->cfg.name);
-	else if (primary != NULL && fo_core_peer_answers(&primary->view))
-		refuse(slot, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-			   "Preload the library there with failover.role = node, or use failover_trigger().",
-			   "primary \"%s\" has no node library: it cannot be demoted gracefully", primary->cfg.name);
-	else
-		refuse(slot, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-			   "failover_trigger() moves the primary without it.",
-			   "the primary of group \"%s\" does not answer", group->cfg.name);
-	return false;
-}
-
-/* The kind of operation that a request comes down to, as things are. */
-static FoOperationKind
-operation_of(FoGroup *group, const FoRequest *request)
-{
-	if (request->kind == FO_REQUEST_FAILBACK)
-		return FO_OPERATION_FAILBACK;
-	if (request->kind == FO_REQUEST_SWITCHOVER || fo_coordinator_can_switch_over(fo_coordinator_primary(group)))
-		return FO_OPERATION_SWITCHOVER;
-	return FO_OPERATION_FAILOVER;
-}
-
-/* Move the primary: failover_trigger, failover_switchover, failover_failback. */
+/* Move the primary: failover_trigger, failover_switchover, failover_failback, failover_drill. */
 static void
-begin_move(FoGroup *group, int slot, const FoRequest *request)
+begin_move(FoGroup *group, int slot, const FoRequest *request, FoOperationKind kind)
 {
-	FoPeer	   *target = request->kind == FO_REQUEST_FAILBACK ? fo_coordinator_preferred_primary(group) :
-		fo_coordinator_find_peer(group, request->target);
-	FoPeer	   *primary = fo_coordinator_primary(group);
-	FoOrder		order = {.trigger = FO_TRIGGER_MANUAL,.request = slot};
+	FoMove		move = {.kind = kind,.trigger = FO_TRIGGER_MANUAL,.target = request->target,.is_forced = request->is_forced,
+	.reason = request->reason,.user = request->user,.request = slot};
+	FoRefusal	refusal;
 
-	if (request->target[0] != '\0' && target == NULL)
-	{
-		refuse(slot, ERRCODE_UNDEFINED_OBJECT, NULL, "peer \"%s\" does not exist in group \"%s\"",
-			   request->target, request->group);
-		return;
-	}
-	order.kind = operation_of(group, request);
-	if (!may_move(group, target, slot, request) ||
-		(request->kind != FO_REQUEST_FAILOVER && !may_switch_over(group, slot)) ||
-		!fo_coordinator_run_cancel(group, "the primary is to be moved"))
-		return;
-	order.target = target;
-	order.is_forced = request->is_forced;
-	order.reason = request->reason[0] ? request->reason : "asked for in SQL";
-	order.user = request->user;
-	order.detected_since = primary && order.kind == FO_OPERATION_FAILOVER ? primary->view.failing_since : 0;
-	fo_coordinator_run_start(group, &order);
+	if (!fo_coordinator_move(group, &move, &refusal))
+		refuse(slot, refusal.sqlstate, refusal.hint[0] ? refusal.hint : NULL, "%s", refusal.error);
 }
 
 /* failover_rejoin: whatever automatic attempts there were, try now. */
@@ -341,6 +198,89 @@ begin_rejoin(FoGroup *group, int slot, const FoRequest *request)
 	}
 }
 
+/* How an operation that is not in progress stands; the answer is no refusal. */
+static void
+answer_ended(int slot, int64 event_id)
+{
+	FoRequest	answer = {0};
+	FoOperationRow row;
+	bool		is_found = false;
+
+	if (fo_catalog_begin("looking up an operation"))
+	{
+		is_found = fo_catalog_find_operation(event_id, &row);
+		fo_catalog_end();
+	}
+	if (is_found)
+	{
+		answer.event_id = event_id;
+		snprintf(answer.error, sizeof(answer.error), "%s " INT64_FORMAT " has ended: %s",
+				 fo_core_operation_name(row.kind), event_id, fo_core_operation_status_name(row.status));
+	}
+	else
+		snprintf(answer.error, sizeof(answer.error), "there is no operation " INT64_FORMAT, event_id);
+	fo_shared_request_finish(slot, &answer);
+}
+
+/* failover_cancel: an answer with status cancelled is a yes, any other says why not. */
+static void
+cancel(FoWorld *world, int slot, const FoRequest *request)
+{
+	FoRequest	answer = {.event_id = request->about,.status = FO_OPERATION_CANCELLED};
+	char		why[FO_SENTENCE_LEN];
+	const char *refusal = NULL;
+
+	snprintf(why, sizeof(why), "cancelled by \"%s\"%s%.150s", request->user, request->reason[0] ? ": " : "", request->reason);
+	for (int i = 0; i < world->groups_n && request->about > 0; i++)
+	{
+		FoGroup    *group = world->groups[i];
+
+		if (fo_coordinator_schedule_cancel(group, request->about, why, slot))
+			return;
+		if (fo_coordinator_run_event(group) != request->about)
+			continue;
+		refusal = fo_coordinator_run_stop(group, why);
+		if (refusal != NULL)
+		{
+			answer.status = FO_OPERATION_IN_PROGRESS;
+			snprintf(answer.error, sizeof(answer.error), "operation " INT64_FORMAT " cannot be cancelled: %s",
+					 request->about, refusal);
+		}
+		fo_shared_request_finish(slot, &answer);
+		return;
+	}
+	answer_ended(slot, request->about);
+}
+
+static FoOperationKind
+operation_of(FoRequestKind kind)
+{
+	return kind == FO_REQUEST_SWITCHOVER ? FO_OPERATION_SWITCHOVER :
+		kind == FO_REQUEST_FAILBACK ? FO_OPERATION_FAILBACK :
+		kind == FO_REQUEST_DRILL ? FO_OPERATION_DRILL : FO_OPERATION_FAILOVER;
+}
+
+/* Refuses and returns true if this coordinator is not, or not yet, the one to act for the group. */
+static bool
+is_not_in_charge(FoGroup *group, int slot)
+{
+	if (group->newer_term != 0)
+		refuse(slot, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+			   "Ask that coordinator; or stop it, then drop the group here and register it again.",
+			   "coordinator \"%s\" has taken over group \"%s\" with term " INT64_FORMAT,
+			   group->newer_owner, group->cfg.name, group->newer_term);
+	else if (group->is_claiming)
+		refuse(slot, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "Try again in a moment.",
+			   "this coordinator is about to take over group \"%s\"", group->cfg.name);
+	else if (!fo_coordinator_is_confirmed(group))
+		refuse(slot, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+			   "Bring standbys back, or call failover_acknowledge if no other coordinator is alive.",
+			   "too few standbys of group \"%s\" have taken the term of this coordinator", group->cfg.name);
+	else
+		return false;
+	return true;
+}
+
 static void
 serve(FoWorld *world, int slot, const FoRequest *request)
 {
@@ -362,15 +302,17 @@ serve(FoWorld *world, int slot, const FoRequest *request)
 		case FO_REQUEST_FAILOVER:
 		case FO_REQUEST_SWITCHOVER:
 		case FO_REQUEST_FAILBACK:
-			if (!serve_again(group, slot, request))
-				begin_move(group, slot, request);
+		case FO_REQUEST_DRILL:
+			if (!serve_again(group, slot, request) && !is_not_in_charge(group, slot))
+				begin_move(group, slot, request, operation_of(request->kind));
+			return;
+		case FO_REQUEST_CANCEL:
+			cancel(world, slot, request);
 			return;
 		case FO_REQUEST_REJOIN:
-			if (!serve_again(group, slot, request))
+			if (!serve_again(group, slot, request) && !is_not_in_charge(group, slot))
 				begin_rejoin(group, slot, request);
 			return;
-		case FO_REQUEST_DRILL:
-			break;
 	}
 	refuse(slot, ERRCODE_FEATURE_NOT_SUPPORTED, NULL, "the coordinator does not know this operation");
 }
@@ -396,15 +338,18 @@ answer_error(FoWorld *world, int slot, MemoryContext cxt)
 	refuse(slot, error->sqlerrcode, "See the coordinator's log.", "%.200s", error->message);
 }
 
-void
-fo_coordinator_serve_requests(FoWorld *world)
+bool
+fo_coordinator_serve_requests(FoWorld *world, bool (*load) (void))
 {
 	MemoryContext cxt = CurrentMemoryContext;
 	FoRequest	request;
+	volatile bool is_layout_changed = false;
 	int			slot;
 
 	while ((slot = fo_shared_request_take(&request)) >= 0)
 	{
+		if (load())
+			is_layout_changed = true;
 		PG_TRY();
 		{
 			serve(world, slot, &request);
@@ -415,4 +360,5 @@ fo_coordinator_serve_requests(FoWorld *world)
 		}
 		PG_END_TRY();
 	}
+	return is_layout_changed;
 }

@@ -6,7 +6,8 @@
  * A new worker finds the operations of a dead one in the tables.  It waits
  * until every peer has been tried once, and then goes on from what it finds:
  * a promotion that was ordered is completed; otherwise the operation starts
- * over from its first step, or is undone if the old primary is well.
+ * over from its first step, or is undone if the old primary is well.  The way
+ * back of a drill is begun again: the drill began at the other end of it.
  *
  *-------------------------------------------------------------------------
  */
@@ -18,6 +19,7 @@
 #include "coordinator/record.h"
 #include "coordinator/report.h"
 #include "coordinator/run.h"
+#include "coordinator/takeover.h"
 #include "shared/shared.h"
 
 /* A resumed operation waits at most this long for a first answer of every peer. */
@@ -45,10 +47,14 @@ restore_steps(FoRun *run, const FoOperationRecord *record)
 		step = fo_coordinator_add_step(run, def, peer);
 		step->row = *row;
 		step->is_dirty = false;
+		step->is_restored = true;
 		if (row->kind == FO_STEP_FREEZE && peer != NULL)
 			fo_coordinator_run_peer(run, peer)->is_frozen = true;
 		if (row->kind == FO_STEP_CHOOSE && row->status == FO_STEP_DONE)
-			run->candidate = fo_coordinator_find_peer(run->group, run->row.to_peer);
+		{
+			strlcpy(run->to, run->is_way_back ? run->row.from_peer : run->row.to_peer, sizeof(run->to));
+			run->candidate = fo_coordinator_find_peer(run->group, run->to);
+		}
 		if (row->kind == FO_STEP_FENCE)
 		{
 			/* Only an answer says that the lease has ended; that it was asked for is enough to need a new term. */
@@ -56,14 +62,22 @@ restore_steps(FoRun *run, const FoOperationRecord *record)
 			run->is_fence_ordered = row->status != FO_STEP_SKIPPED;
 			run->is_lease_ended = peer != NULL && row->status == FO_STEP_DONE;
 		}
+		if (row->kind == FO_STEP_DRAIN)
+			run->is_drained = row->status == FO_STEP_DONE && strcmp(row->peer_name, run->to) == 0;
 		if (row->kind == FO_STEP_DEMOTE)
 			run->is_demoted = true;
 		if (row->kind == FO_STEP_PROMOTE && row->status != FO_STEP_SKIPPED &&
-			strcmp(row->peer_name, run->row.to_peer) == 0)
+			strcmp(row->peer_name, run->to) == 0)
 		{
 			run->is_promoting = row->status != FO_STEP_FAILED;
-			strlcpy(run->ordered, row->peer_name, sizeof(run->ordered));
 			run->candidate = peer;
+		}
+		/* Also of an earlier candidate: it may have been promoted, and nothing goes back. */
+		if (row->kind == FO_STEP_PROMOTE && row->status != FO_STEP_SKIPPED)
+		{
+			strlcpy(run->ordered, row->peer_name, sizeof(run->ordered));
+			if (peer != NULL)
+				fo_coordinator_run_peer(run, peer)->is_ordered = true;
 		}
 		if (row->status == FO_STEP_RUNNING || row->status == FO_STEP_PENDING)
 		{
@@ -71,6 +85,8 @@ restore_steps(FoRun *run, const FoOperationRecord *record)
 			fo_coordinator_end_step(step, FO_STEP_FAILED, "interrupted by a restart of the coordinator");
 			step->row.duration_ms = -1;
 		}
+		if (row->kind == FO_STEP_TURN && row->status == FO_STEP_DONE)
+			fo_coordinator_turn_round(run);
 	}
 }
 
@@ -84,17 +100,17 @@ fo_coordinator_run_resume(FoGroup *group, const FoOperationRecord *record)
 		MemoryContextStrdup(run->cxt, record->operation.snapshot) : NULL;
 	run->from = fo_coordinator_find_peer(group, run->row.from_peer);
 	run->target = fo_coordinator_find_peer(group, run->row.target);
-	if (run->row.kind == FO_OPERATION_REJOIN || run->row.kind == FO_OPERATION_DRILL)
+	restore_steps(run, record);
+	if (run->row.kind == FO_OPERATION_REJOIN)
 	{
 		fo_coordinator_fail_run(run, "interrupted by a restart of the coordinator");
 		fo_coordinator_finish_run(run, FO_OPERATION_CANCELLED);
 		return;
 	}
-	restore_steps(run, record);
-	run->is_resumed = true;
+	run->is_resumed = run->was_resumed = true;
 	fo_coordinator_record(group, NULL, "operation_resumed", FO_NOTICE, NULL,
-						  "taking up failover " INT64_FORMAT " that a former coordinator left in progress",
-						  run->row.event_id);
+						  "taking up %s " INT64_FORMAT " that a former coordinator left in progress",
+						  fo_core_operation_name(run->row.kind), run->row.event_id);
 	fo_net_loop_arm(group->world->loop, &run->timer, run->began_at + RESUME_WAIT_US);
 }
 
@@ -117,7 +133,7 @@ fo_coordinator_run_poke(FoGroup *group)
 	FoRun	   *run = group->run;
 	FoTime		now = fo_net_now();
 
-	if (run == NULL || !run->is_resumed)
+	if (run == NULL || !run->is_resumed || !fo_coordinator_is_in_charge(group) || !fo_coordinator_is_confirmed(group))
 		return;
 	for (int i = 0; i < group->peers_n; i++)
 	{
@@ -127,8 +143,16 @@ fo_coordinator_run_poke(FoGroup *group)
 	run->is_resumed = false;
 
 	run->phase_first_step = run->steps_n;
-	if ((run->is_promoting || run->is_demoted) && run->candidate != NULL)
+	if ((run->is_promoting || (run->is_demoted && run->is_drained)) && run->candidate != NULL)
 		run->phase = fo_core_operation_point_of_no_return(run->row.kind) - 1;
+	else if (run->from != NULL && strcmp(run->row.from_peer, run->row.to_peer) == 0 && run->row.attempts == 1)
+		fo_coordinator_begin_again(run);
+	else if (run->is_way_back && run->row.attempts < group->cfg.settings.max_attempts)
+	{
+		run->row.attempts++;
+		run->is_dirty = true;
+		fo_coordinator_begin_way_back(run);
+	}
 	else if (fo_coordinator_is_planned(run))
 		fo_coordinator_fail_run(run, "interrupted by a restart of the coordinator");
 	else if (is_old_primary_well(run))

@@ -1,10 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * run.h
- *		The state of one operation; private to executor.c and steps.c.
+ *		The state of one operation; private to the files that carry it out.
  *
- * executor.c owns the life of an operation: phases, intents, outcomes, undo,
- * completion.  steps.c knows what each step means: on whom it runs, with which
+ * run.c begins and ends it; executor.c drives its phases, intents and outcomes;
+ * failure.c decides what a failed step means, and undoes.  steps.c (with
+ * choose.c, steps_promote.c and steps_node.c) knows what each step means: on whom it runs, with which
  * action and facts, and what follows from its outcome.
  *
  *-------------------------------------------------------------------------
@@ -24,6 +25,9 @@ typedef struct FoRunStep
 	FoTask	   *task;			/* NULL: not started, or ended */
 	FoTime		begun_at;
 	FoTime		wait_until;		/* the step is to wait until then; 0 = it does not wait */
+	bool		is_way_back;	/* of a drill */
+	bool		is_restored;	/* of a former worker: only the row is known */
+	bool		is_rewound;		/* the server that came back had to be rewound, or copied */
 	bool		is_refused;		/* the peer answered the order with an SQL error: it was not carried out */
 	bool		is_dirty;
 } FoRunStep;
@@ -33,6 +37,7 @@ typedef struct FoRunPeer
 {
 	FoPeer	   *peer;
 	bool		is_excluded;	/* dropped out: not asked, not chosen any more */
+	bool		is_ordered;		/* was told to promote, and did not refuse: it may hold a lease */
 	bool		is_frozen;
 	FoTime		frozen_at;		/* when it was seen to be */
 	FoFinalPosition final;
@@ -52,22 +57,29 @@ struct FoRun
 	int			phase_first_step;	/* index of its first step */
 	bool		is_waiting;		/* the intents of the phase could not be written yet */
 	bool		is_entered;		/* executor.c is at work on it, or was when an ERROR was raised */
+	bool		is_again;		/* promotes the recorded primary: nothing is to be chosen */
+	bool		was_resumed;	/* a former worker began it, and may have ordered what we are about to */
 	bool		is_resumed;		/* waits for a first look at the peers before it goes on */
 	bool		is_undoing;
+	bool		is_cancelled;	/* somebody wished it to end: that is no failure */
 	bool		is_demoted;		/* the old primary was told to stop: no way back */
+	bool		is_drained;		/* resume.c: a former worker saw that the candidate has all that the old primary had written */
 	bool		is_promoting;	/* the promotion has been ordered: no way back */
 	bool		is_promoted;
 	char		ordered[FO_NAME_LEN];	/* who was last told to promote, and did not refuse; '' = nobody: can be undone */
 	int			request;		/* slot to report to; -1 = nobody waits */
 	FoTimer		timer;			/* tries again what had to wait */
 
+	bool		is_way_back;	/* of a drill: from and candidate have changed places */
 	FoPeer	   *from;			/* old primary; NULL = none known, or gone */
 	FoPeer	   *candidate;
+	char		to[FO_NAME_LEN];	/* the candidate's name, also when it is gone; '' = not chosen yet */
 	FoPeer	   *target;			/* demanded by the caller */
 	bool		is_fencing;		/* the old primary is granted no lease any more */
 	bool		is_fence_ordered;	/* it was asked to give up its lease: in this term it may take none any more */
 	bool		is_lease_ended; /* the old primary has given up its lease */
 	FoLsn		drain_to;		/* where the fenced old primary ended; 0 = nothing to drain */
+	bool		is_drain_final; /* it has acknowledged nothing behind that */
 	uint32		timeline;		/* of the new primary; 0 = not promoted yet */
 
 	int			peers_n;
@@ -79,7 +91,11 @@ struct FoRun
 
 /* ---- steps.c ---- */
 
+/* What the operation knows of the peer; of one that was registered after it began, a stranger that is excluded. */
 extern FoRunPeer *fo_coordinator_run_peer(FoRun *run, const FoPeer *peer);
+
+/* A standby that takes part: it answers, is in recovery and has not dropped out. */
+extern bool fo_coordinator_takes_part(FoRun *run, const FoRunPeer *member);
 
 /* Create the rows of every step of the phase, skipping what there is no need for. */
 extern void fo_coordinator_plan_phase(FoRun *run, int phase);
@@ -87,11 +103,28 @@ extern void fo_coordinator_plan_phase(FoRun *run, int phase);
 /* Start the task of a step whose intent is written. */
 extern void fo_coordinator_start_step(FoRunStep *step);
 
+/* Does the step point its peer at the primary that the operation leaves behind? */
+extern bool fo_coordinator_is_pointing(const FoRunStep *step);
+
 /* Take in the outcome of a task; sets the step's status and detail. */
 extern void fo_coordinator_step_ended(FoRunStep *step, FoTask *task);
 
+/* steps_promote.c: the promotion and the repointing. */
+extern void fo_coordinator_plan_promote(FoRun *run, const FoStepDef *def);
+extern void fo_coordinator_plan_repoint(FoRun *run, const FoStepDef *def);
+
+/* The new primary takes writes: from here on it is the group's primary. */
+extern void fo_coordinator_promoted(FoRun *run, const FoTask *task);
+extern void fo_coordinator_repoint_ended(FoRunStep *step, FoTask *task);
+
+/* What peer is to follow upstream with: its own template, or the bare minimum for a peer that never had one. */
+extern char *fo_coordinator_follow_conninfo(FoRun *run, const FoPeer *peer, const FoPeer *upstream);
+
 /* choose.c: rank by final positions, decide, record. */
 extern void fo_coordinator_plan_choose(FoRun *run, const FoStepDef *def);
+
+/* Positions by index of the group's view; unknown for who did not freeze.  Palloc'd. */
+extern FoFinalPosition *fo_coordinator_final_positions(FoRun *run);
 
 /* steps_node.c: steps that need the node library, and the facts of their tasks. */
 extern void fo_coordinator_plan_lease(FoRun *run, const FoStepDef *def);
@@ -99,31 +132,75 @@ extern void fo_coordinator_plan_rejoin(FoRun *run, const FoStepDef *def);
 extern void fo_coordinator_plan_demote(FoRun *run, const FoStepDef *def);
 extern void fo_coordinator_plan_follow(FoRun *run, const FoStepDef *def);
 
+/* steps_drill.c: the turn of a drill, its way back, its report. */
+extern void fo_coordinator_plan_turn(FoRun *run, const FoStepDef *def);
+
+/* Ends the step if the old primary can be promoted again, or if that took too long. */
+extern void fo_coordinator_try_turn(FoRunStep *step);
+
+/* Forget the way there: from, candidate and target change places.  For resume.c too. */
+extern void fo_coordinator_turn_round(FoRun *run);
+
+/* Go the way back from its beginning. */
+extern void fo_coordinator_begin_way_back(FoRun *run);
+
+/* It ends: the report, and in the error where the primary is now. */
+extern void fo_coordinator_drill_ended(FoRun *run);
+
 /* Does the operation move the primary in a planned way? */
 extern bool fo_coordinator_is_planned(const FoRun *run);
+
+/* Was the old primary told to be a standby of this candidate, and not of one that failed? */
+extern bool fo_coordinator_is_told_whom_to_follow(const FoRun *run);
 extern bool fo_coordinator_needs_node_rejoin(const FoPeer *peer);
 extern void fo_coordinator_rejoin_facts(FoRun *run, FoPeer *peer, FoTaskFacts *facts);
 
-/* The undo steps: every frozen standby follows the old primary again, which is unfenced. */
-extern void fo_coordinator_plan_undo(FoRun *run);
+/*
+ * After a failover, or a promotion that was to complete one and failed, another
+ * failure is not answered for a while.  Attempts count within one such period;
+ * one that was acknowledged is over: view.blocked_until knows.
+ */
+extern void fo_coordinator_begin_block_period(FoGroup *group);
 
-/* ---- executor.c, for resume.c ---- */
+/* ---- failure.c ---- */
+
+/* Note why it fails; the first cause counts. */
+extern void fo_coordinator_fail_run(FoRun *run, const char *format,...) pg_attribute_printf(2, 3);
+
+/* Apply the policy of each failed step of the phase that has just ended. */
+extern void fo_coordinator_apply_failures(FoRun *run);
+
+/* It has failed: undo what can be undone, once; then end. */
+extern void fo_coordinator_fail_or_undo(FoRun *run);
+
+/* ---- run.c, for executor.c, failure.c and resume.c ---- */
 
 /* An empty operation of the group, in progress. */
 extern FoRun *fo_coordinator_create_run(FoGroup *group);
 
-/* Go on as far as possible: see executor.c. */
-extern void fo_coordinator_advance(FoRun *run);
-
 /* Give it its final status; it is freed once its rows are written. */
 extern void fo_coordinator_finish_run(FoRun *run, FoOperationStatus status);
 
-/* ---- executor.c, for steps.c ---- */
+/* ---- executor.c ---- */
+
+/* An operation whose candidate was chosen before: it begins behind the choice, in a new term. */
+extern void fo_coordinator_begin_again(FoRun *run);
+
+/* Go on as far as possible: see executor.c. */
+extern void fo_coordinator_advance(FoRun *run);
+
+/* The same as a timer's callback; arg is the operation. */
+extern void fo_coordinator_run_retry(void *arg);
+
+/* Start the pending steps; true if there were any. */
+extern bool fo_coordinator_start_pending(FoRun *run);
+
+/* End whatever is under way of it as skipped. */
+extern void fo_coordinator_cancel_tasks(FoRun *run, const char *why);
 
 extern FoTaskCallback fo_coordinator_run_task_callback(void);
 
 extern FoRunStep *fo_coordinator_add_step(FoRun *run, const FoStepDef *def, FoPeer *peer);
 extern void fo_coordinator_end_step(FoRunStep *step, FoStepStatus status, const char *format,...) pg_attribute_printf(3, 4);
-extern void fo_coordinator_fail_run(FoRun *run, const char *format,...) pg_attribute_printf(2, 3);
 
 #endif							/* FO_COORDINATOR_RUN_H */

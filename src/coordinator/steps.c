@@ -17,8 +17,6 @@
 #include "utils/timestamp.h"
 
 #include "coordinator/actions.h"
-#include "coordinator/evidence.h"
-#include "coordinator/record.h"
 #include "coordinator/run.h"
 #include "coordinator/syncmode.h"
 
@@ -52,9 +50,8 @@ fo_coordinator_run_peer(FoRun *run, const FoPeer *peer)
 	}
 }
 
-/* A standby that takes part: it answers, is in recovery and has not dropped out. */
-static bool
-takes_part(FoRun *run, const FoRunPeer *member)
+bool
+fo_coordinator_takes_part(FoRun *run, const FoRunPeer *member)
 {
 	const FoPeer *peer = member->peer;
 
@@ -63,9 +60,9 @@ takes_part(FoRun *run, const FoRunPeer *member)
 }
 
 static bool
-is_old_primary_refusing(const FoRun *run)
+is_old_primary_dead(const FoRun *run)
 {
-	return run->from != NULL && run->from->view.error == FO_ERROR_REFUSED;
+	return run->from != NULL && fo_core_is_proven_dead(&run->from->view);
 }
 
 /* ---- term ---- */
@@ -93,8 +90,13 @@ plan_fence(FoRun *run, const FoStepDef *def)
 	run->is_fencing = true;
 
 	if (run->from == NULL)
-		fo_coordinator_end_step(step, FO_STEP_SKIPPED, "no old primary is known");
-	else if (is_old_primary_refusing(run))
+		fo_coordinator_end_step(step, fo_coordinator_is_planned(run) ? FO_STEP_FAILED : FO_STEP_SKIPPED,
+								"no old primary is known");
+	else if (fo_coordinator_is_planned(run) && run->is_lease_ended)
+		fo_coordinator_end_step(step, FO_STEP_SKIPPED, "it has given up its lease before");
+	else if (fo_coordinator_is_planned(run))
+		run->is_fence_ordered = true;
+	else if (is_old_primary_dead(run))
 		fo_coordinator_end_step(step, FO_STEP_SKIPPED, "its host refuses connections: no server runs there");
 	else if (run->from->view.observed.at != 0 && run->from->view.observed.in_recovery)
 		fo_coordinator_end_step(step, FO_STEP_SKIPPED, "it is in recovery");
@@ -102,6 +104,20 @@ plan_fence(FoRun *run, const FoStepDef *def)
 		fo_coordinator_end_step(step, FO_STEP_SKIPPED, "it cannot be reached: SQL cannot fence it");
 	else
 		run->is_fence_ordered = true;
+}
+
+/*
+ * A planned move rests on a primary that has said that it takes no more writes,
+ * and how far its WAL goes: nobody waits for the end of its lease later.
+ */
+static void
+planned_fence_ended(FoRunStep *step, FoTask *task)
+{
+	FoRun	   *run = step->run;
+
+	run->drain_to = task->facts.lsn;
+	run->is_lease_ended = task->is_done && task->action == &fo_coordinator_action_node_fence && run->drain_to != 0;
+	fo_coordinator_end_step(step, run->is_lease_ended ? FO_STEP_DONE : FO_STEP_FAILED, "%s", task->detail);
 }
 
 /*
@@ -113,14 +129,19 @@ fence_ended(FoRunStep *step, FoTask *task)
 {
 	FoRun	   *run = step->run;
 
-	if (task->is_done)
+	if (fo_coordinator_is_planned(run))
+		planned_fence_ended(step, task);
+	else if (task->is_done)
 	{
 		run->drain_to = task->facts.lsn;
+		run->is_drain_final = task->facts.is_final;
 		run->is_lease_ended = task->action == &fo_coordinator_action_node_fence;
 		fo_coordinator_end_step(step, FO_STEP_DONE, "%s", task->detail);
 	}
-	else if (task->is_peer_dead)
+	else if (task->is_peer_dead && !fo_core_may_be_walled_off(&step->peer->view))
 		fo_coordinator_end_step(step, FO_STEP_SKIPPED, "it died meanwhile");
+	else if (task->is_peer_dead && step->peer->view.observed.is_armed)
+		fo_coordinator_end_step(step, FO_STEP_SKIPPED, "it refuses connections: the end of its lease is waited for");
 	else if (run->row.is_forced || run->group->cfg.settings.prefer == FO_PREFER_AVAILABILITY)
 		fo_coordinator_end_step(step, FO_STEP_SKIPPED, "not fenced, going on as asked: %.180s", task->detail);
 	else
@@ -129,9 +150,24 @@ fence_ended(FoRunStep *step, FoTask *task)
 
 /* ---- drain and freeze ---- */
 
+/* What has not reached the candidate of a planned move by the time that the old primary stops never will. */
+static void
+plan_planned_drain(FoRun *run, const FoStepDef *def)
+{
+	FoRunStep  *step = fo_coordinator_add_step(run, def, run->candidate);
+
+	if (run->drain_to == 0)
+		fo_coordinator_end_step(step, FO_STEP_FAILED, "it is not known how far the old primary had written");
+}
+
 static void
 plan_drain(FoRun *run, const FoStepDef *def)
 {
+	if (fo_coordinator_is_planned(run))
+	{
+		plan_planned_drain(run, def);
+		return;
+	}
 	if (run->drain_to == 0)
 	{
 		fo_coordinator_end_step(fo_coordinator_add_step(run, def, NULL), FO_STEP_SKIPPED,
@@ -142,21 +178,49 @@ plan_drain(FoRun *run, const FoStepDef *def)
 	{
 		FoRunPeer  *member = &run->peers[i];
 
-		if (def->scope == FO_SCOPE_CANDIDATE && member->peer != run->candidate)
-			continue;
-		if (takes_part(run, member) && member->peer->view.observed.receiver == FO_RECEIVER_STREAMING)
+		if (fo_coordinator_takes_part(run, member) && member->peer->view.observed.receiver == FO_RECEIVER_STREAMING)
 			(void) fo_coordinator_add_step(run, def, member->peer);
 	}
+}
+
+/* Has the candidate received all that the old primary ever wrote, its shutdown record included? */
+static bool
+is_candidate_complete(const FoRun *run)
+{
+	for (int i = run->steps_n - 1; i >= 0; i--)
+	{
+		if (run->steps[i]->row.kind == FO_STEP_STOPPED)
+			return run->steps[i]->row.status == FO_STEP_DONE && run->steps[i]->peer == run->candidate;
+	}
+	return false;
+}
+
+/* Was somebody else than the candidate told to promote, so that the standbys might renew a lease of his? */
+static bool
+is_other_ordered(const FoRun *run)
+{
+	for (int i = 0; i < run->peers_n; i++)
+	{
+		if (run->peers[i].is_ordered && run->peers[i].peer != run->candidate)
+			return true;
+	}
+	return false;
 }
 
 static void
 plan_freeze(FoRun *run, const FoStepDef *def)
 {
+	if (is_candidate_complete(run) && !is_other_ordered(run))
+	{
+		fo_coordinator_end_step(fo_coordinator_add_step(run, def, NULL), FO_STEP_SKIPPED,
+								"the old primary has ended and the candidate has all of it");
+		return;
+	}
 	for (int i = 0; i < run->peers_n; i++)
 	{
 		FoRunPeer  *member = &run->peers[i];
 
-		if (!takes_part(run, member))
+		if (!fo_coordinator_takes_part(run, member))
 			continue;
 		(void) fo_coordinator_add_step(run, def, member->peer);
 		member->is_frozen = true;
@@ -231,7 +295,7 @@ wanted_sync_names(FoRun *run)
 		const FoPeer *peer = group->peers[i];
 
 		is_member[i] = peer->cfg.is_promotable &&
-			(group->cfg.settings.sync_mode == FO_SYNC_STRICT || takes_part(run, fo_coordinator_run_peer(run, peer)));
+			(group->cfg.settings.sync_mode == FO_SYNC_STRICT || fo_coordinator_takes_part(run, fo_coordinator_run_peer(run, peer)));
 	}
 	fo_coordinator_sync_compose(group, run->candidate, is_member, &set);
 	pfree(is_member);
@@ -248,38 +312,17 @@ plan_sync_names(FoRun *run, const FoStepDef *def)
 								"left as configured there (sync_mode is off)");
 }
 
-/* ---- promote and repoint ---- */
+/* ---- checkpoint and the last word of the old primary ---- */
 
-static void
-plan_promote(FoRun *run, const FoStepDef *def)
-{
-	(void) fo_coordinator_add_step(run, def, run->candidate);
-	run->is_promoting = true;
-	strlcpy(run->ordered, run->row.to_peer, sizeof(run->ordered));
-}
-
-static void
-plan_repoint(FoRun *run, const FoStepDef *def)
-{
-	if (run->row.kind == FO_OPERATION_REJOIN)
-	{
-		if (!fo_coordinator_needs_node_rejoin(run->target))
-			(void) fo_coordinator_add_step(run, def, run->target);
-		return;
-	}
-	for (int i = 0; i < run->peers_n; i++)
-	{
-		if (run->peers[i].peer != run->candidate && takes_part(run, &run->peers[i]))
-			(void) fo_coordinator_add_step(run, def, run->peers[i].peer);
-	}
-}
-
-/* A rewind needs the new timeline in the control file of its source. */
 static void
 plan_checkpoint(FoRun *run, const FoStepDef *def)
 {
 	if (def->scope == FO_SCOPE_OLD_PRIMARY)
-		(void) fo_coordinator_add_step(run, def, run->from);
+	{
+		/* The next candidate of a move whose old primary has stopped already. */
+		if (!run->is_lease_ended)
+			(void) fo_coordinator_add_step(run, def, run->from);
+	}
 	else if (run->row.kind != FO_OPERATION_REJOIN || fo_coordinator_needs_node_rejoin(run->target))
 		(void) fo_coordinator_add_step(run, def, run->candidate);
 }
@@ -288,117 +331,6 @@ static void
 plan_stopped(FoRun *run, const FoStepDef *def)
 {
 	(void) fo_coordinator_add_step(run, def, run->candidate);
-}
-
-/* What peer is to follow upstream with: its own template, or the bare minimum for a peer that never had one. */
-static char *
-follow_conninfo(FoRun *run, const FoPeer *peer, const FoPeer *upstream)
-{
-	return MemoryContextStrdup(run->cxt,
-							   fo_catalog_conninfo_follow(peer->cfg.follow_conninfo, upstream->cfg.conninfo,
-														  peer->cfg.name));
-}
-
-/*
- * What the promotion has shown is an observation like any other, and a newer
- * one than the last check's: without it the next verdict would see a primary
- * that is in recovery.
- */
-static void
-observe_promotion(FoPeerView *view, const FoTaskFacts *facts)
-{
-	view->observed.at = fo_net_now();
-	view->observed.in_recovery = false;
-	view->observed.timeline = facts->timeline;
-	view->observed.lsn = facts->lsn;
-	view->observed.receiver = FO_RECEIVER_NONE;
-}
-
-/* After a failure another one is not answered for a while; an acknowledged period is over: view.blocked_until knows. */
-static void
-begin_block_period(FoGroup *group, TimestampTz now)
-{
-	group->cfg.recent_failovers = group->view.blocked_until != 0 ? group->cfg.recent_failovers + 1 : 1;
-	group->cfg.blocked_since = now;
-	group->cfg.blocked_until = now + group->cfg.settings.block_period * 1000;
-}
-
-/* The new primary takes writes: from here on it is the group's primary. */
-static void
-promoted(FoRun *run, const FoTask *task)
-{
-	FoGroup    *group = run->group;
-	TimestampTz now = GetCurrentTimestamp();
-
-	/* A former worker may have come this far already. */
-	bool		is_known = strcmp(group->cfg.primary_peer, run->row.to_peer) == 0;
-
-	run->is_promoted = true;
-	run->timeline = task->facts.timeline;
-	observe_promotion(&run->candidate->view, &task->facts);
-	fo_coordinator_set_frozen(run->candidate, false);
-	strlcpy(group->cfg.primary_peer, run->row.to_peer, sizeof(group->cfg.primary_peer));
-	group->cfg.last_failover_at = now;
-	group->cfg.is_redundancy_restored = false;
-	group->is_state_dirty = true;
-	if (!fo_coordinator_is_planned(run) && !is_known)
-		begin_block_period(group, now);
-	fo_coordinator_sync_primary_changed(group);
-	fo_coordinator_primary_changed(group);
-
-	for (int i = 0; i < run->steps_n; i++)
-	{
-		if (run->steps[i]->task != NULL && run->steps[i]->row.kind == FO_STEP_REPOINT)
-			run->steps[i]->task->facts.timeline = run->timeline;
-	}
-	fo_coordinator_record(group, run->candidate, "promoted", FO_NOTICE, NULL,
-						  "is the primary now, term " INT64_FORMAT ", %s", group->cfg.term, task->detail);
-}
-
-static void
-repoint_ended(FoRunStep *step, FoTask *task)
-{
-	FoPeerView *view = &step->peer->view;
-
-	if (task->is_done)
-	{
-		view->is_history_rejected = false;
-		fo_coordinator_set_frozen(step->peer, false);
-		fo_coordinator_end_step(step, FO_STEP_DONE, "%s", task->detail);
-		return;
-	}
-	view->is_history_rejected = task->facts.odd_since != 0;
-	fo_coordinator_end_step(step, FO_STEP_FAILED, "%s", task->detail);
-	fo_coordinator_record(step->run->group, step->peer, "not_following", FO_WARNING, NULL,
-						  "does not follow the new primary: %s", step->row.detail);
-}
-
-/* ---- undo ---- */
-
-void
-fo_coordinator_plan_undo(FoRun *run)
-{
-	static const FoStepDef undo = {FO_STEP_UNDO, 0, FO_SCOPE_STANDBYS, FO_ON_FAILURE_NOTE, false};
-
-	run->phase_first_step = run->steps_n;
-	if (run->from == NULL)
-		return;
-	if (run->is_fence_ordered)
-	{
-		/* Its fence is final for this term: it can be granted a lease in the next one. */
-		run->group->cfg.term++;
-		run->group->is_state_dirty = true;
-	}
-	for (int i = 0; i < run->peers_n; i++)
-	{
-		FoRunPeer  *member = &run->peers[i];
-		const FoPeer *peer = member->peer;
-
-		if (peer != NULL && member->is_frozen && fo_core_peer_answers(&peer->view) && peer->view.observed.in_recovery)
-			(void) fo_coordinator_add_step(run, &undo, member->peer);
-	}
-	if (run->from->cfg.fence_saved != NULL && fo_net_link_is_ready(run->from->link))
-		(void) fo_coordinator_add_step(run, &undo, run->from);
 }
 
 /* ---- dispatch ---- */
@@ -416,10 +348,11 @@ fo_coordinator_plan_phase(FoRun *run, int phase)
 		[FO_STEP_DEMOTE] = fo_coordinator_plan_demote,
 		[FO_STEP_STOPPED] = plan_stopped,
 		[FO_STEP_FOLLOW] = fo_coordinator_plan_follow,
+		[FO_STEP_TURN] = fo_coordinator_plan_turn,
 		[FO_STEP_SLOTS] = plan_slots,
 		[FO_STEP_SYNC_NAMES] = plan_sync_names,
-		[FO_STEP_PROMOTE] = plan_promote,
-		[FO_STEP_REPOINT] = plan_repoint,
+		[FO_STEP_PROMOTE] = fo_coordinator_plan_promote,
+		[FO_STEP_REPOINT] = fo_coordinator_plan_repoint,
 		[FO_STEP_REJOIN] = fo_coordinator_plan_rejoin,
 		[FO_STEP_CHECKPOINT] = plan_checkpoint,
 	};
@@ -453,7 +386,7 @@ action_of(FoRunStep *step, FoTaskFacts *facts, int64 *timeout_ms)
 			return &fo_coordinator_action_drain;
 		case FO_STEP_FREEZE:
 			/* A receiver that is gone because its primary is dead, or stopped as we told it, needs no second look. */
-			facts->good_looks_needed = run->from == NULL || run->is_demoted || is_old_primary_refusing(run) ? 1 : 2;
+			facts->good_looks_needed = run->from == NULL || run->is_demoted || is_old_primary_dead(run) ? 1 : 2;
 			*timeout_ms = FREEZE_TIMEOUT_MS;
 			return &fo_coordinator_action_freeze;
 		case FO_STEP_SLOTS:
@@ -466,9 +399,11 @@ action_of(FoRunStep *step, FoTaskFacts *facts, int64 *timeout_ms)
 			return &fo_coordinator_action_sync_names;
 		case FO_STEP_PROMOTE:
 			*timeout_ms = run->group->cfg.settings.promote_timeout;
+			facts->term = run->group->term_on_disk;
+			facts->timeline = run->group->cfg.newest_timeline;
 			return &fo_coordinator_action_promote;
 		case FO_STEP_REPOINT:
-			facts->conninfo = follow_conninfo(run, step->peer, run->candidate);
+			facts->conninfo = fo_coordinator_follow_conninfo(run, step->peer, run->candidate);
 			facts->timeline = run->timeline;
 			*timeout_ms = REPOINT_TIMEOUT_MS;
 			return &fo_coordinator_action_repoint;
@@ -477,33 +412,49 @@ action_of(FoRunStep *step, FoTaskFacts *facts, int64 *timeout_ms)
 			fo_coordinator_rejoin_facts(run, step->peer, facts);
 			return &fo_coordinator_action_node_demote;
 		case FO_STEP_STOPPED:
+			facts->lsn = run->drain_to;
 			*timeout_ms = run->group->cfg.settings.switchover_timeout;
 			return &fo_coordinator_action_stopped;
 		case FO_STEP_FOLLOW:
 			*timeout_ms = run->group->cfg.settings.switchover_timeout;
 			fo_coordinator_rejoin_facts(run, step->peer, facts);
-			facts->is_asked = true;
+			facts->is_asked = fo_coordinator_is_told_whom_to_follow(run);
 			return &fo_coordinator_action_node_rejoin;
 		case FO_STEP_REJOIN:
 			*timeout_ms = REJOIN_TIMEOUT_MS;
 			fo_coordinator_rejoin_facts(run, step->peer, facts);
 			return &fo_coordinator_action_node_rejoin;
 		case FO_STEP_CHECKPOINT:
+			if (step->def->scope == FO_SCOPE_OLD_PRIMARY)
+			{
+				*timeout_ms = run->group->cfg.settings.switchover_timeout;
+				return &fo_coordinator_action_checkpoint_now;
+			}
 			*timeout_ms = run->group->cfg.settings.promote_timeout;
 			return &fo_coordinator_action_checkpoint;
 		case FO_STEP_UNDO:
 			*timeout_ms = UNDO_TIMEOUT_MS;
 			if (step->peer == run->from)
 				return &fo_coordinator_action_unfence;
-			facts->conninfo = follow_conninfo(run, step->peer, run->from);
+			facts->conninfo = fo_coordinator_follow_conninfo(run, step->peer, run->from);
 			return &fo_coordinator_action_unfreeze;
 		case FO_STEP_TERM:
 		case FO_STEP_LEASE:
 		case FO_STEP_CHOOSE:
+		case FO_STEP_TURN:
 		case FO_STEP_N:
 			break;
 	}
 	return NULL;
+}
+
+bool
+fo_coordinator_is_pointing(const FoRunStep *step)
+{
+	FoStepKind	kind = step->row.kind;
+
+	return step->peer != NULL &&
+		(kind == FO_STEP_REPOINT || kind == FO_STEP_DEMOTE || kind == FO_STEP_FOLLOW || kind == FO_STEP_REJOIN);
 }
 
 void
@@ -545,16 +496,16 @@ fo_coordinator_step_ended(FoRunStep *step, FoTask *task)
 			freeze_ended(step, task);
 			return;
 		case FO_STEP_REPOINT:
-			repoint_ended(step, task);
+			fo_coordinator_repoint_ended(step, task);
 			return;
 		case FO_STEP_REJOIN:
 			if (task->is_done)
 				step->peer->view.is_history_rejected = false;
 			break;
 		case FO_STEP_PROMOTE:
-			step->is_refused = task->is_refused;
+			step->is_refused = task->is_refused && !run->was_resumed;
 			if (task->is_done)
-				promoted(run, task);
+				fo_coordinator_promoted(run, task);
 			break;
 		case FO_STEP_SYNC_NAMES:
 			if (task->is_done)
@@ -568,16 +519,25 @@ fo_coordinator_step_ended(FoRunStep *step, FoTask *task)
 				fo_coordinator_set_frozen(step->peer, false);
 			break;
 		case FO_STEP_DEMOTE:
-			run->is_demoted = task->is_done || task->has_acted;
+			/* Unless it said no, it may do as it was told, now or when a former worker ordered it. */
+			run->is_demoted = run->is_demoted || task->is_done || (task->acts_n > 0 && !task->is_refused);
+			break;
+		case FO_STEP_CHECKPOINT:
+			if (!task->is_refused || step->def->scope != FO_SCOPE_OLD_PRIMARY)
+				break;
+			/* It lacks a privilege, not the power: the stop may take longer, that is all. */
+			fo_coordinator_end_step(step, FO_STEP_SKIPPED, "%s", task->detail);
+			return;
+		case FO_STEP_FOLLOW:
+			step->is_rewound = task->facts.is_rewound;
 			break;
 		case FO_STEP_DRAIN:
 		case FO_STEP_STOPPED:
-		case FO_STEP_FOLLOW:
 		case FO_STEP_SLOTS:
-		case FO_STEP_CHECKPOINT:
 		case FO_STEP_TERM:
 		case FO_STEP_LEASE:
 		case FO_STEP_CHOOSE:
+		case FO_STEP_TURN:
 		case FO_STEP_N:
 			break;
 	}

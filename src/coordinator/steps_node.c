@@ -15,8 +15,8 @@
 
 /*
  * When a frozen standby had certainly received its last WAL from the old
- * primary: when it was first seen to have what it has now, or else when it was
- * frozen.
+ * primary: by when what it has now had reached it, where it was seen to have
+ * that before it was frozen, or else when it was frozen.
  */
 static FoTime
 cut_off(const FoPeer *standby, void *arg)
@@ -25,20 +25,23 @@ cut_off(const FoPeer *standby, void *arg)
 
 	if (!member->final.is_known)
 		return 0;
-	if (member->final.lsn == standby->view.lsn_moved_to && standby->view.lsn_moved_at != 0)
-		return standby->view.lsn_moved_at;
+	if (member->final.lsn == standby->view.lsn_moved_to && standby->view.lsn_received_by != 0)
+		return standby->view.lsn_received_by;
 	return member->frozen_at;
 }
 
 /*
- * Does the old primary commit by lease?  One that has not answered since this
- * worker began is taken for one that does where anybody else has the library.
+ * Does that peer commit by lease?  One that has not answered since this worker
+ * began is taken for one that does if it was ever told of leases, or anybody
+ * else has the library.
  */
 static bool
-may_hold_lease(const FoRun *run)
+may_hold_lease(const FoRun *run, const FoPeer *holder)
 {
-	if (run->from->view.observed.at != 0)
-		return run->from->view.observed.is_armed;
+	if (holder->view.observed.at != 0)
+		return holder->view.observed.is_armed;
+	if (holder->cfg.is_armed || holder->cfg.lease_told.lease_us != 0)
+		return true;
 	for (int i = 0; i < run->group->peers_n; i++)
 	{
 		if (run->group->peers[i]->view.observed.has_node_library)
@@ -49,24 +52,24 @@ may_hold_lease(const FoRun *run)
 
 /* Why there is nothing to wait for; NULL if there is. */
 static const char *
-why_no_wait(const FoRun *run)
+why_no_wait(const FoRun *run, const FoPeer *holder)
 {
-	if (run->from == NULL)
+	if (holder == NULL)
 		return "no old primary is known";
-	if (!may_hold_lease(run))
-		return "the old primary needs no lease: it has no node library";
-	if (run->is_lease_ended)
-		return "the old primary gave up its lease";
-	if (run->from->view.error == FO_ERROR_REFUSED)
-		return "the old primary's host refuses connections: no server runs there";
+	if (!may_hold_lease(run, holder))
+		return "it needs no lease: it has no node library";
+	if (holder == run->from && run->is_lease_ended)
+		return "it gave up its lease";
+	if (fo_core_is_proven_dead(&holder->view))
+		return "its session ended and its host refuses connections: no server runs there";
 	return NULL;
 }
 
-void
-fo_coordinator_plan_lease(FoRun *run, const FoStepDef *def)
+static void
+plan_end_of_lease(FoRun *run, const FoStepDef *def, FoPeer *holder)
 {
-	FoRunStep  *step = fo_coordinator_add_step(run, def, run->from);
-	const char *reason = why_no_wait(run);
+	FoRunStep  *step = fo_coordinator_add_step(run, def, holder);
+	const char *reason = why_no_wait(run, holder);
 	FoTime		end;
 
 	if (reason != NULL)
@@ -74,10 +77,10 @@ fo_coordinator_plan_lease(FoRun *run, const FoStepDef *def)
 		fo_coordinator_end_step(step, FO_STEP_SKIPPED, "%s", reason);
 		return;
 	}
-	end = fo_coordinator_lease_end(run->from, cut_off, run);
+	end = fo_coordinator_lease_end(holder, cut_off, run);
 	if (end == 0)
 		fo_coordinator_end_step(step, FO_STEP_FAILED,
-								"too few standbys are cut off from the old primary: they may go on renewing its lease");
+								"too few standbys are cut off from it: they may go on renewing its lease");
 	else if (end <= fo_net_now())
 		fo_coordinator_end_step(step, FO_STEP_DONE, "it had ended already");
 	else
@@ -87,18 +90,49 @@ fo_coordinator_plan_lease(FoRun *run, const FoStepDef *def)
 	}
 }
 
+/* Of the old primary, and of an earlier candidate that may have been promoted. */
+void
+fo_coordinator_plan_lease(FoRun *run, const FoStepDef *def)
+{
+	if (!fo_coordinator_is_planned(run) || !run->is_lease_ended)
+		plan_end_of_lease(run, def, run->from);
+	for (int i = 0; i < run->peers_n; i++)
+	{
+		FoPeer	   *peer = run->peers[i].peer;
+
+		if (run->peers[i].is_ordered && peer != NULL && peer != run->from && peer != run->candidate)
+			plan_end_of_lease(run, def, peer);
+	}
+}
+
 /* ---- switchover ---- */
 
 bool
 fo_coordinator_is_planned(const FoRun *run)
 {
-	return run->row.kind == FO_OPERATION_SWITCHOVER || run->row.kind == FO_OPERATION_FAILBACK;
+	return fo_core_operation_is_planned(run->row.kind);
 }
 
+/* Who was told before, by a former worker or for an earlier candidate, has stopped if he is no primary now. */
 void
 fo_coordinator_plan_demote(FoRun *run, const FoStepDef *def)
 {
-	(void) fo_coordinator_add_step(run, def, run->from);
+	FoRunStep  *step = fo_coordinator_add_step(run, def, run->from);
+
+	if (run->is_demoted && (run->from == NULL || !fo_core_peer_answers(&run->from->view) ||
+							run->from->view.observed.in_recovery))
+		fo_coordinator_end_step(step, FO_STEP_SKIPPED, "it was told to stop before");
+}
+
+bool
+fo_coordinator_is_told_whom_to_follow(const FoRun *run)
+{
+	for (int i = run->steps_n - 1; i >= 0 && run->row.attempts > 1; i--)
+	{
+		if (run->steps[i]->row.kind == FO_STEP_DEMOTE)
+			return run->steps[i]->row.status == FO_STEP_DONE;
+	}
+	return true;
 }
 
 void
@@ -146,7 +180,7 @@ fo_coordinator_rejoin_facts(FoRun *run, FoPeer *peer, FoTaskFacts *facts)
 
 	facts->conninfo = MemoryContextStrdup(run->cxt, conninfo);
 	facts->slot = peer->cfg.slot_name;
-	facts->holder = run->row.to_peer;
+	facts->holder = run->to;
 	facts->term = run->group->term_on_disk;
 	facts->timeline = run->candidate->view.observed.timeline;
 }

@@ -40,7 +40,10 @@
 
 #define CHANGE_TIMEOUT_MS 3000
 
-/* ---- changing it ---- */
+/* A checkpoint of a large server takes its time. */
+#define CHECKPOINT_TIMEOUT_MS (3600 * 1000)
+
+/* ---- what is written down ---- */
 
 /*
  * The setting is about to change, or is told once more.  The event comes with
@@ -84,14 +87,72 @@ static void
 set_failed(FoPeer *primary, const FoTask *task)
 {
 	FoSyncWatch *watch = &primary->group->sync;
+	bool		has_strangers = task->facts.streaming_n > task->facts.bearers_n;
 
 	watch->retry_at = fo_net_now() + retry_after(task, watch->failures++);
-	if (task->facts.is_applied || strcmp(watch->told, task->detail) == 0)
+	if ((task->facts.is_applied && !has_strangers) || strcmp(watch->told, task->detail) == 0)
 		return;
 	strlcpy(watch->told, task->detail, sizeof(watch->told));
-	fo_coordinator_record(primary->group, primary, "sync_names_failed", FO_WARNING, NULL,
-						  "synchronous_standby_names could not be changed: %s", task->detail);
+	if (has_strangers)
+		fo_coordinator_record(primary->group, primary, "sync_unproven", FO_WARNING, NULL,
+							  "it is not certain who confirms commits: %s", task->detail);
+	else
+		fo_coordinator_record(primary->group, primary, "sync_names_failed", FO_WARNING, NULL,
+							  "synchronous_standby_names could not be changed: %s", task->detail);
 }
+
+/* ---- whether commits wait, where the library is not there to see it ---- */
+
+static void
+cancel_checkpoint(FoPeer *primary)
+{
+	if (primary->sync_checkpoint != NULL)
+		fo_coordinator_task_cancel(primary->sync_checkpoint);
+	primary->sync_checkpoint = NULL;
+}
+
+/* A role that may not checkpoint cannot know: what the sessions and walsenders say has to do. */
+static void
+checkpoint_ended(FoTask *task, void *arg)
+{
+	FoPeer	   *primary = arg;
+	FoGroup    *group = primary->group;
+	FoSyncWatch *watch = &group->sync;
+
+	primary->sync_checkpoint = NULL;
+	if (primary != fo_coordinator_primary(group))
+		return;
+	if (task->facts.is_forbidden)
+		fo_coordinator_record(group, primary, "sync_unproven", FO_WARNING, NULL,
+							  "commits are taken to wait for \"%s\" unproven: %s", group->cfg.sync_names, task->detail);
+	watch->is_waiting = task->is_done || task->facts.is_forbidden;
+	watch->retry_at = watch->is_waiting ? 0 : fo_net_now() + retry_after(task, watch->failures++);
+	fo_coordinator_group_changed(group);
+}
+
+static void
+start_checkpoint(FoPeer *primary)
+{
+	FoTaskFacts facts = {0};
+
+	if (primary->sync_checkpoint == NULL)
+		primary->sync_checkpoint = fo_coordinator_task_start(&fo_coordinator_action_sync_checkpoint, primary, &facts,
+															 CHECKPOINT_TIMEOUT_MS, checkpoint_ended, primary);
+}
+
+/* Do commits wait already, for whatever set?  Under one that has settled they do. */
+static bool
+is_waiting(const FoGroup *group, const FoPeer *primary)
+{
+	const FoGroupConfig *cfg = &group->cfg;
+
+	if (primary->view.observed.sync_names[0] == '\0')
+		return false;
+	return group->sync.is_waiting ||
+		(cfg->is_sync_managed && cfg->sync_names[0] != '\0' && strcmp(cfg->sync_names, cfg->sync_before) == 0);
+}
+
+/* ---- changing it ---- */
 
 static void
 set_ended(FoTask *task, void *arg)
@@ -104,7 +165,10 @@ set_ended(FoTask *task, void *arg)
 	if (primary != fo_coordinator_primary(group))
 		return;
 	if (task->facts.is_applied)
+	{
 		strlcpy(primary->view.observed.sync_names, task->facts.names, sizeof(primary->view.observed.sync_names));
+		primary->view.observed.listed_standbys = task->facts.streaming_n;
+	}
 	if (task->is_done)
 	{
 		strlcpy(group->cfg.sync_before, group->cfg.sync_names, sizeof(group->cfg.sync_before));
@@ -112,6 +176,8 @@ set_ended(FoTask *task, void *arg)
 		watch->failures = 0;
 		watch->told[0] = '\0';
 	}
+	else if (task->facts.is_checkpoint_due)
+		start_checkpoint(primary);
 	else if (task->facts.vouched != NULL)
 		fo_coordinator_sync_note_vouched(group, task->facts.vouched);
 	else
@@ -127,6 +193,11 @@ start_change(const FoSyncPlan *plan)
 	FoTaskFacts facts = {0};
 
 	strlcpy(group->sync.reason, plan->reason.data, sizeof(group->sync.reason));
+	group->sync.is_waiting = plan->set.text[0] != '\0' && is_waiting(group, primary);
+	if (plan->set.text[0] == '\0')
+		cancel_checkpoint(primary);
+	facts.is_waiting = group->sync.is_waiting;
+	facts.bearers_n = fo_coordinator_sync_count_bearers(plan);
 	facts.names = pstrdup(plan->set.text);
 	facts.members = fo_coordinator_sync_member_names(&plan->set);
 	facts.doubtful = fo_coordinator_sync_doubtful_names(plan);
@@ -160,15 +231,32 @@ is_sync_task(const FoTask *task)
 		(task->action == &fo_coordinator_action_sync_set || task->action == &fo_coordinator_action_sync_reset);
 }
 
+static void
+cancel_change(FoPeer *primary)
+{
+	if (!is_sync_task(primary->task))
+		return;
+	fo_coordinator_task_cancel(primary->task);
+	primary->task = NULL;
+}
+
 void
 fo_coordinator_sync_cancel(FoGroup *group)
 {
 	FoPeer	   *primary = fo_coordinator_primary(group);
 
-	if (primary == NULL || !is_sync_task(primary->task))
+	if (primary == NULL)
 		return;
-	fo_coordinator_task_cancel(primary->task);
-	primary->task = NULL;
+	cancel_change(primary);
+	cancel_checkpoint(primary);
+}
+
+/* Is the set there, and only waits for the checkpoint that shows that commits wait for it? */
+static bool
+is_checkpoint_awaited(const FoSyncPlan *plan)
+{
+	return plan->primary->sync_checkpoint != NULL && strcmp(plan->set.text, plan->group->cfg.sync_names) == 0 &&
+		strcmp(plan->set.text, plan->primary->view.observed.sync_names) == 0;
 }
 
 /* Begin the change, unless it is under way or has to wait. */
@@ -180,8 +268,8 @@ change(FoSyncPlan *plan)
 
 	if (is_sync_task(task) && task->facts.names != NULL && strcmp(task->facts.names, plan->set.text) == 0)
 		return;
-	fo_coordinator_sync_cancel(plan->group);
-	if (plan->primary->task != NULL)
+	cancel_change(plan->primary);
+	if (plan->primary->task != NULL || is_checkpoint_awaited(plan))
 		return;
 	if (strcmp(watch->tried, plan->set.text) != 0)
 	{
@@ -195,41 +283,78 @@ change(FoSyncPlan *plan)
 
 /* ---- letting go of it ---- */
 
+/*
+ * The primary has let go of it.  A peer that was primary before, or is a copy of
+ * one, has a set of ours too, which would count again were it promoted.
+ */
 static void
-reset_ended(FoTask *task, void *arg)
+primary_is_reset(FoGroup *group, FoPeer *primary)
 {
-	FoPeer	   *primary = arg;
-	FoGroup    *group = primary->group;
 	FoGroupConfig *cfg = &group->cfg;
 
-	primary->task = NULL;
-	if (!task->is_done)
-	{
-		group->sync.retry_at = fo_net_now() + retry_after(task, group->sync.failures++);
-		return;
-	}
 	memset(&group->sync, 0, sizeof(group->sync));
 	cfg->is_sync_managed = false;
 	memset(cfg->sync_names, 0, sizeof(cfg->sync_names));
 	memset(cfg->sync_before, 0, sizeof(cfg->sync_before));
 	group->is_state_dirty = true;
+	for (int i = 0; i < group->peers_n; i++)
+	{
+		group->peers[i]->cfg.is_sync_reset_due = group->peers[i] != primary;
+		group->peers[i]->is_state_dirty = true;
+	}
 	fo_coordinator_record(group, primary, "sync_names", FO_NOTICE, NULL,
 						  "synchronous_standby_names is what its configuration files say again: sync_mode is off");
+}
+
+static void
+reset_ended(FoTask *task, void *arg)
+{
+	FoPeer	   *peer = arg;
+	FoGroup    *group = peer->group;
+
+	peer->task = NULL;
+	if (!task->is_done)
+		peer->sync.reset_retry_at = fo_net_now() + retry_after(task, peer->sync.reset_failures++);
+	else
+	{
+		peer->cfg.is_sync_reset_due = false;
+		peer->is_state_dirty = true;
+		peer->sync.reset_failures = 0;
+		if (group->cfg.is_sync_managed && peer == fo_coordinator_primary(group))
+			primary_is_reset(group, peer);
+	}
 	fo_coordinator_group_changed(group);
 }
 
 static void
-let_go(FoGroup *group, FoPeer *primary)
+reset(FoPeer *peer)
 {
 	FoTaskFacts facts = {0};
 
-	if (is_sync_task(primary->task) && primary->task->action == &fo_coordinator_action_sync_reset)
+	if (peer->task != NULL || peer->group->view.now < peer->sync.reset_retry_at)
 		return;
-	fo_coordinator_sync_cancel(group);
-	if (primary->task != NULL || group->view.now < group->sync.retry_at)
+	peer->task = fo_coordinator_task_start(&fo_coordinator_action_sync_reset, peer, &facts,
+										   CHANGE_TIMEOUT_MS, reset_ended, peer);
+}
+
+/* First the primary, then everybody else who may have a set of ours, as they answer. */
+static void
+let_go(FoGroup *group, FoPeer *primary)
+{
+	if (group->cfg.is_sync_managed)
+	{
+		if (!is_sync_task(primary->task) || primary->task->action != &fo_coordinator_action_sync_reset)
+			fo_coordinator_sync_cancel(group);
+		reset(primary);
 		return;
-	primary->task = fo_coordinator_task_start(&fo_coordinator_action_sync_reset, primary, &facts,
-											  CHANGE_TIMEOUT_MS, reset_ended, primary);
+	}
+	for (int i = 0; i < group->peers_n; i++)
+	{
+		FoPeer	   *peer = group->peers[i];
+
+		if (peer->cfg.is_sync_reset_due && fo_core_peer_answers(&peer->view) && peer->view.observed.is_privileged)
+			reset(peer);
+	}
 }
 
 /* ---- the look ---- */
@@ -252,10 +377,11 @@ may_touch(const FoGroup *group, const FoPeer *primary)
 		case FO_VERDICT_SWITCHOVER:
 		case FO_VERDICT_FENCE:
 		case FO_VERDICT_ADOPT:
+		case FO_VERDICT_PROMOTE:
 		case FO_VERDICT_N:
 			return false;
 	}
-	return group->cfg.kind == FO_KIND_STREAMING && !view->is_paused && !view->is_operation_running &&
+	return group->cfg.kind == FO_KIND_STREAMING && view->newer_term == 0 && !view->is_unconfirmed && !view->is_paused && !view->is_operation_running &&
 		view->clock_jump_until <= view->now &&
 		fo_core_peer_answers(&primary->view) && fo_core_trouble_since(view) == 0 &&
 		!primary->view.observed.in_recovery && !primary->view.is_fenced && primary->view.observed.is_privileged;
@@ -279,8 +405,6 @@ fo_coordinator_sync_manage(FoGroup *group)
 	FoPeer	   *primary = fo_coordinator_primary(group);
 	FoSyncPlan	plan;
 
-	if (group->cfg.settings.sync_mode == FO_SYNC_OFF && !group->cfg.is_sync_managed)
-		return;
 	if (primary == NULL || !may_touch(group, primary) || !is_everyone_tried(group))
 		return;
 	if (group->cfg.settings.sync_mode == FO_SYNC_OFF)

@@ -59,6 +59,9 @@ extern bool fo_coordinator_sync_has_come(FoSyncPlan *plan, FoTime moment);
 extern char *fo_coordinator_sync_member_names(const FoSyncSet *set);
 extern char *fo_coordinator_sync_doubtful_names(const FoSyncPlan *plan);
 
+/* How many registered standbys go by a name of the set. */
+extern int	fo_coordinator_sync_count_bearers(const FoSyncPlan *plan);
+
 /* The primary has spoken up for members that do not answer us: their names, a line each. */
 extern void fo_coordinator_sync_note_vouched(FoGroup *group, const char *lines);
 

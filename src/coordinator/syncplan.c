@@ -107,6 +107,21 @@ fo_coordinator_sync_doubtful_names(const FoSyncPlan *plan)
 	return end_array(&sql);
 }
 
+int
+fo_coordinator_sync_count_bearers(const FoSyncPlan *plan)
+{
+	FoSyncNames names;
+	int			n = 0;
+
+	fo_core_sync_parse(&names, plan->set.text);
+	for (int i = 0; i < plan->group->peers_n; i++)
+	{
+		if (plan->group->peers[i] != plan->primary && fo_core_sync_lists(&names, standby_name(plan->group->peers[i])))
+			n++;
+	}
+	return n;
+}
+
 /* ---- who is fit ---- */
 
 /* Does it stay where it is, although the primary has gone on? */

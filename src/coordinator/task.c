@@ -15,8 +15,12 @@
 
 #include "utils/memutils.h"
 
+#include "coordinator/monitor.h"
 #include "coordinator/task.h"
 #include "guc.h"
+
+/* A reload costs every process of a server: kicks grow apart, up to so many times the action's kick_ms. */
+#define KICKS_APART_MOST 5
 
 /* How often to see whether the peer's session is back. */
 #define WAIT_FOR_LINK_US FO_MS(2)
@@ -183,8 +187,10 @@ send_act(FoTask *task)
 		return;
 	}
 	task->has_acted = true;
+	task->acts_n++;
 	task->facts.acted_at = fo_net_now();
 	task->kicked_at = task->facts.acted_at;
+	task->kick_ms = task->action->kick_ms;
 	Assert(task->statements_n > 0);
 	begin_call(task);
 	fo_net_link_call(task_link(task), task->statements, call_timeout_ms(task), true, acted, task);
@@ -192,16 +198,18 @@ send_act(FoTask *task)
 
 /*
  * A call has failed.  Lost sessions come back, and then we look first; an SQL
- * error is the peer's answer and ends the task.
+ * error is the peer's answer and ends the task.  Only where no earlier act can have
+ * been carried out does it mean that nothing was done.
  */
 static void
-call_failed(FoTask *task, const FoNetError *error)
+call_failed(FoTask *task, const FoNetError *error, bool is_untouched)
 {
 	bool		is_session_lost = error->sqlstate[0] == '\0' ||
 		error->class == FO_ERROR_RESET || error->class == FO_ERROR_TIMEOUT ||
 		error->class == FO_ERROR_SHUTTING_DOWN;
 
 	fo_coordinator_task_explain(task, "%s", error->message);
+	task->is_refused = is_untouched && error->sqlstate[0] != '\0' && fo_net_link_is_ready(task_link(task));
 	if (is_session_lost && task->has_acted && task->action->is_lost_done)
 	{
 		finish(task, true);
@@ -225,10 +233,7 @@ looked(void *arg, const PGresult *result, const FoNetError *error, int64 rtt_us)
 	task->is_calling = false;
 	if (result == NULL)
 	{
-		{
-		task->is_refused = error->sqlstate[0] != '\0' && fo_net_link_is_ready(task_link(task));
-		call_failed(task, error);
-	}
+		call_failed(task, error, task->acts_n == 0);
 		return;
 	}
 	switch (task->action->read(task, result))
@@ -259,7 +264,7 @@ acted(void *arg, const PGresult *result, const FoNetError *error, int64 rtt_us)
 
 	task->is_calling = false;
 	if (result == NULL)
-		call_failed(task, error);
+		call_failed(task, error, task->acts_n == 1);
 	else if (task->action->look == NULL)
 		finish(task, true);
 	else
@@ -311,7 +316,11 @@ task_step(void *arg)
 			finish(task, false);
 			return;
 		}
-		step_after(task, now - Max(task->started_at, task->facts.acted_at) > PATIENT_AFTER_US ?
+		/* Who is known to come back is not left to the next check. */
+		if (task->link == NULL && task->action->is_restarting)
+			fo_coordinator_monitor_check_now(task->peer);
+		step_after(task, task->action->is_restarting ||
+				   now - Max(task->started_at, task->facts.acted_at) > PATIENT_AFTER_US ?
 				   FO_MS(PATIENT_POLL_MS) : WAIT_FOR_LINK_US);
 		return;
 	}
@@ -320,10 +329,12 @@ task_step(void *arg)
 		send_act(task);
 		return;
 	}
-	is_kicking = task->has_acted && task->action->kick_ms > 0 &&
-		now - task->kicked_at >= FO_MS(task->action->kick_ms);
+	is_kicking = task->has_acted && task->kick_ms > 0 && now - task->kicked_at >= FO_MS(task->kick_ms);
 	if (is_kicking)
+	{
 		task->kicked_at = now;
+		task->kick_ms = Min(task->kick_ms * 3 / 2, task->action->kick_ms * KICKS_APART_MOST);
+	}
 	send_look(task, is_kicking);
 }
 

@@ -40,7 +40,7 @@ typedef struct FoAction
 	bool		(*act) (FoTask *task);
 
 	int			poll_ms;		/* between looks */
-	int			kick_ms;		/* reload the peer's configuration this often while waiting; 0 = never */
+	int			kick_ms;		/* reload the peer's configuration after waiting so long, and then ever more slowly; 0 = never */
 	bool		is_slow;		/* may take long: on a session of its own, so that checks go on */
 	bool		is_restarting;	/* the peer goes away and comes back: refused connections are part of it */
 	bool		is_lost_done;	/* a session that is lost after acting means that it has worked */
@@ -59,6 +59,9 @@ typedef struct FoTaskFacts
 	bool		is_asked;		/* the request was sent once: never send it blindly again */
 	uint32		timeline;		/* timeline to reach; 0 = not known yet */
 	FoLsn		lsn;			/* position to reach, or reached */
+	bool		is_final;		/* of a fence: nothing is acknowledged behind lsn */
+	bool		is_flushing;	/* of a fence: the look under way flushes... */
+	bool		is_flush_lost;	/* ...and one before had no answer */
 	char	   *members;		/* SQL of an array: lower-case names in the set */
 	char	   *doubtful;		/* the same of those that are to go for their silence alone */
 	char	   *vouched;		/* lines: those of them that confirm commits all the same; NULL = none */
@@ -66,8 +69,14 @@ typedef struct FoTaskFacts
 	int			required;		/* confirmations that a commit is to need */
 	bool		is_any;			/* the set is "*" */
 	bool		is_growing;		/* names are added */
+	int			bearers_n;		/* registered standbys whose names are in the set */
+	int			streaming_n;	/* walsenders that stream under those names */
+	bool		is_waiting;		/* commits are known to wait for synchronous standbys */
+	bool		is_checkpoint_due;	/* they are not, and that it takes a checkpoint to know */
+	bool		is_forbidden;	/* our role may not do it */
 	bool		is_applied;		/* the setting is in force */
 	FoLsn		marker;			/* covers all that was acknowledged before it was; 0 = not taken yet */
+	bool		is_rewound;		/* it had to be rewound, or copied */
 	int			receiver_pid;	/* of the walreceiver before it was asked to reconnect */
 	int			good_looks;		/* in a row */
 	int			good_looks_needed;
@@ -90,7 +99,7 @@ struct FoTask
 
 	/* outcome, for the callback */
 	bool		is_done;
-	bool		is_refused;		/* it failed because the peer answered the statements with an SQL error */
+	bool		is_refused;		/* it failed because the peer answered with an SQL error, and nothing was done */
 	bool		is_peer_dead;	/* it failed because the peer refuses connections */
 	char		detail[FO_SENTENCE_LEN];
 
@@ -101,7 +110,9 @@ struct FoTask
 	FoTimer		timer;
 	bool		is_calling;		/* a call is in flight */
 	bool		has_acted;
+	int			acts_n;			/* how often the statements were sent */
 	FoTime		kicked_at;
+	int			kick_ms;		/* from there until the next kick */
 	int			statements_n;
 	const char *statements[16];
 };

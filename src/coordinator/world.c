@@ -20,11 +20,18 @@
 #include "utils/timestamp.h"
 
 #include "coordinator/executor.h"
+#include "coordinator/lease.h"
 #include "coordinator/monitor.h"
 #include "coordinator/record.h"
+#include "coordinator/retry.h"
+#include "coordinator/schedule.h"
+#include "coordinator/takeover.h"
 #include "coordinator/task.h"
 #include "coordinator/world.h"
 #include "shared/shared.h"
+
+/* A primary that is known to be dead is replaced sooner, if nothing forbids it. */
+#define ABOUT_TO_ACT_US FO_MS(10000)
 
 FoWorld *
 fo_coordinator_world_create(void)
@@ -35,6 +42,7 @@ fo_coordinator_world_create(void)
 
 	world->cxt = cxt;
 	world->away_us = -1;
+	world->started_at = GetCurrentTimestamp();
 	dlist_init(&world->touched);
 	world->loop = fo_net_loop_create(cxt);
 	world->resolver = fo_net_resolver_create(world->loop, cxt);
@@ -93,15 +101,31 @@ fo_coordinator_settle(FoWorld *world)
 	}
 }
 
+static int
+compare_groups(const void *a, const void *b)
+{
+	return strcmp((*(FoGroup *const *) a)->cfg.name, (*(FoGroup *const *) b)->cfg.name);
+}
+
+static int
+compare_name_with_group(const void *name, const void *group)
+{
+	return strcmp(name, (*(FoGroup *const *) group)->cfg.name);
+}
+
+/* Among the first n groups, which are in order of name. */
+static FoGroup *
+find_among(FoGroup *const *groups, int n, const char *name)
+{
+	FoGroup *const *found = n == 0 ? NULL : bsearch(name, groups, n, sizeof(FoGroup *), compare_name_with_group);
+
+	return found != NULL ? *found : NULL;
+}
+
 FoGroup *
 fo_coordinator_find_group(FoWorld *world, const char *name)
 {
-	for (int i = 0; i < world->groups_n; i++)
-	{
-		if (strcmp(world->groups[i]->cfg.name, name) == 0)
-			return world->groups[i];
-	}
-	return NULL;
+	return find_among(world->groups, world->groups_n, name);
 }
 
 FoPeer *
@@ -154,6 +178,7 @@ apply_peer_config(FoPeer *peer)
 	view->is_promotable = peer->cfg.is_promotable;
 	view->is_in_maintenance = until != 0 && until > GetCurrentTimestamp();
 	view->is_fenced = peer->cfg.fenced_at != 0;
+	view->was_armed = peer->cfg.is_armed;
 }
 
 /* Take over the configured fields of from; state fields stay as they are. */
@@ -170,6 +195,8 @@ merge_peer(FoPeer *peer, const FoPeerConfig *from, bool is_settings_changed)
 	peer->cfg.is_promotable = from->is_promotable;
 	peer->cfg.maintenance_until = from->maintenance_until;
 	apply_peer_config(peer);
+	if (!from->has_state)
+		peer->is_state_dirty = true;	/* it was registered anew, and its row went */
 	if (is_conninfo_changed || is_settings_changed)
 		fo_coordinator_monitor_reconfigure(peer, is_conninfo_changed);
 }
@@ -189,6 +216,21 @@ recall_receiving(FoPeer *peer)
 		peer->view.received_at = Max(fo_net_now() - world->away_us, 1);
 }
 
+/*
+ * One that the predecessor had missed for a while, and had not replaced, was not
+ * proven dead, or waits for somebody's decision.  If it was not missed for long,
+ * the predecessor may have ended while it was about to act.
+ */
+static void
+recall_missing(FoPeer *peer)
+{
+	const FoWorld *world = peer->group->world;
+	int64		away_us = Max(world->away_us, 0);
+
+	peer->view.was_missing = !world->is_loaded && peer->cfg.down_since != 0 &&
+		peer->cfg.down_since + ABOUT_TO_ACT_US < GetCurrentTimestamp() - away_us;
+}
+
 static FoPeer *
 create_peer(FoGroup *group, const FoPeerConfig *from)
 {
@@ -206,11 +248,15 @@ create_peer(FoGroup *group, const FoPeerConfig *from)
 	replace_string(cxt, &peer->cfg.follow_conninfo, from->follow_conninfo);
 	replace_string(cxt, &peer->cfg.slot_name, from->slot_name);
 	replace_string(cxt, &peer->cfg.fence_saved, from->fence_saved);
+	fo_coordinator_lease_copy_terms(peer, &peer->cfg.lease_told, &from->lease_told);
+	fo_coordinator_lease_copy_terms(peer, &peer->cfg.lease_before, &from->lease_before);
+	peer->lease_on_disk = from->lease_version;
 	peer->down_since = from->down_since;
 	peer->is_state_dirty = !from->has_state;
 	fo_core_health_init(&peer->view.health);
 	apply_peer_config(peer);
 	recall_receiving(peer);
+	recall_missing(peer);
 	return peer;
 }
 
@@ -220,6 +266,8 @@ destroy_peer(FoPeer *peer)
 	fo_coordinator_executor_forget(peer);
 	if (peer->task != NULL)
 		fo_coordinator_task_cancel(peer->task);
+	if (peer->sync_checkpoint != NULL)
+		fo_coordinator_task_cancel(peer->sync_checkpoint);
 	fo_coordinator_monitor_stop(peer);
 	MemoryContextDelete(peer->cxt);
 }
@@ -230,6 +278,13 @@ fo_coordinator_set_frozen(FoPeer *peer, bool is_frozen)
 	if (peer->cfg.is_frozen == is_frozen)
 		return;
 	peer->cfg.is_frozen = is_frozen;
+	peer->is_state_dirty = true;
+}
+
+void
+fo_coordinator_set_told_to_follow(FoPeer *peer, const char *primary)
+{
+	strlcpy(peer->cfg.told_to_follow, primary, sizeof(peer->cfg.told_to_follow));
 	peer->is_state_dirty = true;
 }
 
@@ -255,8 +310,12 @@ merge_group(FoGroup *group, const FoGroupConfig *from)
 	group->cfg.kind = from->kind;
 	strlcpy(group->cfg.preferred_primary, from->preferred_primary, sizeof(group->cfg.preferred_primary));
 	group->cfg.paused_until = from->paused_until;
+	if (group->cfg.acknowledged_at != from->acknowledged_at ||
+		memcmp(&group->cfg.settings, &from->settings, sizeof(FoSettings)) != 0)
+		fo_coordinator_retry_soon(group);
 	group->cfg.acknowledged_at = from->acknowledged_at;
 	group->cfg.settings = from->settings;
+	fo_coordinator_schedule_merge(group, from);
 }
 
 static FoGroup *
@@ -270,10 +329,14 @@ create_group(FoWorld *world, const FoGroupConfig *from)
 	group->cfg = *from;
 	group->cfg.peers = NULL;
 	group->cfg.peers_n = 0;
+	group->cfg.planned = NULL;
 	group->is_state_dirty = !from->has_state;
 	group->term_on_disk = from->term;
 	group->judge_timer.callback = judge_again;
 	group->judge_timer.arg = group;
+	fo_coordinator_schedule_merge(group, from);
+	if (!world->is_loaded)
+		fo_coordinator_begin_takeover(group);
 	return group;
 }
 
@@ -281,6 +344,7 @@ static void
 destroy_group(FoGroup *group)
 {
 	fo_net_loop_disarm(group->world->loop, &group->judge_timer);
+	fo_net_loop_disarm(group->world->loop, &group->planned_timer);
 	fo_coordinator_record_forget(group);
 	untouch(group);
 	for (int i = 0; i < group->peers_n; i++)
@@ -328,15 +392,17 @@ merge_peers(FoGroup *group, const FoGroupConfig *from, bool is_settings_changed)
 	}
 }
 
+static int
+compare_name_with_config(const void *name, const void *config)
+{
+	return strcmp(name, ((const FoGroupConfig *) config)->name);
+}
+
+/* configs are in order of name. */
 static bool
 is_configured(const FoGroupConfig *configs, int n, const char *name)
 {
-	for (int i = 0; i < n; i++)
-	{
-		if (strcmp(configs[i].name, name) == 0)
-			return true;
-	}
-	return false;
+	return n > 0 && bsearch(name, configs, n, sizeof(FoGroupConfig), compare_name_with_config) != NULL;
 }
 
 /* An operation is in progress, or somebody waits to be told how it ended. */
@@ -383,22 +449,18 @@ drop_missing_groups(FoWorld *world, const FoGroupConfig *configs, int n)
 	world->groups_n = kept;
 }
 
-static int
-compare_groups(const void *a, const void *b)
-{
-	return strcmp((*(FoGroup *const *) a)->cfg.name, (*(FoGroup *const *) b)->cfg.name);
-}
-
 void
 fo_coordinator_world_load(FoWorld *world, uint64 generation)
 {
 	MemoryContext cxt = AllocSetContextCreate(CurrentMemoryContext, "failover configuration",
 											  ALLOCSET_DEFAULT_SIZES);
 	int			n;
+	int			known_n;
 	FoGroupConfig *configs = fo_catalog_load(cxt, &n);
 	FoGroup   **groups;
 
 	drop_missing_groups(world, configs, n);
+	known_n = world->groups_n;
 	groups = MemoryContextAllocZero(world->cxt, Max(world->groups_n + n, 1) * sizeof(FoGroup *));
 	if (world->groups != NULL)
 	{
@@ -406,16 +468,18 @@ fo_coordinator_world_load(FoWorld *world, uint64 generation)
 		pfree(world->groups);
 	}
 	world->groups = groups;
+	/* An ERROR half way through an earlier load has left new groups at the end. */
+	qsort(groups, known_n, sizeof(FoGroup *), compare_groups);
 
 	for (int i = 0; i < n; i++)
 	{
-		FoGroup    *group = fo_coordinator_find_group(world, configs[i].name);
+		FoGroup    *group = find_among(groups, known_n, configs[i].name);
 		bool		is_settings_changed = false;
 
 		if (group == NULL)
 		{
 			group = create_group(world, &configs[i]);
-			world->groups[world->groups_n++] = group;
+			groups[world->groups_n++] = group;
 		}
 		else
 		{

@@ -18,7 +18,10 @@
  *		syncmode.c	the primary's synchronous_standby_names; the fields sync of group and peer
  *		survey.c	what peers say of themselves when failover_preflight asks
  *		outage.c	changes of health, as events and downtime
- *		executor.c	FoGroup.run; actions.c the SQL of each step; task.c drives one step on one peer
+ *		schedule.c	what is to be begun at some time
+ *		retry.c		how long to wait after an operation that failed
+ *		run.c, executor.c	FoGroup.run; actions.c the SQL of each step; task.c drives one step on one peer
+ *		takeover.c	whether another coordinator has taken over
  *		record.c	what has happened, queued for the tables
  *		publish.c	copies into shared memory
  *
@@ -57,6 +60,8 @@ typedef struct FoSyncMember
 	FoTime		goal_at;		/* when that was seen there */
 	FoTime		vouched_until;	/* it is silent, but the primary says that it confirms; 0 = it does not say so */
 	const char *why;			/* what is wrong with it; static */
+	FoTime		reset_retry_at; /* sync_mode is off: no attempt to take our setting out of it before */
+	int			reset_failures; /* of that, in a row */
 } FoSyncMember;
 
 /* syncmode.c: the change that was tried last, and what was told of it. */
@@ -67,17 +72,10 @@ typedef struct FoSyncWatch
 	FoTime		retry_at;
 	FoTime		short_since;	/* the primary counts too few members, since; 0 = enough */
 	bool		is_blocked;		/* said that commits wait */
+	bool		is_waiting;		/* commits are known to wait for a standby, since the setting was last seen empty */
 	char		reason[FO_SENTENCE_LEN];	/* why it is to change */
 	char		told[FO_SENTENCE_LEN];	/* the last failure, so that it is told once */
 } FoSyncWatch;
-
-/* A list of standbys, by application_name, that may renew a lease. */
-typedef struct FoRenewers
-{
-	int64		version;		/* made of the names; 0 = no list */
-	int			n;
-	char		names[FO_LEASE_STANDBYS_MAX][FO_NAME_LEN];
-} FoRenewers;
 
 struct FoPeer
 {
@@ -114,17 +112,24 @@ struct FoPeer
 
 	/* lease.c */
 	FoLeaseBook lease_book;
-	FoRenewers *told;			/* two: the list it was told last, and the one before; NULL = none yet */
+	int64		lease_on_disk;	/* cfg.lease_version as it was last written */
 
 	FoHealth	noted_health;	/* outage.c: as last written down */
+	int			failed_standing;	/* retry.c: what was known of it when an operation failed */
 
 	/* mend.c: forced reconnect, fencing, lifting a fence */
 	FoTask	   *task;
+	FoTask	   *sync_checkpoint;	/* syncmode.c: on a primary, to know whether commits wait; NULL = none */
 	FoTime		task_retry_at;	/* do not start another before */
 	int			task_attempts;	/* rejoins since it last streamed */
 	bool		is_following_nobody;	/* evidence.c: a standby with primary_conninfo = '' */
 	FoTime		well_since;		/* a standby that is healthy and streams, since; 0 = it is not */
 	FoTime		stray_since;	/* a standby that does not stream, since; 0 = it streams */
+
+	/* slots.c; logical_slots: writecheck.c */
+	uint32		slots_timeline; /* of the primary for which the slots left here have been seen to; 0 = none */
+	FoTime		slots_look_at;	/* not before */
+	char		logical_slots[FO_SENTENCE_LEN];	/* of a primary, those that would not survive it; '' = none, or not known */
 
 	FoSyncMember sync;
 	FoPeerFacts *facts;			/* survey.c: what it said of itself when it was asked last; NULL = never */
@@ -136,7 +141,7 @@ struct FoGroup
 {
 	FoWorld    *world;
 	MemoryContext cxt;
-	FoGroupConfig cfg;			/* configuration and state; cfg.peers is not used: see peers */
+	FoGroupConfig cfg;			/* configuration and state; cfg.peers and cfg.planned are not used: see peers, planned */
 	int			peers_n;
 	FoPeer	  **peers;			/* in order of name */
 
@@ -149,18 +154,41 @@ struct FoGroup
 
 	FoSyncWatch sync;
 
-	/* executor.c */
+	/* schedule.c */
+	int			planned_n;
+	FoPlannedOperation *planned;	/* in order of their time */
+	FoTimer		planned_timer;
+
+	/* run.c */
 	FoRun	   *run;			/* NULL = no operation in progress */
-	FoTime		failover_retry_at;	/* do not begin another automatic failover before */
+	FoTime		all_standbys_since; /* judge.c: every peer answers as a standby since then; 0 = not so */
+	FoTime		pending_at;		/* failure.c: since when cfg.is_primary_pending; 0 = a former worker has set it */
 	FoRun	   *ended;			/* list: ended, but not written yet or with background steps */
 
+	/* retry.c */
+	int			failures_n;		/* in a row, of operations that the coordinator began by itself */
+	FoTime		failed_at;		/* when the last operation failed */
+	FoTime		retry_at;		/* no operation that moves the primary is begun before, but for a request */
+	char		retry_reason[FO_SENTENCE_LEN / 2];	/* how it failed */
+
 	bool		is_state_dirty; /* cfg's state fields differ from the table */
+	/* takeover.c */
+	bool		is_claiming;	/* to be taken over when everybody was looked at, or at claim_until */
+	FoTime		claim_until;
+	bool		is_confirmation_needed; /* by a majority of the standbys, before leases are granted */
+	int64		newer_term;		/* another coordinator's; 0 = none is known */
+	char		newer_owner[FO_NAME_LEN];
+
 	int64		term_on_disk;	/* record.c: cfg.term as it was last written */
 	bool		is_publish_needed;
 
 	/* record.c: its rows cannot be written with those of others, until then not at all */
 	bool		is_apart;
 	FoTime		apart_retry_at;
+
+	/* blocked.c */
+	FoTime		blocked_since;	/* somebody keeps its rows locked, since; 0 = nobody does */
+	int			blocker_pid;	/* who that is, as was told; 0 = nobody */
 
 	bool		is_orphaned;	/* its row is gone: it goes when its operation has ended */
 	bool		is_touched;		/* in FoWorld.touched */
@@ -182,6 +210,9 @@ struct FoWorld
 	uint64		loaded_generation;
 	bool		is_loaded;
 
+	TimestampTz started_at;
+	bool		is_other;		/* takeover.c: another coordinator than the one that the tables tell of */
+	bool		is_copied;		/* takeover.c: there may be another coordinator with these tables */
 	FoTime		clock_jump_until;	/* main.c: observe only until then */
 	FoTime		away_us;		/* how long no coordinator ran before this worker; -1 = unknown */
 };
@@ -225,6 +256,9 @@ extern bool fo_coordinator_can_switch_over(const FoPeer *primary);
 
 /* A step stops the peer's walreceiver, or has pointed it at a primary again. */
 extern void fo_coordinator_set_frozen(FoPeer *peer, bool is_frozen);
+
+/* A step points the peer at that primary; '' = it was seen to follow since. */
+extern void fo_coordinator_set_told_to_follow(FoPeer *peer, const char *primary);
 
 /* The peer is fenced no more: forget what the fence replaced. */
 extern void fo_coordinator_clear_fence(FoPeer *peer);

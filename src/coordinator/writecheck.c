@@ -32,6 +32,9 @@
 /* A write that hangs for so long is given up after all. */
 #define GIVE_UP_MS (600 * 1000)
 
+/* A session that ends so long after the other one was lost ends for reasons of its own. */
+#define LAST_WORDS_US FO_MS(2000)
+
 struct FoWriteCheck
 {
 	FoPeer	   *peer;
@@ -51,7 +54,9 @@ static const char *const setup[] = {
 };
 
 static const char *const write_statement[] = {
-	"SELECT pg_logical_emit_message(true, 'failover', '')",
+	"SELECT pg_logical_emit_message(true, 'failover', ''),"
+	" (SELECT string_agg(s.slot_name, ', ' ORDER BY s.slot_name) FROM pg_replication_slots s WHERE s.slot_type = 'logical'"
+	"  AND NOT s.temporary AND NOT coalesce((to_jsonb(s) ->> 'failover')::boolean, false))",
 	NULL
 };
 
@@ -102,6 +107,16 @@ is_about_writing(FoErrorClass error)
 	return error == FO_ERROR_TIMEOUT || error == FO_ERROR_DISK_FULL || error == FO_ERROR_QUERY;
 }
 
+/* Which logical slots would not survive this primary: nobody can be asked any more when it is dead. */
+static void
+note_logical_slots(FoPeer *peer, const PGresult *result)
+{
+	if (PQnfields(result) != 2 || PQntuples(result) != 1)
+		return;
+	strlcpy(peer->logical_slots, PQgetvalue(result, 0, 1), sizeof(peer->logical_slots));
+	fo_net_clean_text(peer->logical_slots);
+}
+
 static void
 written(void *arg, const PGresult *result, const FoNetError *error, int64 rtt_us)
 {
@@ -110,6 +125,8 @@ written(void *arg, const PGresult *result, const FoNetError *error, int64 rtt_us
 	/* 25006: its gate refuses commits without a lease, as it should; the lease says so better. */
 	if (result != NULL || (is_about_writing(error->class) && strcmp(error->sqlstate, "25006") != 0))
 		note(check, result != NULL);
+	if (result != NULL)
+		note_logical_slots(check->peer, result);
 	check->sent_at = 0;
 	schedule(check);
 }
@@ -153,11 +170,28 @@ ready(void *arg)
 		write_now(check);
 }
 
+/*
+ * A server that dies resets a session in which a question lies unread.  That of
+ * the checks may be such a one; that its process ended shows here then.
+ */
+static void
+hear_end(FoPeer *peer)
+{
+	FoPeerView *view = &peer->view;
+
+	if (view->failing_since != 0 && fo_net_now() - view->failing_since > LAST_WORDS_US)
+		return;
+	view->is_hung_up = true;
+	fo_coordinator_group_changed(peer->group);
+}
+
 static void
 closed(void *arg, const FoNetError *error)
 {
 	FoWriteCheck *check = arg;
 
+	if (error->is_hung_up)
+		hear_end(check->peer);
 	check->sent_at = 0;
 	check->refusals++;
 	if (check->is_on)

@@ -1,0 +1,42 @@
+/*-------------------------------------------------------------------------
+ *
+ * moves.h
+ *		Moving the primary because somebody wishes it: allowed or refused, and
+ *		begun.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef FO_COORDINATOR_MOVES_H
+#define FO_COORDINATOR_MOVES_H
+
+#include "coordinator/world.h"
+#include "shared/shared.h"
+
+/* What is wished for, and by whom. */
+typedef struct FoMove
+{
+	FoOperationKind kind;		/* failover: by switchover where the primary can hand over */
+	FoTrigger	trigger;
+	const char *target;			/* '' = nobody named */
+	bool		is_forced;
+	const char *reason;			/* '' = none given */
+	const char *user;			/* session user */
+	int			request;		/* slot of the waiting request; -1 = none */
+	int64		event_id;		/* number that the operation has been promised; 0 = none */
+} FoMove;
+
+/* Why not, as the caller is to hear it. */
+typedef struct FoRefusal
+{
+	int			sqlstate;
+	char		error[FO_ERROR_LEN];
+	char		hint[FO_ERROR_LEN]; /* '' = none */
+} FoRefusal;
+
+/* Begin the operation; or return false with the reason, and nothing done. */
+extern bool fo_coordinator_move(FoGroup *group, const FoMove *move, FoRefusal *refusal);
+
+/* Can target (NULL: can anybody) not be promoted?  why receives each peer's reason.  Judges group->view. */
+extern bool fo_coordinator_is_nobody_eligible(FoGroup *group, const FoPeer *target, bool is_forced, char *why, size_t size);
+
+#endif							/* FO_COORDINATOR_MOVES_H */

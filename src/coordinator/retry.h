@@ -1,0 +1,22 @@
+/*-------------------------------------------------------------------------
+ *
+ * retry.h
+ *		How long to wait after an operation that failed.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef FO_COORDINATOR_RETRY_H
+#define FO_COORDINATOR_RETRY_H
+
+#include "coordinator/world.h"
+
+/* The operation has ended: one that failed is not begun again at once. */
+extern void fo_coordinator_retry_note(const FoRun *run);
+
+/* Is something about the group's peers different, so that it is worth trying again? */
+extern void fo_coordinator_retry_look(FoGroup *group);
+
+/* Somebody has changed something: as after the first failure. */
+extern void fo_coordinator_retry_soon(FoGroup *group);
+
+#endif							/* FO_COORDINATOR_RETRY_H */

@@ -1,0 +1,174 @@
+/*-------------------------------------------------------------------------
+ *
+ * slots.c
+ *		Replication slots that a change of the primary leaves behind.
+ *
+ * A former primary, and a standby that was primary before, has physical slots
+ * of those who followed it then.  Nobody reads them any more, and each holds
+ * back WAL for ever; so they are dropped as soon as their readers are seen to
+ * stream from the present primary.  What is in use, what belongs to nobody of
+ * the group, and what holds back nothing stays.
+ *
+ * A logical slot does not move with the primary (before version 17, and from
+ * then on unless it was made for that).  It can only be said that it is gone.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/builtins.h"
+
+#include "coordinator/actions.h"
+#include "coordinator/record.h"
+#include "coordinator/row.h"
+#include "coordinator/slots.h"
+
+#define DROP_TIMEOUT_MS 5000
+
+/* How long a standby must have been well, and how soon to look again where not everything could be done. */
+#define WELL_FOR_US FO_MS(2000)
+#define AGAIN_AFTER_US FO_MS(10000)
+
+/* ---- the action ---- */
+
+#define LEFT_SLOTS \
+	" FROM pg_replication_slots WHERE slot_type = 'physical' AND NOT active AND NOT temporary" \
+	" AND restart_lsn IS NOT NULL AND slot_name = ANY (%s)"
+
+static void
+drop_look(FoTask *task, StringInfo sql)
+{
+	appendStringInfo(sql, "SELECT string_agg(slot_name, ', ' ORDER BY slot_name)" LEFT_SLOTS, task->facts.members);
+}
+
+static FoLook
+drop_read(FoTask *task, const PGresult *result)
+{
+	if (!fo_coordinator_is_row(task, result, 1))
+		return FO_LOOK_FAILED;
+	if (PQgetisnull(result, 0, 0))
+		return FO_LOOK_DONE;
+	if (!task->has_acted)
+		task->facts.names = MemoryContextStrdup(task->cxt, PQgetvalue(result, 0, 0));
+	fo_coordinator_task_explain(task, "%.200s", PQgetvalue(result, 0, 0));
+	return FO_LOOK_NOT_YET;
+}
+
+static bool
+drop_act(FoTask *task)
+{
+	fo_coordinator_task_statement(task, "SELECT pg_drop_replication_slot(slot_name)" LEFT_SLOTS, task->facts.members);
+	return true;
+}
+
+static const FoAction action_drop = {
+	.name = "drop_slots",.look = drop_look,.read = drop_read,.act = drop_act,.poll_ms = 100
+};
+
+/* ---- physical slots ---- */
+
+static bool
+follows_primary(const FoPeer *peer)
+{
+	return fo_core_peer_answers(&peer->view) && peer->view.received_at != 0 &&
+		peer->view.received_at == peer->view.observed.at;
+}
+
+/*
+ * SQL of an array of the slots that nobody can need on this standby: those of
+ * the primary, and of everybody who follows it.  *is_complete becomes false if
+ * somebody follows nobody yet.
+ */
+static char *
+unneeded_slots(const FoPeer *peer, bool *is_complete)
+{
+	const FoGroup *group = peer->group;
+	const FoPeer *primary = fo_coordinator_primary((FoGroup *) group);
+	StringInfoData sql;
+
+	*is_complete = true;
+	initStringInfo(&sql);
+	for (int i = 0; i < group->peers_n; i++)
+	{
+		const FoPeer *other = group->peers[i];
+
+		if (other == peer || other->cfg.slot_name == NULL || other->cfg.slot_name[0] == '\0')
+			continue;
+		if (other == primary || follows_primary(other))
+			appendStringInfo(&sql, "%s%s", sql.len > 0 ? ", " : "ARRAY[", quote_literal_cstr(other->cfg.slot_name));
+		else
+			*is_complete = false;
+	}
+	if (sql.len == 0)
+		return NULL;
+	appendStringInfoString(&sql, "]::name[]");
+	return sql.data;
+}
+
+static void
+dropped(FoTask *task, void *arg)
+{
+	FoPeer	   *peer = arg;
+
+	peer->task = NULL;
+	if (task->is_done && task->has_acted)
+		fo_coordinator_record(peer->group, peer, "slots_dropped", FO_NOTICE, NULL,
+							  "dropped physical slots that held back WAL for nobody: %.200s", task->facts.names);
+	else if (!task->is_done)
+	{
+		peer->slots_timeline = 0;
+		fo_coordinator_record(peer->group, peer, "slots_left", FO_WARNING, NULL,
+							  "physical slots hold back WAL for nobody, and could not be dropped: %.180s", task->detail);
+	}
+}
+
+void
+fo_coordinator_slots_tidy(FoPeer *peer, FoTime now)
+{
+	const FoPeer *primary = fo_coordinator_primary(peer->group);
+	FoTaskFacts facts = {0};
+	char	   *slots;
+	bool		is_complete;
+
+	if (peer->slots_timeline == primary->view.observed.timeline || peer->task != NULL || now < peer->slots_look_at ||
+		peer->well_since == 0 || now - peer->well_since < WELL_FOR_US || !follows_primary(peer) ||
+		!peer->view.observed.is_privileged)
+		return;
+
+	slots = unneeded_slots(peer, &is_complete);
+	peer->slots_look_at = now + AGAIN_AFTER_US;
+	peer->slots_timeline = is_complete ? primary->view.observed.timeline : 0;
+	if (slots == NULL)
+		return;
+	facts.members = slots;
+	peer->task = fo_coordinator_task_start(&action_drop, peer, &facts, DROP_TIMEOUT_MS, dropped, peer);
+	peer->task->facts.members = MemoryContextStrdup(peer->task->cxt, slots);
+	pfree(slots);
+}
+
+void
+fo_coordinator_slots_cancel(FoGroup *group)
+{
+	for (int i = 0; i < group->peers_n; i++)
+	{
+		FoPeer	   *peer = group->peers[i];
+
+		if (peer->task == NULL || peer->task->action != &action_drop)
+			continue;
+		fo_coordinator_task_cancel(peer->task);
+		peer->task = NULL;
+		peer->slots_timeline = 0;
+	}
+}
+
+/* ---- logical slots ---- */
+
+void
+fo_coordinator_slots_tell_logical(FoPeer *new_primary, const FoPeer *former)
+{
+	if (former == NULL || former == new_primary || former->logical_slots[0] == '\0')
+		return;
+	fo_coordinator_record(new_primary->group, new_primary, "logical_slots", FO_WARNING, NULL,
+						  "does not have the logical slots of \"%s\": %.120s; create them anew, and see that their subscribers have missed nothing",
+						  former->cfg.name, former->logical_slots);
+}

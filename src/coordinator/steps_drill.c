@@ -1,0 +1,214 @@
+/*-------------------------------------------------------------------------
+ *
+ * steps_drill.c
+ *		What makes a drill of a switchover: the turn, and the report.
+ *
+ * A drill is one operation that goes through the phases of a switchover twice.
+ * After the first time the step "turn" waits until the old primary could be
+ * promoted again; then the roles change places and the phases begin anew.  So
+ * each way is resumed, undone and failed over like any switchover, and at no
+ * moment does a second operation have to know of the first.  The way there can
+ * be undone until its point of no return.  From then on the drill tries to get
+ * home, a coordinator that was killed included: what was interrupted on the way
+ * back is begun again.  Where it cannot, the drill fails and says where the
+ * primary is.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "lib/stringinfo.h"
+#include "utils/json.h"
+
+#include "coordinator/moves.h"
+#include "coordinator/record.h"
+#include "coordinator/report.h"
+#include "coordinator/run.h"
+
+/* How often to see whether the old primary is fit. */
+#define LOOK_AGAIN_US FO_MS(50)
+
+/* ---- the turn ---- */
+
+void
+fo_coordinator_plan_turn(FoRun *run, const FoStepDef *def)
+{
+	FoRunStep  *step;
+
+	if (run->is_way_back)
+		return;
+	step = fo_coordinator_add_step(run, def, run->from);
+	if (run->from == NULL)
+	{
+		fo_coordinator_end_step(step, FO_STEP_FAILED, "the old primary was unregistered");
+		return;
+	}
+	step->row.status = FO_STEP_RUNNING;
+	step->wait_until = fo_net_now() + FO_MS(run->group->cfg.settings.switchover_timeout);
+}
+
+/* Why the way back cannot begin yet; '' if it can. */
+static void
+why_not_yet(const FoRun *run, char *why, size_t size)
+{
+	why[0] = '\0';
+	if (run->from->view.observed.receiver != FO_RECEIVER_STREAMING || !run->from->view.observed.in_recovery)
+		snprintf(why, size, "\"%s\" does not stream yet", run->from->cfg.name);
+	else if (!fo_coordinator_can_switch_over(run->candidate))
+		snprintf(why, size, "\"%s\" is not well enough to hand over", run->to);
+	else
+	{
+		fo_coordinator_freeze_view(run->group);
+		(void) fo_coordinator_is_nobody_eligible(run->group, run->from, false, why, size);
+	}
+}
+
+void
+fo_coordinator_turn_round(FoRun *run)
+{
+	run->from = run->candidate;
+	run->target = fo_coordinator_find_peer(run->group, run->row.from_peer);
+	run->is_way_back = true;
+	fo_coordinator_begin_way_back(run);
+}
+
+void
+fo_coordinator_begin_way_back(FoRun *run)
+{
+	run->candidate = NULL;
+	run->to[0] = '\0';
+	run->ordered[0] = '\0';
+	run->is_demoted = run->is_promoting = run->is_promoted = false;
+	run->is_fencing = run->is_fence_ordered = run->is_lease_ended = false;
+	run->drain_to = 0;
+	run->is_drain_final = false;
+	run->timeline = 0;
+	run->phase = 0;
+	for (int i = 0; i < run->peers_n; i++)
+	{
+		FoPeer	   *peer = run->peers[i].peer;
+
+		memset(&run->peers[i], 0, sizeof(run->peers[i]));
+		run->peers[i].peer = peer;
+		run->peers[i].is_excluded = peer == NULL;
+	}
+}
+
+void
+fo_coordinator_try_turn(FoRunStep *step)
+{
+	FoRun	   *run = step->run;
+	char		why[FO_SENTENCE_LEN];
+	FoTime		now = fo_net_now();
+
+	if (run->from == NULL || run->candidate == NULL)
+		strlcpy(why, "it was unregistered", sizeof(why));
+	else
+		why_not_yet(run, why, sizeof(why));
+	if (why[0] == '\0')
+	{
+		step->wait_until = 0;
+		fo_coordinator_end_step(step, FO_STEP_DONE, "\"%s\" can be promoted again: back", step->row.peer_name);
+		fo_coordinator_turn_round(run);
+	}
+	else if (now >= step->wait_until || step->peer == NULL)
+	{
+		step->wait_until = 0;
+		fo_coordinator_end_step(step, FO_STEP_FAILED, "no way back: %.200s", why);
+	}
+	else
+		fo_net_loop_arm(run->group->world->loop, &run->timer, Min(step->wait_until, now + LOOK_AGAIN_US));
+}
+
+/* ---- the report ---- */
+
+/* One way, as its steps have it. */
+typedef struct Way
+{
+	const FoRunStep *fence;
+	const FoRunStep *promote;	/* NULL = it did not come that far */
+	const FoRunStep *follow;	/* the old primary streamed again; NULL = not seen */
+} Way;
+
+static void
+find_way(const FoRun *run, bool is_way_back, Way *way)
+{
+	memset(way, 0, sizeof(*way));
+	for (int i = 0; i < run->steps_n; i++)
+	{
+		const FoRunStep *step = run->steps[i];
+
+		if (step->is_way_back != is_way_back || step->row.status != FO_STEP_DONE)
+			continue;
+		if (step->row.kind == FO_STEP_FENCE)
+			way->fence = step;
+		else if (step->row.kind == FO_STEP_PROMOTE && way->promote == NULL)
+			way->promote = step;
+		else if (step->row.kind == FO_STEP_FOLLOW || (step->row.kind == FO_STEP_TURN && way->follow == NULL))
+			way->follow = step;
+	}
+}
+
+static double
+ms_between(TimestampTz from, TimestampTz to)
+{
+	return (to - from) / 1000.0;
+}
+
+/* Add one way to the sentence and to the object. */
+static void
+tell_way(const FoRun *run, bool is_way_back, StringInfo text, StringInfo json)
+{
+	Way			way;
+
+	find_way(run, is_way_back, &way);
+	if (way.fence == NULL || way.promote == NULL)
+		return;
+	appendStringInfo(text, "%s, \"%s\" to \"%s\": no writes for %.0f ms", is_way_back ? "; back" : "there",
+					 way.fence->row.peer_name, way.promote->row.peer_name,
+					 ms_between(way.fence->row.started_at, way.promote->row.finished_at));
+	appendStringInfo(json, ", \"%s\": {\"from\": ", is_way_back ? "back" : "there");
+	escape_json(json, way.fence->row.peer_name);
+	appendStringInfoString(json, ", \"to\": ");
+	escape_json(json, way.promote->row.peer_name);
+	appendStringInfo(json, ", \"outage_ms\": %.1f", ms_between(way.fence->row.started_at, way.promote->row.finished_at));
+	if (way.follow != NULL)
+	{
+		double		streaming_ms = ms_between(way.promote->row.finished_at, way.follow->row.finished_at);
+
+		appendStringInfo(text, ", the old primary streaming %.0f ms later%s", streaming_ms,
+						 way.follow->is_rewound ? ", rewound" : "");
+		appendStringInfo(json, ", \"streaming_ms\": %.1f, \"rewound\": %s", streaming_ms,
+						 way.follow->is_restored ? "null" : way.follow->is_rewound ? "true" : "false");
+	}
+	appendStringInfoChar(json, '}');
+}
+
+void
+fo_coordinator_drill_ended(FoRun *run)
+{
+	FoGroup    *group = run->group;
+	StringInfoData text;
+	StringInfoData json;
+
+	if (run->row.error[0] != '\0')
+	{
+		char		cause[FO_SENTENCE_LEN];
+
+		strlcpy(cause, run->row.error, sizeof(cause));
+		snprintf(run->row.error, sizeof(run->row.error), "%s%.150s; the primary is \"%s\"",
+				 run->is_way_back ? "on the way back: " : "", cause, group->cfg.primary_peer);
+	}
+	initStringInfo(&text);
+	initStringInfo(&json);
+	appendStringInfo(&json, "{\"operation\": " INT64_FORMAT ", \"primary\": ", run->row.event_id);
+	escape_json(&json, group->cfg.primary_peer);
+	tell_way(run, false, &text, &json);
+	if (text.len == 0)
+		return;					/* it did not get anywhere: there is nothing to report */
+	tell_way(run, true, &text, &json);
+	appendStringInfo(&text, "; %lld bytes lost", (long long) Max(run->row.lost_bytes, 0));
+	appendStringInfo(&json, ", \"lost_bytes\": " INT64_FORMAT "}", Max(run->row.lost_bytes, 0));
+	fo_coordinator_record(group, NULL, "drill_report", FO_NOTICE, json.data, "drill: %s", text.data);
+	fo_coordinator_report_progress(run, "%s", text.data);
+}

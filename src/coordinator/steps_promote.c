@@ -1,0 +1,162 @@
+/*-------------------------------------------------------------------------
+ *
+ * steps_promote.c
+ *		The promotion, what makes it known, and the repointing of the others.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/timestamp.h"
+
+#include "coordinator/evidence.h"
+#include "coordinator/monitor.h"
+#include "coordinator/record.h"
+#include "coordinator/run.h"
+#include "coordinator/slots.h"
+#include "coordinator/syncmode.h"
+
+void
+fo_coordinator_plan_promote(FoRun *run, const FoStepDef *def)
+{
+	FoGroup    *group = run->group;
+
+	(void) fo_coordinator_add_step(run, def, run->candidate);
+	fo_coordinator_freeze_view(group);
+	group->cfg.newest_timeline = fo_core_next_timeline(&group->view, fo_coordinator_final_positions(run),
+													   group->cfg.newest_timeline);
+	group->is_state_dirty = true;
+	run->is_promoting = true;
+	strlcpy(run->ordered, run->to, sizeof(run->ordered));
+	fo_coordinator_run_peer(run, run->candidate)->is_ordered = true;
+}
+
+void
+fo_coordinator_plan_repoint(FoRun *run, const FoStepDef *def)
+{
+	if (run->row.kind == FO_OPERATION_REJOIN)
+	{
+		if (!fo_coordinator_needs_node_rejoin(run->target))
+			(void) fo_coordinator_add_step(run, def, run->target);
+		return;
+	}
+	for (int i = 0; i < run->peers_n; i++)
+	{
+		if (run->peers[i].peer != run->candidate && fo_coordinator_takes_part(run, &run->peers[i]))
+			(void) fo_coordinator_add_step(run, def, run->peers[i].peer);
+	}
+}
+
+char *
+fo_coordinator_follow_conninfo(FoRun *run, const FoPeer *peer, const FoPeer *upstream)
+{
+	return MemoryContextStrdup(run->cxt,
+							   fo_catalog_conninfo_follow(peer->cfg.follow_conninfo, upstream->cfg.conninfo,
+														  peer->cfg.name));
+}
+
+/*
+ * What the promotion has shown is an observation like any other, and a newer
+ * one than the last check's: without it the next verdict would see a primary
+ * that is in recovery.
+ */
+static void
+observe_promotion(FoPeerView *view, const FoTaskFacts *facts)
+{
+	view->observed.at = fo_net_now();
+	view->observed.in_recovery = false;
+	view->observed.timeline = facts->timeline;
+	view->observed.lsn = facts->lsn;
+	view->observed.receiver = FO_RECEIVER_NONE;
+}
+
+void
+fo_coordinator_begin_block_period(FoGroup *group)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	group->cfg.recent_failovers = group->view.blocked_until != 0 ? group->cfg.recent_failovers + 1 : 1;
+	group->cfg.blocked_since = now;
+	group->cfg.blocked_until = now + group->cfg.settings.block_period * 1000;
+	group->is_state_dirty = true;
+}
+
+/*
+ * A candidate without the node library takes whatever number it finds free.
+ * Where an earlier candidate may have begun the same one, the two histories
+ * cannot be told apart by their numbers.
+ */
+static void
+warn_of_twin(FoRun *run, uint32 timeline)
+{
+	FoGroup    *group = run->group;
+
+	if (timeline >= group->cfg.newest_timeline || run->row.attempts < 2)
+		return;
+	for (int i = 0; i < run->steps_n; i++)
+	{
+		const FoRunStep *step = run->steps[i];
+
+		if (step->row.kind != FO_STEP_PROMOTE || step->row.status != FO_STEP_FAILED || step->is_refused ||
+			step->peer == NULL || step->peer == run->candidate)
+			continue;
+		fo_coordinator_record(group, step->peer, "timeline_twice", FO_WARNING, NULL,
+							  "was ordered to promote and died: it may have begun timeline %u, as \"%s\" has now; do not rewind it, clone it again",
+							  timeline, run->to);
+	}
+}
+
+void
+fo_coordinator_promoted(FoRun *run, const FoTask *task)
+{
+	FoGroup    *group = run->group;
+	TimestampTz now = GetCurrentTimestamp();
+
+	/* A former worker may have come this far already. */
+	bool		is_known = strcmp(group->cfg.primary_peer, run->to) == 0;
+
+	run->is_promoted = true;
+	fo_coordinator_run_peer(run, run->candidate)->is_ordered = false;
+	run->timeline = task->facts.timeline;
+	observe_promotion(&run->candidate->view, &task->facts);
+	fo_coordinator_set_frozen(run->candidate, false);
+	strlcpy(group->cfg.primary_peer, run->to, sizeof(group->cfg.primary_peer));
+	group->cfg.is_primary_pending = false;
+	warn_of_twin(run, task->facts.timeline);
+	group->cfg.newest_timeline = Max(group->cfg.newest_timeline, task->facts.timeline);
+	group->cfg.last_failover_at = now;
+	group->cfg.is_redundancy_restored = false;
+	group->is_state_dirty = true;
+	if (!fo_coordinator_is_planned(run) && !is_known)
+		fo_coordinator_begin_block_period(group);
+	fo_coordinator_sync_primary_changed(group);
+	fo_coordinator_primary_changed(group);
+	fo_coordinator_monitor_check_now(run->candidate);
+
+	for (int i = 0; i < run->steps_n; i++)
+	{
+		if (run->steps[i]->task != NULL && run->steps[i]->row.kind == FO_STEP_REPOINT)
+			run->steps[i]->task->facts.timeline = run->timeline;
+	}
+	fo_coordinator_record(group, run->candidate, "promoted", FO_NOTICE, NULL,
+						  "is the primary now, term " INT64_FORMAT ", %s", group->cfg.term, task->detail);
+	fo_coordinator_slots_tell_logical(run->candidate, run->from);
+}
+
+void
+fo_coordinator_repoint_ended(FoRunStep *step, FoTask *task)
+{
+	FoPeerView *view = &step->peer->view;
+
+	if (task->is_done)
+	{
+		view->is_history_rejected = false;
+		fo_coordinator_set_frozen(step->peer, false);
+		fo_coordinator_end_step(step, FO_STEP_DONE, "%s", task->detail);
+		return;
+	}
+	view->is_history_rejected = task->facts.odd_since != 0;
+	fo_coordinator_end_step(step, FO_STEP_FAILED, "%s", task->detail);
+	fo_coordinator_record(step->run->group, step->peer, "not_following", FO_WARNING, NULL,
+						  "does not follow the new primary: %s", step->row.detail);
+}
