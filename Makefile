@@ -4,13 +4,15 @@
 #   make check      build and run every test, from nothing (installs what it needs)
 #   make demo       watch a primary being killed and replaced, from nothing
 #   make bench      measure outages and costs, as ratios within one run
+#   make sim        simulate failovers without a server; SEEDS=1000000 FIRST=1 for more or others
+#   make chaos      random faults on real servers, from nothing (MINUTES=120 SEED=1 SYNC=quorum)
 #
-# check, demo and bench may start on a machine without PostgreSQL, so PGXS is
+# check, demo, bench and chaos may start on a machine without PostgreSQL, so PGXS is
 # not loaded for them (and PGXS would reserve "check" for itself).
 
-ifneq (,$(filter check demo bench lint unit sim,$(MAKECMDGOALS)))
+ifneq (,$(filter check demo bench chaos lint unit sim,$(MAKECMDGOALS)))
 
-.PHONY: check demo bench lint unit sim
+.PHONY: check demo bench chaos lint unit sim
 
 check:
 	@test/check
@@ -18,12 +20,14 @@ demo:
 	@test/demo/demo
 bench:
 	@test/bench/bench
+chaos:
+	@test/chaos/run $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SYNC),--sync $(SYNC))
 lint:
 	@test/lint
 unit:
 	@test/unit/run
 sim:
-	@test/sim/run
+	@test/sim/run $(SEEDS) $(FIRST)
 
 else
 

@@ -9,9 +9,13 @@
  * postmaster, or a killed one would leave a pg_rewind behind that goes on
  * writing under the next.
  *
- * At this stage of its life the postmaster has its signals blocked.  A stop
- * signal is found pending, once a second, and ends both.  A service manager
- * that waits for the start is told meanwhile that it goes on.
+ * A program may wait for a source that is gone for good.  When it has been
+ * silent for some time the source is asked whether it lives, by a connection of
+ * its own: silence alone may be the flushing of a large directory.
+ *
+ * At this stage of its life the postmaster does not obey signals yet.  Once a
+ * second it is looked whether somebody wants it to stop, which ends both.  A
+ * service manager that waits for the start is told meanwhile that it goes on.
  *
  *-------------------------------------------------------------------------
  */
@@ -35,32 +39,42 @@
 #include "node/rejoin.h"
 
 #define TICK_MS 1000
+#define PROGRAM_WORDS_MAX 24
 #define OUTPUT_MAX 16384
+#define SILENCE_US FO_MS(10000)		/* of a program, before its source is asked */
+#define REPORT_US FO_MS(60000)		/* how often the log says that it goes on */
+#define DETACHED "syncing "		/* what programs say when they need their source no more */
 #define EXTEND_MESSAGE "EXTEND_TIMEOUT_USEC=30000000"
 
-/* What the child runs, when it is a program. */
-typedef struct Program
+/* A child at work. */
+typedef struct Work
 {
-	char		path[MAXPGPATH];
-	const char *const *arguments;
-} Program;
+	const char *name;			/* of the program; NULL = it is none */
+	const char *source;			/* conninfo of the server that it depends on; NULL = none */
+	FoOutputWatcher watcher;	/* looks at the output while it runs; NULL = nobody */
+	void	   *watcher_argument;
+	StringInfo	output;
+	FoTime		deadline;		/* PG_INT64_MAX = none */
 
-/* Who looks at the output while the child runs. */
-typedef struct Watch
-{
-	FoOutputWatcher watcher;	/* NULL = nobody */
-	void	   *argument;
-} Watch;
+	pid_t		child;
+	int			fd;				/* where its output can be read */
+	FoTime		begun_at;
+	FoTime		heard_at;		/* last output, or the last time that its source was found alive */
+	FoTime		reported_at;
+} Work;
 
-/* Ask a notified service manager for patience; nothing happens without one. */
-static void
-extend_start_timeout(void)
+void
+fo_node_ask_for_time(void)
 {
+	static FoTime asked_at = 0;
 	const char *path = getenv("NOTIFY_SOCKET");
 	struct sockaddr_un address;
 	size_t		length;
 	int			fd;
 
+	if (asked_at != 0 && fo_node_clock() - asked_at < FO_MS(TICK_MS))
+		return;
+	asked_at = fo_node_clock();
 	if (path == NULL || (path[0] != '/' && path[0] != '@') || strlen(path) >= sizeof(address.sun_path))
 		return;
 	memset(&address, 0, sizeof(address));
@@ -78,21 +92,10 @@ extend_start_timeout(void)
 	close(fd);
 }
 
-/* Does somebody want the postmaster to stop? */
-static bool
-is_stop_pending(void)
-{
-	sigset_t	pending;
-
-	if (sigpending(&pending) != 0)
-		return false;
-	return sigismember(&pending, SIGTERM) || sigismember(&pending, SIGINT) || sigismember(&pending, SIGQUIT);
-}
-
 static void
 end_if_stop_is_pending(void)
 {
-	if (is_stop_pending())
+	if (fo_node_is_stop_wanted())
 		ereport(FATAL,
 				(errcode(ERRCODE_ADMIN_SHUTDOWN),
 				 errmsg("failover: stopped while preparing to become a standby; the next start carries on")));
@@ -141,64 +144,158 @@ collect(StringInfo output, const char *bytes, int n)
 }
 
 static void
-kill_and_reap(pid_t child)
+reap(pid_t child, int *status)
 {
-	(void) kill(child, SIGKILL);
-	while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
+	while (waitpid(child, status, 0) < 0 && errno == EINTR)
 		;
 }
 
-/* Read until the child closes its output.  False if it took too long. */
+/* Wait up to that long until there is output, or its end. */
 static bool
-follow_output(pid_t child, int fd, int64 timeout_ms, StringInfo output, const Watch *watch)
+has_output(const Work *work, int timeout_ms)
 {
-	int64		deadline = timeout_ms > 0 ? fo_node_clock() + timeout_ms * 1000 : PG_INT64_MAX;
+	struct pollfd wait = {.fd = work->fd, .events = POLLIN};
 
+	return poll(&wait, 1, timeout_ms) > 0;
+}
+
+/* Take in some output that is there.  False at its end. */
+static bool
+take_output(Work *work)
+{
+	char		buffer[1024];
+	ssize_t		got = read(work->fd, buffer, sizeof(buffer));
+
+	if (got < 0 && errno == EINTR)
+		return true;
+	if (got <= 0)
+		return false;
+	collect(work->output, buffer, (int) got);
+	work->heard_at = fo_node_clock();
+	if (work->watcher != NULL)
+		work->watcher(work->child, work->output->data, work->watcher_argument);
+	return true;
+}
+
+static void
+take_all_output(Work *work)
+{
+	while (has_output(work, 0) && take_output(work))
+		;
+}
+
+/*
+ * End the child and take in what it said before; its process id stays taken
+ * until it is reaped.  What a program has said it does, it may have done.
+ */
+static void
+end_child(Work *work)
+{
+	siginfo_t	info;
+
+	(void) kill(work->child, SIGKILL);
+	while (waitid(P_PID, work->child, &info, WEXITED | WNOWAIT) < 0 && errno == EINTR)
+		;
+	take_all_output(work);
+}
+
+/*
+ * Has the source gone while the program waits for it?  Then the program is
+ * ended.  It is held up meanwhile, because nobody watches what it says.
+ */
+static bool
+is_source_lost(Work *work)
+{
+	if (work->source == NULL || fo_node_clock() - work->heard_at < SILENCE_US ||
+		strstr(work->output->data, DETACHED) != NULL)
+		return false;
+
+	(void) kill(work->child, SIGSTOP);
+	if (!fo_node_source_answers(work->source))
+	{
+		end_child(work);
+		appendStringInfoString(work->output, "error: the new primary does not answer");
+		return true;
+	}
+	take_all_output(work);
+	(void) kill(work->child, SIGCONT);
+	work->heard_at = fo_node_clock();
+	return false;
+}
+
+/* Say once in a while that it goes on, and what was heard last. */
+static void
+report_progress(Work *work)
+{
+	FoTime		now = fo_node_clock();
+	char	   *text;
+	char	   *line;
+
+	if (work->name == NULL || now - work->reported_at < REPORT_US)
+		return;
+	work->reported_at = now;
+	text = pstrdup(work->output->data);
+	for (size_t length = strlen(text); length > 0 && strchr(" \r\n", text[length - 1]) != NULL; length--)
+		text[length - 1] = '\0';
+	line = strrchr(text, '\n');
+	ereport(LOG,
+			(errmsg("failover: %s has been running for %d s", work->name, (int) ((now - work->begun_at) / FO_MS(1000))),
+			 errdetail("It said last: %s", line != NULL ? line + 1 : text)));
+	pfree(text);
+}
+
+/* Read until the child closes its output.  False if it had to be ended. */
+static bool
+follow_output(Work *work)
+{
 	for (;;)
 	{
-		struct pollfd wait = {.fd = fd, .events = POLLIN};
-		char		buffer[1024];
-		ssize_t		got;
-
-		if (is_stop_pending())
+		if (fo_node_is_stop_wanted())
 		{
-			kill_and_reap(child);
+			end_child(work);
+			reap(work->child, NULL);
 			end_if_stop_is_pending();
 		}
-		if (fo_node_clock() >= deadline)
-			return false;
-		if (poll(&wait, 1, TICK_MS) <= 0)
+		if (fo_node_clock() >= work->deadline)
 		{
-			extend_start_timeout();
-			continue;
+			end_child(work);
+			return false;
 		}
-		got = read(fd, buffer, sizeof(buffer));
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			return true;
-		collect(output, buffer, (int) got);
-		if (watch->watcher != NULL)
-			watch->watcher(child, output->data, watch->argument);
+		fo_node_ask_for_time();
+		report_progress(work);
+		if (has_output(work, TICK_MS))
+		{
+			if (!take_output(work))
+				return true;
+		}
+		else if (is_source_lost(work))
+			return false;
 	}
 }
 
 static int
-run_watched(void (*body) (void *argument), void *argument, int64 timeout_ms, StringInfo output, const Watch *watch)
+run(void (*body) (void *argument), void *argument, Work *work)
 {
 	int			ends[2];
-	int			status;
+	int			status = 0;
 	pid_t		parent = getpid();
-	pid_t		child;
-	bool		is_in_time;
+	bool		is_complete;
 
 	if (pipe(ends) != 0)
-		ereport(FATAL, (errmsg("could not create a pipe: %m")));
+	{
+		ereport(LOG, (errmsg("could not create a pipe: %m")));
+		return -1;
+	}
 	fflush(NULL);
-	child = fork();
-	if (child < 0)
-		ereport(FATAL, (errmsg("could not fork: %m")));
-	if (child == 0)
+	work->child = fork();
+	if (work->child < 0)
+	{
+		ereport(LOG, (errmsg("could not fork: %m")));
+		close(ends[0]);
+		close(ends[1]);
+		return -1;
+	}
+	if (work->child == 0)
 	{
 		become_child(ends[1], parent);
 		body(argument);
@@ -206,52 +303,58 @@ run_watched(void (*body) (void *argument), void *argument, int64 timeout_ms, Str
 		_exit(0);
 	}
 	close(ends[1]);
-	is_in_time = follow_output(child, ends[0], timeout_ms, output, watch);
+	work->fd = ends[0];
+	work->begun_at = work->heard_at = work->reported_at = fo_node_clock();
+	is_complete = follow_output(work);
 	close(ends[0]);
-	if (!is_in_time)
-	{
-		kill_and_reap(child);
-		return -1;
-	}
-	while (waitpid(child, &status, 0) < 0)
-	{
-		if (errno != EINTR)
-			return -1;
-	}
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+	reap(work->child, &status);
+	return is_complete && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
 int
 fo_node_run(void (*body) (void *argument), void *argument, int64 timeout_ms, StringInfo output)
 {
-	const Watch nobody = {NULL, NULL};
+	Work		work = {
+		.output = output,
+		.deadline = timeout_ms > 0 ? fo_node_clock() + FO_MS(timeout_ms) : PG_INT64_MAX
+	};
 
-	return run_watched(body, argument, timeout_ms, output, &nobody);
+	return run(body, argument, &work);
 }
 
+/* Programs look for their like beside the path that they are called by: the server's PATH need not lead there. */
 static void
 execute_program(void *argument)
 {
-	Program    *program = argument;
+	const char **words = argument;
 
-	execv(program->path, (char *const *) program->arguments);
-	fprintf(stderr, "could not execute \"%s\": %s\n", program->path, strerror(errno));
+	execv(words[0], (char *const *) words);
+	fprintf(stderr, "could not execute \"%s\": %s\n", words[0], strerror(errno));
 	fflush(stderr);
 	_exit(127);
 }
 
 int
-fo_node_run_program(const char *name, const char *const *arguments, StringInfo output,
+fo_node_run_program(const char *name, const char *const *arguments, const char *source, StringInfo output,
 					FoOutputWatcher watcher, void *watcher_argument)
 {
-	const Watch watch = {watcher, watcher_argument};
-	Program		program;
+	Work		work = {
+		.name = name,
+		.source = source,
+		.watcher = watcher,
+		.watcher_argument = watcher_argument,
+		.output = output,
+		.deadline = PG_INT64_MAX
+	};
+	char		path[MAXPGPATH];
+	const char *words[PROGRAM_WORDS_MAX] = {path};
 
-	program.arguments = arguments;
-	strlcpy(program.path, my_exec_path, sizeof(program.path));
-	get_parent_directory(program.path);
-	join_path_components(program.path, program.path, name);
-	return run_watched(execute_program, &program, 0, output, &watch);
+	strlcpy(path, my_exec_path, sizeof(path));
+	get_parent_directory(path);
+	join_path_components(path, path, name);
+	for (int n = 0; arguments[n] != NULL && n + 2 < PROGRAM_WORDS_MAX; n++)
+		words[n + 1] = arguments[n];
+	return run(execute_program, words, &work);
 }
 
 void
@@ -262,7 +365,7 @@ fo_node_pause(int64 milliseconds)
 	for (FoTime left = end - fo_node_clock(); left > 0; left = end - fo_node_clock())
 	{
 		end_if_stop_is_pending();
-		extend_start_timeout();
+		fo_node_ask_for_time();
 		(void) poll(NULL, 0, (int) Min(TICK_MS, left / 1000 + 1));
 	}
 }

@@ -63,6 +63,44 @@ exists(const char *path)
 	return false;
 }
 
+/* Can the directory be exchanged for another one?  Not if something is mounted there, of the same file system or another. */
+static bool
+is_fixed(const char *path, dev_t device)
+{
+	struct stat status;
+
+	if (lstat(path, &status) != 0)
+		return errno != ENOENT;
+	if (!S_ISDIR(status.st_mode) || status.st_dev != device)
+		return true;
+#ifdef STATX_ATTR_MOUNT_ROOT
+	{
+		struct statx more;
+
+		return statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, 0, &more) == 0 &&
+			(more.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
+	}
+#else
+	return false;
+#endif
+}
+
+const char *
+fo_node_data_fixed(void)
+{
+	const char *data = fo_node_data_is_out() ? FO_NODE_DATA_DIR : ".";
+	struct stat around;
+
+	if (lstat(".", &around) != 0)
+		return ".";
+	for (int i = 0; moved_directories[i] != NULL; i++)
+	{
+		if (is_fixed(psprintf("%s/%s", data, moved_directories[i]), around.st_dev))
+			return moved_directories[i];
+	}
+	return is_fixed("global", around.st_dev) ? "global" : NULL;
+}
+
 static void
 move(const char *from, const char *to)
 {
@@ -180,9 +218,25 @@ fo_node_data_is_out(void)
 	return exists(FO_NODE_DATA_DIR "/" REAL_GLOBAL_FILE);
 }
 
+static void
+remove_directory(void *path)
+{
+	(void) rmtree(path, true);
+}
+
+/* In a child: it may take long. */
 void
 fo_node_data_drop(const char *path)
 {
+	StringInfoData output;
+
+	if (!exists(path))
+		return;
+	initStringInfo(&output);
+	(void) fo_node_run(remove_directory, unconstify(char *, path), 0, &output);
 	if (exists(path))
-		(void) rmtree(path, true);
+		ereport(LOG,
+				(errmsg("failover: could not remove directory \"%s\"", path),
+				 errdetail("%s", output.data)));
+	pfree(output.data);
 }

@@ -45,22 +45,17 @@ is_replaced(const char *line)
 	return false;
 }
 
-/* The lines of the file that stay. */
-static void
+/* The lines of the file that stay.  False if it cannot be read; errno tells why. */
+static bool
 read_other_lines(StringInfo text)
 {
 	FILE	   *file = AllocateFile(AUTO_CONF, "r");
 	StringInfoData line;
+	bool		is_complete;
 	int			next;
 
 	if (file == NULL)
-	{
-		if (errno != ENOENT)
-			ereport(FATAL,
-					(errcode_for_file_access(),
-					 errmsg("could not open file \"%s\": %m", AUTO_CONF)));
-		return;
-	}
+		return errno == ENOENT;
 	initStringInfo(&line);
 	do
 	{
@@ -74,10 +69,12 @@ read_other_lines(StringInfo text)
 			resetStringInfo(&line);
 		}
 	} while (next != EOF);
+	is_complete = !ferror(file);
 	FreeFile(file);
 	pfree(line.data);
 	if (text->len > 0 && text->data[text->len - 1] != '\n')
 		appendStringInfoChar(text, '\n');
+	return is_complete;
 }
 
 static void
@@ -117,34 +114,64 @@ with_passfile(const char *conninfo)
 	return text.data;
 }
 
-/* Replace a file as a whole.  FATAL if that fails: the server must not start half configured. */
-static void
-write_file(const char *path, const char *temporary, const char *bytes, size_t length)
+/* Write a file; False with a report if that failed.  Its name is durable with the directory. */
+static bool
+write_file(const char *path, const char *bytes, size_t length, char *report, size_t size)
 {
-	int			fd = OpenTransientFile(temporary, O_WRONLY | O_CREAT | O_TRUNC | PG_BINARY);
+	int			fd = OpenTransientFile(path, O_WRONLY | O_CREAT | O_TRUNC | PG_BINARY);
+	bool		is_written = fd >= 0;
+	int			reason = errno;
 
-	errno = 0;
-	if (fd < 0 || write(fd, bytes, length) != (ssize_t) length || pg_fsync(fd) != 0)
+	if (is_written)
 	{
-		if (errno == 0)
-			errno = ENOSPC;
-		ereport(FATAL,
-				(errcode_for_file_access(),
-				 errmsg("could not write file \"%s\": %m", temporary)));
+		errno = 0;
+		is_written = write(fd, bytes, length) == (ssize_t) length && pg_fsync(fd) == 0;
+		reason = errno != 0 ? errno : ENOSPC;
+		CloseTransientFile(fd);
 	}
-	CloseTransientFile(fd);
-	(void) durable_rename(temporary, path, FATAL);
+	if (!is_written)
+		snprintf(report, size, "could not write file \"%s\": %s", path, strerror(reason));
+	return is_written;
 }
 
-void
-fo_node_configure_standby(const char *conninfo, const char *slot)
+/*
+ * Both files are on disk when it returns.  Clients wait for the new primary
+ * meanwhile, perhaps on the same disk, so there is one flush for the two names
+ * rather than durable_rename()'s for each.  A crash in between leaves one of
+ * them; the state file does not rely on them yet.
+ */
+static bool
+replace_files(const char *bytes, size_t length, char *report, size_t size)
+{
+	if (!write_file(AUTO_CONF_TEMPORARY, bytes, length, report, size))
+		return false;
+	if (rename(AUTO_CONF_TEMPORARY, AUTO_CONF) != 0)
+	{
+		snprintf(report, size, "could not replace file \"%s\": %s", AUTO_CONF, strerror(errno));
+		return false;
+	}
+	if (!write_file(STANDBY_SIGNAL, "", 0, report, size))
+		return false;
+	if (fsync_fname_ext(".", true, false, LOG) != 0)
+	{
+		snprintf(report, size, "could not write the data directory to disk, the log says why");
+		return false;
+	}
+	return true;
+}
+
+bool
+fo_node_configure_standby(const char *conninfo, const char *slot, char *report, size_t size)
 {
 	StringInfoData text;
 
 	initStringInfo(&text);
-	read_other_lines(&text);
+	if (!read_other_lines(&text))
+	{
+		snprintf(report, size, "could not read file \"%s\": %s", AUTO_CONF, strerror(errno));
+		return false;
+	}
 	append_setting(&text, "primary_conninfo", with_passfile(conninfo));
 	append_setting(&text, "primary_slot_name", slot);
-	write_file(AUTO_CONF, AUTO_CONF_TEMPORARY, text.data, text.len);
-	write_file(STANDBY_SIGNAL, STANDBY_SIGNAL ".tmp", "", 0);
+	return replace_files(text.data, text.len, report, size);
 }

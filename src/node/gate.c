@@ -6,8 +6,9 @@
  * Runs in every backend.  Two things are guarded.
  *
  * The commit: at XACT_EVENT_PRE_COMMIT of a transaction that has an xid, at
- * PRE_PREPARE, and before COMMIT PREPARED and ROLLBACK PREPARED, a server
- * without a valid lease refuses (SQLSTATE 25006).  This is early enough for a
+ * PRE_PREPARE, and before COMMIT PREPARED, ROLLBACK PREPARED and statements
+ * that act outside of their transaction, a server without a valid lease
+ * refuses (SQLSTATE 25006).  This is early enough for a
  * plain rollback and independent of synchronous_commit.  A transaction that
  * gets its xid later (NOTIFY alone) is caught by the second guard.
  *
@@ -32,6 +33,11 @@
  * publisher forget.  Autovacuum, other background workers and the removal of
  * temporary tables at the end of a session go on.
  *
+ * A logical replication worker has no client to be told of a refusal, and an
+ * error would only start it again, for ever.  It waits for the lease instead:
+ * before its commit, and before each word to the publisher.  The second is what
+ * counts where it ends a prepared transaction, which no hook sees.
+ *
  * A fenced server under load refuses thousands of commits a second.  Each
  * client is told, the server log once for each loss of the lease.
  *
@@ -43,7 +49,9 @@
 #include "access/xlog.h"
 #include "miscadmin.h"
 #include "replication/logicalworker.h"
+#include "replication/walreceiver.h"
 #include "storage/ipc.h"
+#include "storage/latch.h"
 #include "storage/pmsignal.h"
 #include "tcop/dest.h"
 #include "tcop/tcopprot.h"
@@ -58,6 +66,9 @@
 
 /* Message types of the protocol, as a client reads them. */
 #define MESSAGE_READY_FOR_QUERY 'Z'
+
+/* How often a logical replication worker looks whether the lease is back. */
+#define LEASE_POLL_MS 100
 
 static ProcessUtility_hook_type previous_utility_hook = NULL;
 static emit_log_hook_type previous_log_hook = NULL;
@@ -78,6 +89,10 @@ static bool is_silenced = false;
 static const PQcommMethods *client_methods = NULL;
 static PQcommMethods guarded_methods;
 
+/* The same of a logical replication worker, for talking to its publisher. */
+static const WalReceiverFunctionsType *publisher_methods = NULL;
+static WalReceiverFunctionsType guarded_publisher_methods;
+
 /* Without the lock: a stale read is as good as having asked a moment earlier. */
 bool
 fo_node_may_commit(void)
@@ -87,6 +102,15 @@ fo_node_may_commit(void)
 	if (!PostmasterIsAlive())
 		return false;
 	return fo_node_clock() < (FoTime) pg_atomic_read_u64(&fo_node->valid_until);
+}
+
+/* Has nothing been refused since the lease was lost?  Only the first refusal is worth a line in the log. */
+static bool
+is_first_refusal(void)
+{
+	uint32		not_yet = 0;
+
+	return pg_atomic_compare_exchange_u32(&fo_node->is_refusal_logged, &not_yet, 1);
 }
 
 /* Does this process acknowledge its commits to somebody outside the server? */
@@ -128,6 +152,38 @@ refuse(void)
 			 holder[0] != '\0'
 			 ? errhint("The primary is now peer \"%s\": connect to that one.", holder)
 			 : errhint("Retry on the group's primary, or here when the lease has been granted again.")));
+}
+
+/* A logical replication worker: do nothing until the lease is back. */
+static void
+wait_for_lease(void)
+{
+	static uint32 wait_event = 0;
+
+	if (wait_event == 0)
+		wait_event = fo_compat_wait_event("FailoverLease");
+	if (is_first_refusal())
+		ereport(LOG,
+				(errmsg("failover: this server does not hold the lease of its group, logical replication waits for it")));
+	while (!fo_node_may_commit())
+	{
+		CHECK_FOR_INTERRUPTS();
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, LEASE_POLL_MS, wait_event);
+		ResetLatch(MyLatch);
+	}
+	SetLatch(MyLatch);			/* whatever else it was set for is still to be looked at */
+}
+
+/* Go on with a lease only. */
+static void
+require_lease(void)
+{
+	if (fo_node_may_commit())
+		return;
+	if (IsLogicalWorker())
+		wait_for_lease();
+	else
+		refuse();
 }
 
 /* ---- the acknowledgement ---- */
@@ -225,6 +281,26 @@ guard_acknowledgement(void)
 	is_ready_buffered = false;
 }
 
+static void
+guarded_publisher_send(WalReceiverConn *connection, const char *buffer, int length)
+{
+	if (!fo_node_may_commit())
+		wait_for_lease();
+	(publisher_methods->walrcv_send) (connection, buffer, length);	/* in parentheses: it is the name of a macro */
+}
+
+/* Watch over what a logical replication worker confirms, from its first transaction on. */
+static void
+guard_confirmations(void)
+{
+	if (publisher_methods != NULL || WalReceiverFunctions == NULL)
+		return;
+	publisher_methods = WalReceiverFunctions;
+	guarded_publisher_methods = *WalReceiverFunctions;
+	guarded_publisher_methods.walrcv_send = guarded_publisher_send;
+	WalReceiverFunctions = &guarded_publisher_methods;
+}
+
 /* ---- hooks ---- */
 
 static void
@@ -232,6 +308,9 @@ gate_at_transaction_end(XactEvent event, void *arg)
 {
 	bool		has_xid;
 
+	/* Also while the gate is not armed: it may be by the time of the confirmation. */
+	if (MyBackendType == B_BG_WORKER && fo_node != NULL && IsLogicalWorker())
+		guard_confirmations();
 	if (!is_guarded_process())
 		return;
 	has_xid = TransactionIdIsValid(GetTopTransactionIdIfAny());
@@ -239,12 +318,12 @@ gate_at_transaction_end(XactEvent event, void *arg)
 	switch (event)
 	{
 		case XACT_EVENT_PRE_COMMIT:
-			if (has_xid && !RecoveryInProgress() && !fo_node_may_commit())
-				refuse();
+			if (has_xid && !RecoveryInProgress())
+				require_lease();
 			break;
 		case XACT_EVENT_PRE_PREPARE:
-			if (!RecoveryInProgress() && !fo_node_may_commit())
-				refuse();
+			if (!RecoveryInProgress())
+				require_lease();
 			break;
 		case XACT_EVENT_COMMIT:
 			if (has_xid)
@@ -261,17 +340,33 @@ gate_at_transaction_end(XactEvent event, void *arg)
 	}
 }
 
-/* COMMIT PREPARED and ROLLBACK PREPARED end a transaction that is not the session's own: no transaction callback speaks of it. */
+/*
+ * Does the statement do what a refusal at its commit would not undo?  Asked
+ * here for the lease as well, before it does anything.
+ */
 static bool
-is_end_of_prepared(const PlannedStmt *statement)
+is_irrevocable(const PlannedStmt *statement)
 {
 	const Node *utility = statement->utilityStmt;
 	TransactionStmtKind kind;
 
-	if (!IsA(utility, TransactionStmt))
-		return false;
-	kind = ((const TransactionStmt *) utility)->kind;
-	return kind == TRANS_STMT_COMMIT_PREPARED || kind == TRANS_STMT_ROLLBACK_PREPARED;
+	switch (nodeTag(utility))
+	{
+		case T_TransactionStmt: /* ends a transaction that is not the session's own: no callback speaks of it */
+			kind = ((const TransactionStmt *) utility)->kind;
+			return kind == TRANS_STMT_COMMIT_PREPARED || kind == TRANS_STMT_ROLLBACK_PREPARED;
+		case T_DropdbStmt:		/* marks the database invalid, removes its files */
+		case T_CreatedbStmt:	/* leaves its files */
+		case T_AlterDatabaseStmt:	/* SET TABLESPACE moves the files */
+		case T_DropTableSpaceStmt:	/* removes its directory and link */
+		case T_CreateTableSpaceStmt:	/* leaves them */
+		case T_DropSubscriptionStmt:	/* drops the slot on the publisher */
+		case T_CreateSubscriptionStmt:	/* creates it */
+		case T_AlterSubscriptionStmt:	/* drops slots of tables that are no longer published */
+			return true;
+		default:
+			return false;
+	}
 }
 
 static void
@@ -279,10 +374,10 @@ gate_at_utility(PlannedStmt *statement, const char *query, bool read_only_tree,
 				ProcessUtilityContext context, ParamListInfo params, QueryEnvironment *environment,
 				DestReceiver *receiver, QueryCompletion *completion)
 {
-	bool		is_gated = is_end_of_prepared(statement) && is_guarded_process() && !RecoveryInProgress();
+	bool		is_gated = is_irrevocable(statement) && is_guarded_process() && !RecoveryInProgress();
 
-	if (is_gated && !fo_node_may_commit())
-		refuse();
+	if (is_gated)
+		require_lease();
 	if (previous_utility_hook)
 		previous_utility_hook(statement, query, read_only_tree, context, params, environment, receiver, completion);
 	else
@@ -297,10 +392,8 @@ limit_refusals_in_log(ErrorData *edata)
 {
 	if (is_refusing && edata->sqlerrcode == ERRCODE_READ_ONLY_SQL_TRANSACTION)
 	{
-		uint32		not_yet = 0;
-
 		is_refusing = false;
-		if (!pg_atomic_compare_exchange_u32(&fo_node->is_refusal_logged, &not_yet, 1))
+		if (!is_first_refusal())
 			edata->output_to_server = false;
 	}
 	if (previous_log_hook)

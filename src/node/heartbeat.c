@@ -2,7 +2,7 @@
  *
  * heartbeat.c
  *		The functions that the coordinator calls on a data server: heartbeat,
- *		status, fence, demote, rejoin, release.
+ *		status, fence, demote, rejoin, prepare_promotion, release.
  *
  * All of them answer with the same row, the node's status after what they
  * did, so that the coordinator grants a lease and looks at the server in one
@@ -36,6 +36,7 @@ PG_FUNCTION_INFO_V1(failover_node_fence);
 PG_FUNCTION_INFO_V1(failover_node_demote);
 PG_FUNCTION_INFO_V1(failover_node_rejoin);
 PG_FUNCTION_INFO_V1(failover_node_release);
+PG_FUNCTION_INFO_V1(failover_node_prepare_promotion);
 
 /* Columns of the status row, in order. */
 enum
@@ -55,6 +56,7 @@ enum
 	STATUS_REJOIN_REPORT,
 	STATUS_REJOIN_MS,
 	STATUS_REWIND_MS,
+	STATUS_SYNC_IN_FORCE,
 	STATUS_N
 };
 
@@ -92,7 +94,7 @@ status_row(FunctionCallInfo fcinfo)
 	state = fo_node->state;
 	lease = fo_node->lease;
 	values[STATUS_INCARNATION] = Int64GetDatum(fo_node->incarnation);
-	values[STATUS_STANDBYS_VERSION] = Int64GetDatum(fo_node->standbys_version);
+	values[STATUS_STANDBYS_VERSION] = Int64GetDatum(fo_node->lease.version);
 	LWLockRelease(fo_node->lock);
 
 	values[STATUS_TERM] = Int64GetDatum(lease.term);
@@ -110,6 +112,7 @@ status_row(FunctionCallInfo fcinfo)
 	nulls[STATUS_REJOIN_MS] = rejoin->finished_at == 0;
 	values[STATUS_REWIND_MS] = Float8GetDatum((double) rejoin->rewind_ms);
 	nulls[STATUS_REWIND_MS] = rejoin->finished_at == 0 || rejoin->rewind_ms < 0;
+	values[STATUS_SYNC_IN_FORCE] = BoolGetDatum(fo_compat_is_sync_in_force());
 	values[STATUS_CLOCK] = Int64GetDatum(fo_node_clock());
 
 	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls));
@@ -239,7 +242,7 @@ failover_node_heartbeat(PG_FUNCTION_ARGS)
 	name_argument(fcinfo, 5, "group_name", heartbeat.group);
 	name_argument(fcinfo, 6, "peer_name", heartbeat.peer);
 	name_argument(fcinfo, 7, "holder", heartbeat.holder);
-	heartbeat.standbys_version = bigint_argument(fcinfo, 8, "standbys_version", PG_INT64_MIN, PG_INT64_MAX, 0);
+	heartbeat.standbys_version = bigint_argument(fcinfo, 8, "standbys_version", 0, PG_INT64_MAX, 0);
 	heartbeat.standbys_n = standbys_argument(fcinfo, 9, standbys);
 	heartbeat.standbys = standbys;
 
@@ -259,6 +262,20 @@ failover_node_status(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(status_row(fcinfo));
 }
 
+/*
+ * What was committed with synchronous_commit = off is acknowledged before it
+ * is flushed, and reaches the standbys only then.  A record of our own, since
+ * the insert position may lie behind a page header that is not there yet.
+ */
+static void
+flush_acknowledged(void)
+{
+	static const char message[] = "fence";
+
+	if (!RecoveryInProgress())
+		XLogFlush(fo_compat_log_message("failover", message, sizeof(message) - 1));
+}
+
 /* (term, coordinator, holder) */
 Datum
 failover_node_fence(PG_FUNCTION_ARGS)
@@ -272,6 +289,27 @@ failover_node_fence(PG_FUNCTION_ARGS)
 	name_argument(fcinfo, 1, "coordinator", coordinator);
 	name_argument(fcinfo, 2, "holder", holder);
 	fo_node_fence(term, coordinator, holder);
+	flush_acknowledged();
+	PG_RETURN_DATUM(status_row(fcinfo));
+}
+
+/* (term, timeline, coordinator) */
+Datum
+failover_node_prepare_promotion(PG_FUNCTION_ARGS)
+{
+	int64		term;
+	int64		timeline;
+	char		coordinator[FO_NAME_LEN];
+
+	fo_node_require();
+	term = term_argument(fcinfo);
+	timeline = bigint_argument(fcinfo, 1, "timeline", 2, PG_UINT32_MAX, 0);
+	name_argument(fcinfo, 2, "coordinator", coordinator);
+	if (!RecoveryInProgress())
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("this server is not a standby")));
+	fo_node_prepare_promotion(term, (uint32) timeline, coordinator);
 	PG_RETURN_DATUM(status_row(fcinfo));
 }
 

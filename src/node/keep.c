@@ -76,7 +76,7 @@ copy_segment(const char *from_directory, const char *to_directory, const char *n
 
 	(void) unlink(temporary);
 	copy_file(from, temporary);
-	(void) durable_rename(temporary, to, FATAL);
+	(void) durable_rename(temporary, to, ERROR);
 }
 
 static void
@@ -87,39 +87,71 @@ keep_segment(const char *name, void *argument)
 	if (!is_in_range(name, range))
 		return;
 	range->segments++;
-	if (!range->is_counting)
-		copy_segment(TARGET_WAL, KEEP_DIR, name);
+	if (range->is_counting)
+		return;
+	fo_node_ask_for_time();
+	copy_segment(TARGET_WAL, KEEP_DIR, name);
+}
+
+/* Is there room for that many segments, and as much again? */
+static bool
+has_room(const WalRange *range)
+{
+	struct statvfs space;
+
+	return statvfs(".", &space) == 0 &&
+		(uint64) space.f_bavail * space.f_frsize / 2 >= range->segments * (uint64) range->segment_size;
+}
+
+/* Copy the range.  False with the reason in the log: an error here must not end a postmaster whose data are untouched. */
+static bool
+keep_range(WalRange *range)
+{
+	MemoryContext context = CurrentMemoryContext;
+	volatile bool is_kept = true;
+
+	PG_TRY();
+	{
+		for_each_entry(TARGET_WAL, keep_segment, range);
+		fsync_fname(".", true);
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		ereport(LOG, (errmsg("failover: could not keep WAL: %s", error->message)));
+		FreeErrorData(error);
+		is_kept = false;
+	}
+	PG_END_TRY();
+	return is_kept;
 }
 
 bool
 fo_node_keep_wal(XLogRecPtr from, XLogRecPtr to, int segment_size)
 {
 	WalRange	range = {.segment_size = segment_size, .is_counting = true};
-	struct statvfs space;
 
 	XLByteToSeg(from, range.from, segment_size);
 	XLByteToSeg(to, range.to, segment_size);
 	for_each_entry(TARGET_WAL, keep_segment, &range);
-
-	/* Leave at least as much room as this takes. */
-	if (statvfs(".", &space) != 0 ||
-		(uint64) space.f_bavail * space.f_frsize / 2 < range.segments * (uint64) segment_size)
-		return false;
-	if (mkdir(KEEP_DIR, pg_dir_create_mode) != 0 && errno != EEXIST)
-		ereport(FATAL,
-				(errcode_for_file_access(),
-				 errmsg("could not create directory \"%s\": %m", KEEP_DIR)));
 	range.is_counting = false;
-	for_each_entry(TARGET_WAL, keep_segment, &range);
-	fsync_fname(".", true);
-	return true;
+	if (has_room(&range) && (mkdir(KEEP_DIR, pg_dir_create_mode) == 0 || errno == EEXIST) && keep_range(&range))
+		return true;
+	fo_node_keep_drop();		/* a part is of no use, and takes room */
+	return false;
 }
 
 static void
 restore_segment(const char *name, void *argument)
 {
-	if (IsXLogFileName(name) || IsTLHistoryFileName(name))
-		copy_segment(KEEP_DIR, TARGET_WAL, name);
+	if (!IsXLogFileName(name) && !IsTLHistoryFileName(name))
+		return;
+	fo_node_ask_for_time();
+	copy_segment(KEEP_DIR, TARGET_WAL, name);
 }
 
 void
@@ -132,4 +164,5 @@ void
 fo_node_keep_drop(void)
 {
 	fo_node_data_drop(KEEP_DIR);
+	fsync_fname(".", true);
 }

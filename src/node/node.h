@@ -68,7 +68,7 @@ typedef struct FoRejoin
 	int32		max_attempts;
 	int32		backoff_ms;		/* before the second attempt; doubles */
 	TimestampTz requested_at;
-	TimestampTz attempted_at;	/* begin of the last attempt; 0 = none */
+	TimestampTz attempted_at;	/* end of the last attempt, its begin while it goes on; 0 = none */
 	TimestampTz finished_at;	/* 0 = not yet */
 	int64		rewind_ms;		/* spent in pg_rewind or pg_basebackup by the attempt that succeeded; -1 = neither was needed */
 	char		boot_id[40];	/* of the operating system, when REWINDING began */
@@ -85,6 +85,7 @@ typedef struct FoRejoin
 typedef struct FoNodeState
 {
 	bool		is_armed;		/* a coordinator has spoken to this server: no commit without a lease */
+	bool		is_released;	/* disarmed by hand: arms again with a lease, a fence or a higher term, not with mere words */
 	int64		term;			/* as in FoLease */
 	int64		fenced_term;
 	char		coordinator[FO_NAME_LEN];	/* who owns the term; '' = did not say */
@@ -113,11 +114,12 @@ typedef struct FoNodeShared
 	FoLease		lease;
 	FoNodeState state;
 	int64		incarnation;	/* random, drawn at each start: grants meant for another one are void */
+	uint32		promised_timeline;	/* its promotion was prepared for this one; 0 = not since the start */
 	FoTime		heard_at;		/* last heartbeat; 0 = none since start */
 	Latch	   *worker_latch;	/* of the node worker; NULL while it does not run */
+	bool		has_worker_run; /* since the start; false for longer than a moment = there was no slot for it */
 
-	/* Standbys that renew, by application_name; as told by the coordinator. */
-	int64		standbys_version;
+	/* Standbys that renew, by application_name; as told by the coordinator.  Their version is lease.version. */
 	int32		standbys_n;
 	char		standbys[FO_LEASE_STANDBYS_MAX][FO_NAME_LEN];
 } FoNodeShared;
@@ -178,9 +180,20 @@ extern FoGrant fo_node_hear(const FoNodeHeartbeat *heartbeat);
 /* End the lease; names as in a heartbeat.  ERROR 55000 for an older term. */
 extern void fo_node_fence(int64 term, const char *coordinator, const char *holder);
 
-/* Fence, record a request to become a standby and wake the worker, who stops the server.  ERROR 55000 for an older term, or while it is stopping already. */
+/*
+ * Fence, record a request to become a standby and wake the worker, who stops
+ * the server.  ERROR 55000 for an older term, or while it is stopping already;
+ * 53400 if there is no worker.
+ */
 extern void fo_node_request_rejoin(int64 term, const char *coordinator, const char *holder,
 								   const FoRejoin *request);
+
+/*
+ * This standby is about to be promoted, to begin that timeline or a later one.
+ * What was prepared first, since the server started, holds: the promotion may
+ * be under way.  ERROR 55000 for an older term.
+ */
+extern void fo_node_prepare_promotion(int64 term, uint32 timeline, const char *coordinator);
 
 /* This server leaves its group: the gate is disarmed, the term is kept. */
 extern void fo_node_release(void);
@@ -188,8 +201,23 @@ extern void fo_node_release(void);
 /* Replace the request's state on disk and in memory, in a running server. */
 extern void fo_node_update_rejoin(const FoRejoin *rejoin);
 
-/* Take the renewal for which written_at has one entry per standby. */
+/* Take the renewal for which written_at has one entry per standby of that version of the list. */
 extern void fo_node_renew(int64 standbys_version, const FoTime *written_at);
+
+/* ---- confirm.c: what standbys have confirmed; for the worker ---- */
+
+/* Note the time and how far WAL has been inserted. */
+extern void fo_node_confirm_sample(void);
+
+/* Has no WAL been inserted between the last two samples? */
+extern bool fo_node_confirm_is_quiet(void);
+
+/*
+ * For each standby that counts: when what it confirms was written, 0 if it
+ * confirms nothing.  heard_at: last heartbeat.  Returns how many are connected.
+ */
+extern int	fo_node_confirm_collect(int standbys_n, char (*standbys)[FO_NAME_LEN], FoTime heard_at,
+									FoTime *written_at);
 
 /* ---- state.c: the file; paths are relative to the data directory ---- */
 
@@ -201,11 +229,25 @@ extern void fo_node_state_write(const FoNodeState *state, int elevel);
 
 extern const char *fo_node_phase_name(FoRejoinPhase phase);
 
+/* ---- timeline.c ---- */
+
+/* On a standby, before its promotion: it is to begin this timeline or a later one.  ERROR if that cannot be made sure. */
+extern void fo_node_reserve_timelines(uint32 wanted, int64 term);
+
+/* In the postmaster of a standby, before recovery: forget reservations that no promotion followed. */
+extern void fo_node_drop_reservations(void);
+
 /* ---- worker.c ---- */
 
 extern void fo_node_register_worker(void);
 
 /* ---- restart.c ---- */
+
+/* In the postmaster, before anything that takes long: take note of who wants it to stop. */
+extern void fo_node_watch_stops(void);
+
+/* In the postmaster: has anybody but ourselves asked it to stop? */
+extern bool fo_node_is_stop_wanted(void);
 
 /* In the postmaster, from _PG_init: arrange for the re-execution at exit where a rejoin asks for it. */
 extern void fo_node_restart_install(void);
@@ -220,5 +262,8 @@ extern void fo_node_restart(void);
 
 /* In the postmaster, before recovery: carry on what the state asks for.  Returns if the server is to start now, as it is; FATAL if it must not. */
 extern void fo_node_rejoin_at_start(FoNodeState *state);
+
+/* In the postmaster, at the end of a stop that a request asked for: do now what needs no look at the new primary, so that one start is enough. */
+extern void fo_node_rejoin_at_exit(FoNodeState *state);
 
 #endif							/* FO_NODE_H */

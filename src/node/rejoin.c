@@ -9,9 +9,10 @@
  * any moment is answered by doing at the next start what the state file says.
  *
  *	 REQUESTED	 stopped cleanly?	no: start, recover, fenced; the worker asks again
- *				 planned?			configure as standby
+ *				 planned?			configure as standby (if its end has not done that already)
  *				 compare histories	same: configure as standby
  *									diverged: rewind
+ *									timelines of one number: clone
  *	 REWINDING	 move the data aside, pg_rewind them; before it changes anything
  *				 it is held up, until the WAL is kept from which it can be repeated
  *	 CLONING	 where rewinding is impossible and a copy is allowed: pg_basebackup
@@ -27,6 +28,8 @@
  * own for the recovery and meet our lock file.  It recovers in the ordinary
  * way, without a lease, and is asked again.
  *
+ * A copy is made where a rewind cannot succeed, or at the last attempt.
+ *
  * As long as nothing was modified, a failure lets the server start as it is,
  * fenced, where SQL can tell why.  After that it cannot start before the work
  * is finished: it tries again after pauses, then ends with the reason in the
@@ -40,13 +43,15 @@
 #include <unistd.h>
 
 #include "access/xlog.h"
-#include "access/xlogrecovery.h"
 #include "common/controldata_utils.h"
 #include "miscadmin.h"
 #include "utils/guc.h"
 
 #include "guc.h"
 #include "node/rejoin.h"
+
+/* For the promotion of the new primary, which takes a fraction of that. */
+#define PROMOTION_MS 1000
 
 #define BOOT_ID_PATH "/proc/sys/kernel/random/boot_id"
 
@@ -109,6 +114,7 @@ give_up(FoNodeState *state, bool is_final)
 	ereport(LOG,
 			(errmsg("failover: could not become a standby, starting without the lease"),
 			 errdetail("%s", state->rejoin.report)));
+	state->rejoin.attempted_at = GetCurrentTimestamp();	/* the pause begins now */
 	enter(state, is_final ? FO_REJOIN_FAILED : FO_REJOIN_REQUESTED);
 }
 
@@ -136,14 +142,34 @@ pause_or_end(FoNodeState *state)
 	begin_attempt(state);
 }
 
-/* Everything is in place: configure and start as a standby.  Does not return. */
+/* The data are in place and complete.  False with a report if that could not be written down. */
+static bool
+configure(FoNodeState *state)
+{
+	FoRejoin   *rejoin = &state->rejoin;
+
+	if (!fo_node_configure_standby(rejoin->conninfo, rejoin->slot, rejoin->report, sizeof(rejoin->report)))
+		return false;
+	rejoin->is_touched = rejoin->is_modified = false;
+	rejoin->phase = FO_REJOIN_FOLLOWING;
+	return true;
+}
+
+/* What starts next is a standby.  Does not return. */
+static void
+start_configured(FoNodeState *state)
+{
+	fo_node_state_write(state, FATAL);
+	fo_node_reexecute();
+}
+
+/* Nothing is to be done to the data: just follow.  Returns if the server is to start as it is. */
 static void
 follow(FoNodeState *state)
 {
-	fo_node_configure_standby(state->rejoin.conninfo, state->rejoin.slot);
-	state->rejoin.is_touched = state->rejoin.is_modified = false;
-	enter(state, FO_REJOIN_FOLLOWING);
-	fo_node_reexecute();
+	if (configure(state))
+		start_configured(state);
+	give_up(state, false);
 }
 
 /* The re-executed server: it begins recovery as a standby. */
@@ -161,12 +187,19 @@ finish(FoNodeState *state)
 			 errdetail("%s", state->rejoin.report)));
 }
 
-/* RETURNING */
+/* RETURNING.  What this server was is gone, so it cannot start before it is configured.  Does not return. */
 static void
 return_data(FoNodeState *state)
 {
-	fo_node_data_move_in(state->rejoin.is_cloned ? FO_NODE_CLONE_DIR : FO_NODE_DATA_DIR);
-	follow(state);
+	FoRejoin   *rejoin = &state->rejoin;
+	char		done[FO_NODE_REPORT_LEN];
+
+	fo_node_data_move_in(rejoin->is_cloned ? FO_NODE_CLONE_DIR : FO_NODE_DATA_DIR);
+	strlcpy(done, rejoin->report, sizeof(done));
+	while (!configure(state))
+		pause_or_end(state);
+	strlcpy(rejoin->report, done, sizeof(rejoin->report));
+	start_configured(state);
 }
 
 /* ---- copying the source ---- */
@@ -191,7 +224,13 @@ try_clone(FoNodeState *state)
 	FoRejoinPhase fallback = rejoin->is_touched ? FO_REJOIN_REWINDING : FO_REJOIN_REQUESTED;
 	FoTime		begin = fo_node_clock();
 
-	if (!fo_guc_allow_clone || !fo_node_clone_is_possible(rejoin->report, sizeof(rejoin->report)))
+	if (!fo_guc_allow_clone)
+	{
+		strlcat(rejoin->report, "; set failover.allow_clone = on there, or replace its data by a base backup",
+				sizeof(rejoin->report));
+		return;
+	}
+	if (!fo_node_clone_is_possible(rejoin->conninfo, rejoin->report, sizeof(rejoin->report)))
 		return;
 	ereport(LOG,
 			(errmsg("failover: copying the new primary"),
@@ -212,85 +251,28 @@ try_clone(FoNodeState *state)
 
 /* ---- rewinding ---- */
 
-/* What pg_rewind says when it knows where to begin, and when it is about to change files. */
-#define REWIND_BEGINS "rewinding from last common checkpoint at "
-#define REWIND_MODIFIES "need to copy "
-
-/* One run of pg_rewind. */
-typedef struct RewindRun
-{
-	FoNodeState *state;
-	bool		is_changing;	/* it has said that it changes files now */
-} RewindRun;
-
-/*
- * Watches pg_rewind.  Held up as soon as it has said where it begins, which is
- * before it changes anything, it waits until we are prepared for its being
- * interrupted.
- */
+/* The data are those of the new primary. Does not return. */
 static void
-watch_rewind(pid_t child, const char *output, void *argument)
+end_rewind(FoNodeState *state)
 {
-	RewindRun  *run = argument;
-	FoNodeState *state = run->state;
-	const char *begins = strstr(output, REWIND_BEGINS);
-	ControlFileData *control;
-	uint32		high;
-	uint32		low;
-
-	if (strstr(output, REWIND_MODIFIES) != NULL)
-		run->is_changing = true;
-	if (state->rejoin.is_modified || begins == NULL || strchr(begins, '\n') == NULL)
-		return;
-	if (sscanf(begins, REWIND_BEGINS "%X/%X", &high, &low) != 2)
-		return;
-
-	(void) kill(child, SIGSTOP);
-	control = read_control_file(FO_NODE_DATA_DIR);
-	if (run->is_changing ||
-		!fo_node_keep_wal(((uint64) high << 32) | low,
-						  Max(control->checkPoint, control->minRecoveryPoint), control->xlog_seg_size))
-		ereport(LOG, (errmsg("failover: could not keep WAL during the rewind, it cannot be repeated if it is interrupted")));
-	pfree(control);
-	state->rejoin.is_modified = true;
-	enter(state, FO_REJOIN_REWINDING);
-	(void) kill(child, SIGCONT);
+	enter(state, FO_REJOIN_RETURNING);
+	return_data(state);
 }
 
-/* Run pg_rewind on the data that were moved out.  False if it failed; output tells why. */
-static bool
-run_rewind(FoNodeState *state, StringInfo output)
+/* Nothing was changed: the data go back, and the server starts as it is. */
+static void
+undo_rewind(FoNodeState *state, bool is_clone_wanted)
 {
-	RewindRun	run = {state, false};
-	bool		was_modified = state->rejoin.is_modified;
-	const char *arguments[10];
-	int			n = 0;
-
-	arguments[n++] = "pg_rewind";
-	arguments[n++] = "--target-pgdata";
-	arguments[n++] = psprintf("%s/" FO_NODE_DATA_DIR, DataDir);
-	arguments[n++] = "--source-server";
-	arguments[n++] = fo_node_source_conninfo(state->rejoin.conninfo);
-	arguments[n++] = "--no-ensure-shutdown";
-	arguments[n++] = "--progress";
-	if (recoveryRestoreCommand != NULL && recoveryRestoreCommand[0] != '\0')
-	{
-		arguments[n++] = "--restore-target-wal";
-		arguments[n++] = psprintf("--config-file=%s", ConfigFileName);
-	}
-	arguments[n] = NULL;
-	initStringInfo(output);
-	if (fo_node_run_program("pg_rewind", arguments, output, watch_rewind, &run) == 0)
-		return true;
-	if (!was_modified && !run.is_changing)
-		state->rejoin.is_modified = false;	/* it failed before the first change */
-	return false;
+	fo_node_data_move_in(FO_NODE_DATA_DIR);
+	state->rejoin.is_touched = false;
+	if (is_clone_wanted)
+		try_clone(state);
+	give_up(state, false);
+	fo_node_keep_drop();
+	fo_node_data_drop(FO_NODE_DATA_DIR);
 }
 
-/*
- * REWINDING: the rewind itself, as often as the request allows.  Returns if
- * nothing was modified and the server is to start as it is.
- */
+/* REWINDING: the rewind itself, as often as the request allows.  Returns as undo_rewind() does. */
 static void
 rewind_data(FoNodeState *state)
 {
@@ -302,57 +284,47 @@ rewind_data(FoNodeState *state)
 	{
 		FoTime		begin = fo_node_clock();
 		StringInfoData output;
+		bool		is_clone_wanted;
+		bool		is_done = fo_node_rewind(state, &output);
 
-		if (run_rewind(state, &output))
+		rejoin->rewind_ms = (fo_node_clock() - begin) / 1000;
+		if (is_done)
+			break;
+		if (rejoin->is_modified && !is_shut_down(read_control_file(FO_NODE_DATA_DIR)))
 		{
-			rejoin->rewind_ms = (fo_node_clock() - begin) / 1000;
+			fo_node_rewind_sync();	/* it was complete, but for its way to the disk */
 			break;
 		}
-		snprintf(rejoin->report, sizeof(rejoin->report), "%s", fo_node_problem(output.data));
+		rejoin->rewind_ms = -1;
+		snprintf(rejoin->report, sizeof(rejoin->report), "%s; %.100s", fo_node_problem(output.data), reason);
+		/* What may pass is no reason to throw the data away while attempts are left. */
+		is_clone_wanted = fo_node_rewind_is_hopeless(output.data) || rejoin->attempts >= rejoin->max_attempts;
 		if (!rejoin->is_modified)
 		{
-			fo_node_data_move_in(FO_NODE_DATA_DIR);
-			rejoin->is_touched = false;
-			try_clone(state);
-			give_up(state, false);
-			fo_node_data_drop(FO_NODE_DATA_DIR);
+			undo_rewind(state, is_clone_wanted);
 			return;
 		}
-		try_clone(state);
+		if (is_clone_wanted)
+			try_clone(state);
 		pause_or_end(state);
 		fo_node_keep_restore();
 	}
 	snprintf(rejoin->report, sizeof(rejoin->report), "rewound in %lld ms: %s", (long long) rejoin->rewind_ms, reason);
-	enter(state, FO_REJOIN_RETURNING);
-	return_data(state);
+	end_rewind(state);
 }
 
 /* Histories have diverged: rewind.  Returns as rewind_data() does. */
 static void
 begin_rewind(FoNodeState *state)
 {
+	/* WAL that an earlier attempt has kept is older than what was written since. */
+	fo_node_keep_drop();
 	read_boot_id(state->rejoin.boot_id, sizeof(state->rejoin.boot_id));
 	state->rejoin.is_touched = true;
 	state->rejoin.is_modified = false;
 	enter(state, FO_REJOIN_REWINDING);
 	fo_node_data_move_out();
 	rewind_data(state);
-}
-
-/* Make durable what an interrupted pg_rewind had completed. */
-static void
-sync_data(FoNodeState *state)
-{
-	const char *const arguments[] = {
-		"initdb", "--sync-only", "-D", psprintf("%s/" FO_NODE_DATA_DIR, DataDir), NULL
-	};
-	StringInfoData output;
-
-	initStringInfo(&output);
-	if (fo_node_run_program("initdb", arguments, &output, NULL, NULL) != 0)
-		ereport(FATAL,
-				(errmsg("could not make the rewound data durable"),
-				 errdetail("%s", fo_node_problem(output.data))));
 }
 
 /* The server was killed in REWINDING.  Returns as rewind_data() does. */
@@ -366,7 +338,8 @@ resume_rewind(FoNodeState *state)
 	begin_attempt(state);
 	if (is_shut_down(read_control_file(FO_NODE_DATA_DIR)))
 	{
-		fo_node_keep_restore();
+		if (rejoin->is_modified)
+			fo_node_keep_restore();
 		rewind_data(state);
 		return;
 	}
@@ -379,9 +352,8 @@ resume_rewind(FoNodeState *state)
 		try_clone(state);
 		pause_or_end(state);
 	}
-	sync_data(state);
-	enter(state, FO_REJOIN_RETURNING);
-	return_data(state);
+	fo_node_rewind_sync();
+	end_rewind(state);
 }
 
 /* The server was killed in CLONING. Returns if it is to start as it is. */
@@ -410,6 +382,9 @@ begin_rejoin(FoNodeState *state)
 		/* Recovery will add WAL that the new primary has not received: nothing is planned any more. */
 		rejoin->kind = FO_REJOIN_KIND_REJOIN;
 		strlcpy(rejoin->report, "this server had not been shut down cleanly and has to recover first", sizeof(rejoin->report));
+		/* A stop of ours that does not end is not to be repeated for ever. */
+		if (rejoin->phase == FO_REJOIN_STOPPING)
+			begin_attempt(state);
 		enter(state, FO_REJOIN_REQUESTED);
 		return;
 	}
@@ -424,6 +399,7 @@ begin_rejoin(FoNodeState *state)
 	{
 		strlcpy(rejoin->report, "demoted", sizeof(rejoin->report));
 		follow(state);
+		return;
 	}
 	switch (fo_node_compare_source(rejoin->conninfo, control, rejoin->report, sizeof(rejoin->report)))
 	{
@@ -433,6 +409,10 @@ begin_rejoin(FoNodeState *state)
 		case FO_SOURCE_DIVERGED:
 			begin_rewind(state);
 			break;
+		case FO_SOURCE_TWIN:
+			try_clone(state);
+			give_up(state, true);
+			break;
 		case FO_SOURCE_UNREACHABLE:
 			give_up(state, false);
 			break;
@@ -440,6 +420,34 @@ begin_rejoin(FoNodeState *state)
 			give_up(state, true);
 			break;
 	}
+}
+
+void
+fo_node_rejoin_at_exit(FoNodeState *state)
+{
+	FoRejoin   *rejoin = &state->rejoin;
+
+	if (rejoin->kind != FO_REJOIN_KIND_DEMOTE || !is_shut_down(read_control_file(DataDir)))
+		return;
+
+	/*
+	 * Clients wait for the new primary, and where it shares a disk with this
+	 * server every flush here would hold up its promotion.  Before that there
+	 * is nothing to receive anyway.
+	 */
+	fo_node_await_primary(rejoin->conninfo, PROMOTION_MS);
+	if (!configure(state))
+	{
+		ereport(LOG,
+				(errmsg("failover: could not become a standby at the end of the shutdown, the start tries again"),
+				 errdetail("%s", rejoin->report)));
+		return;
+	}
+	rejoin->attempts++;
+	rejoin->attempted_at = GetCurrentTimestamp();
+	strlcpy(rejoin->report, "demoted", sizeof(rejoin->report));
+	/* An error would end the process instead of restarting it. */
+	fo_node_state_write(state, LOG);
 }
 
 void

@@ -31,9 +31,16 @@ extern int	fo_node_run(void (*body) (void *argument), void *argument, int64 time
 /* Looks at the output each time there is more of it; may stop and continue the child. */
 typedef void (*FoOutputWatcher) (pid_t child, const char *output, void *argument);
 
-/* As fo_node_run, for a program of the server's own installation; arguments end with NULL, watcher may be NULL. */
-extern int	fo_node_run_program(const char *program, const char *const *arguments, StringInfo output,
-								FoOutputWatcher watcher, void *watcher_argument);
+/*
+ * As fo_node_run, for a program of the server's own installation, for as long as
+ * the source (a conninfo; NULL = it needs none) answers.  Arguments, without the
+ * program's name, end with NULL; watcher may be NULL.
+ */
+extern int	fo_node_run_program(const char *program, const char *const *arguments, const char *source,
+								StringInfo output, FoOutputWatcher watcher, void *watcher_argument);
+
+/* Ask a notified service manager for patience, at most once a second; nothing happens without one. */
+extern void fo_node_ask_for_time(void);
 
 /* Wait that long, or end with the postmaster if it is to stop. */
 extern void fo_node_pause(int64 milliseconds);
@@ -48,6 +55,7 @@ typedef enum FoSourceVerdict
 {
 	FO_SOURCE_SAME = 0,			/* our WAL is a part of its history: just follow */
 	FO_SOURCE_DIVERGED,			/* we have WAL that it does not know */
+	FO_SOURCE_TWIN,				/* its timeline of our number is another one: no rewind can tell them apart */
 	FO_SOURCE_UNREACHABLE,		/* or not a primary yet: try again */
 	FO_SOURCE_FOREIGN			/* another system: never */
 } FoSourceVerdict;
@@ -60,8 +68,56 @@ typedef enum FoSourceVerdict
 extern FoSourceVerdict fo_node_compare_source(const char *conninfo, const ControlFileData *control,
 											  char *report, size_t size);
 
-/* The conninfo with a database and the server's passfile, for programs; palloc'd. */
+/* ---- session.c ---- */
+
+/* What a child says when it is of no use to go on: the word, a blank, a sentence. */
+#define FO_WORD_PROBLEM "problem"
+
+/* In a child: libpq's text on one line; it names host and user, never a password. */
+extern void fo_node_tell_problem(const char *what, const char *why);
+
+/* In a child: connect; replication gives a walsender's session.  NULL with the problem told. */
+extern struct pg_conn *fo_node_connect_source(const char *conninfo, bool is_replication);
+
+/* The rest of the last line that begins with the word; NULL if there is none. */
+extern const char *fo_node_find_line(const char *output, const char *word);
+
+/* First line of the text, into a fixed buffer. */
+extern void fo_node_copy_line(char *to, size_t size, const char *from);
+
+/* The conninfo with a database, a name of its own, and the means to notice a host that is gone, for programs; palloc'd. */
 extern char *fo_node_source_conninfo(const char *conninfo);
+
+/* Does a server accept connections there? */
+extern bool fo_node_source_answers(const char *conninfo);
+
+/* Wait until the server there is a primary, or it is known that it will not be, or the time is over. */
+extern void fo_node_await_primary(const char *conninfo, int64 timeout_ms);
+
+/* What a copy of the source would be. */
+typedef struct FoSourceSize
+{
+	uint64		bytes;			/* of its databases, and of the WAL that it may keep; 0 = it does not tell */
+	int			tablespaces;	/* beside its own two */
+	char		problem[FO_NODE_REPORT_LEN];	/* why it does not tell */
+} FoSourceSize;
+
+extern void fo_node_measure_source(const char *conninfo, FoSourceSize *size);
+
+/* ---- rewind.c ---- */
+
+/*
+ * Run pg_rewind on the data that were moved out, WAL kept before they are
+ * changed.  False if that failed: output tells why, rejoin.is_modified whether
+ * they were changed.
+ */
+extern bool fo_node_rewind(FoNodeState *state, StringInfo output);
+
+/* Would another run fail in the same way? */
+extern bool fo_node_rewind_is_hopeless(const char *output);
+
+/* Make durable what an interrupted pg_rewind had completed.  FATAL if that fails. */
+extern void fo_node_rewind_sync(void);
 
 /* ---- data.c ---- */
 
@@ -78,6 +134,9 @@ extern void fo_node_data_move_in(const char *from);
 /* Have the data been moved out (at least in part)? */
 extern bool fo_node_data_is_out(void);
 
+/* The first of the directories that move which is mounted or a link, and so cannot be replaced; NULL = none. */
+extern const char *fo_node_data_fixed(void);
+
 /* Remove a directory of ours with all that is in it, if it is there. */
 extern void fo_node_data_drop(const char *path);
 
@@ -92,13 +151,16 @@ extern void fo_node_keep_drop(void);
 
 /* ---- follow.c ---- */
 
-/* Make this a standby at its next start: standby.signal and the two settings. Durable. */
-extern void fo_node_configure_standby(const char *conninfo, const char *slot);
+/*
+ * Make this a standby at its next start: standby.signal and the two settings.
+ * Durable.  False with a report if that failed; then it is not one.
+ */
+extern bool fo_node_configure_standby(const char *conninfo, const char *slot, char *report, size_t size);
 
 /* ---- clone.c ---- */
 
-/* Can this server's data be replaced by a copy?  If not, report says why. */
-extern bool fo_node_clone_is_possible(char *report, size_t size);
+/* Can this server's data be replaced by a copy of that one, and is there room for it?  If not, report says why. */
+extern bool fo_node_clone_is_possible(const char *conninfo, char *report, size_t size);
 
 /* Fetch a copy of the source into FO_NODE_CLONE_DIR.  False with a report if that failed. */
 extern bool fo_node_clone_fetch(const char *conninfo, const char *slot, char *report, size_t size);

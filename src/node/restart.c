@@ -17,6 +17,9 @@
  * back as well as Restart=always.  failover.restart_method chooses; auto looks
  * at the environment.
  *
+ * Who asks the server to stop while it is on its way wins: it stays down, and
+ * the next start carries on.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -27,9 +30,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "catalog/pg_control.h"
-#include "common/controldata_utils.h"
 #include "miscadmin.h"
+#include "postmaster/syslogger.h"
 #include "storage/fd.h"
 #include "storage/ipc.h"
 #include "utils/guc.h"
@@ -39,10 +41,87 @@
 
 #define COMMAND_LINE_MAX 65536
 #define ARGUMENTS_MAX 1024
-#define TAIL_N 8				/* arguments that replace relative paths */
+#define OWN_STOP 0x6661696c		/* comes with the signal by which we stop the server ourselves */
+#define TAIL_N 10				/* arguments that name files absolutely */
 
 /* Process in which _PG_init ran; its children inherit the callbacks' code, not their duty. */
 static pid_t postmaster_pid = 0;
+
+/* ---- who wants this server to stop ---- */
+
+/* What a stop is asked for with, and what the postmaster does about it. */
+#define STOP_SIGNALS_N 3
+static const int stop_signals[STOP_SIGNALS_N] = {SIGTERM, SIGINT, SIGQUIT};
+static struct sigaction postmaster_actions[STOP_SIGNALS_N];
+
+/* The last of them that somebody else has sent; 0 = none. */
+static volatile sig_atomic_t stop_signal = 0;
+
+/*
+ * The postmaster does not tell who asked it to stop, and forgets it when it
+ * executes itself again: remember it, and let the postmaster do what it does.
+ */
+static void
+note_stop(int number, siginfo_t *info, void *context)
+{
+	if (info->si_code != SI_QUEUE || info->si_value.sival_int != OWN_STOP)
+		stop_signal = number;
+	for (int i = 0; i < STOP_SIGNALS_N; i++)
+	{
+		const struct sigaction *action = &postmaster_actions[i];
+
+		if (stop_signals[i] != number)
+			continue;
+		if (action->sa_flags & SA_SIGINFO)
+			action->sa_sigaction(number, info, context);
+		else
+			action->sa_handler(number);
+	}
+}
+
+void
+fo_node_watch_stops(void)
+{
+	for (int i = 0; i < STOP_SIGNALS_N; i++)
+	{
+		struct sigaction action;
+
+		(void) sigaction(stop_signals[i], NULL, &action);
+		if (action.sa_handler == SIG_DFL || action.sa_handler == SIG_IGN)
+			continue;
+		postmaster_actions[i] = action;
+		action.sa_sigaction = note_stop;
+		action.sa_flags |= SA_SIGINFO;
+		(void) sigaction(stop_signals[i], &action, NULL);
+	}
+}
+
+/* Depending on its version and on the moment the postmaster has these signals blocked. */
+bool
+fo_node_is_stop_wanted(void)
+{
+	sigset_t	pending;
+
+	if (stop_signal != 0)
+		return true;
+	if (sigpending(&pending) != 0)
+		return false;
+	for (int i = 0; i < STOP_SIGNALS_N; i++)
+	{
+		if (sigismember(&pending, stop_signals[i]))
+			return true;
+	}
+	return false;
+}
+
+static void
+block_signals(void)
+{
+	sigset_t	all;
+
+	sigfillset(&all);
+	(void) sigprocmask(SIG_SETMASK, &all, NULL);
+}
 
 /* ---- the command line ---- */
 
@@ -73,42 +152,28 @@ read_command_line(char *buffer, char **arguments)
 }
 
 /*
- * Would these arguments, read in another working directory, find another
- * cluster?  The postmaster has changed to its data directory since it read
- * them.
+ * Name the files absolutely; later arguments override earlier ones.  The
+ * postmaster has changed to its data directory since it read relative paths,
+ * and those may also come from the environment or the configuration.
  */
-static bool
-has_relative_path(char **arguments, int n)
-{
-	const char *directory = getenv("PGDATA");
-
-	for (int i = 1; i < n; i++)
-	{
-		const char *setting = strstr(arguments[i], "config_file=");
-
-		if (setting != NULL && !is_absolute_path(setting + strlen("config_file=")))
-			return true;
-		if (strcmp(arguments[i], "-D") == 0 && i + 1 < n)
-			directory = arguments[i + 1];
-		else if (strncmp(arguments[i], "-D", 2) == 0)
-			directory = arguments[i] + 2;
-	}
-	return directory == NULL || !is_absolute_path(directory);
-}
-
-/* Name the files absolutely; later arguments override earlier ones. */
 static int
 append_absolute_paths(char **arguments, int n)
 {
-	arguments[n++] = "-D";
-	arguments[n++] = DataDir;
-	arguments[n++] = "-c";
-	arguments[n++] = psprintf("config_file=%s", ConfigFileName);
-	arguments[n++] = "-c";
-	arguments[n++] = psprintf("hba_file=%s", HbaFileName);
-	arguments[n++] = "-c";
-	arguments[n++] = psprintf("ident_file=%s", IdentFileName);
-	return n;
+	char	   *const tail[TAIL_N] = {
+		"-D", DataDir,
+		"-c", psprintf("config_file=%s", ConfigFileName),
+		"-c", psprintf("hba_file=%s", HbaFileName),
+		"-c", psprintf("ident_file=%s", IdentFileName),
+		"-c", psprintf("data_directory=%s", DataDir)
+	};
+	int			same = 0;
+
+	while (same < TAIL_N && n >= TAIL_N && strcmp(arguments[n - TAIL_N + same], tail[same]) == 0)
+		same++;
+	if (same == TAIL_N)
+		return n;				/* from the restart before */
+	memcpy(arguments + n, tail, sizeof(tail));
+	return n + TAIL_N;
 }
 
 /* ---- re-execution ---- */
@@ -136,20 +201,64 @@ close_descriptors_on_exec(void)
 	closedir(directory);
 }
 
+/* File to which the logging collector writes what comes by stderr; "/dev/null" if there is none. */
+static void
+find_log_file(char *path, size_t size)
+{
+	FILE	   *list = fopen(LOG_METAINFO_DATAFILE, "r");
+	char		line[MAXPGPATH + 16];
+
+	strlcpy(path, "/dev/null", size);
+	if (list == NULL)
+		return;
+	while (fgets(line, sizeof(line), list) != NULL)
+	{
+		if (strncmp(line, "stderr ", strlen("stderr ")) != 0)
+			continue;
+		line[strcspn(line, "\n")] = '\0';
+		strlcpy(path, line + strlen("stderr "), size);
+	}
+	fclose(list);
+}
+
+/*
+ * Our standard streams are the pipe to the logging collector, which ends when
+ * nobody can write to it any more.  They survive the exec, and the next
+ * collector would inherit them and keep this one alive for ever: write to its
+ * file instead until then.
+ */
+static void
+release_collector(void)
+{
+	char		path[MAXPGPATH];
+	int			fd;
+
+	if (syslogPipe[0] < 0)
+		return;
+	find_log_file(path, sizeof(path));
+	fd = open(path, O_WRONLY | O_APPEND);
+	if (fd < 0)
+		fd = open("/dev/null", O_WRONLY);
+	if (fd < 0)
+		return;
+	(void) dup2(fd, STDOUT_FILENO);
+	(void) dup2(fd, STDERR_FILENO);
+	close(fd);
+}
+
 /*
  * A program starts with the default handlers; exec keeps what is ignored.  All
- * signals stay blocked until the new postmaster, which begins by blocking
- * them, lets them in: who asks it to stop meanwhile is heard then.
+ * signals stay blocked until the new postmaster lets them in: who asks it to
+ * stop meanwhile is heard then, and so is who has asked before.
  */
 static void
 reset_signals(void)
 {
-	sigset_t	all;
-
-	sigfillset(&all);
-	(void) sigprocmask(SIG_SETMASK, &all, NULL);
+	block_signals();
 	for (int number = 1; number < NSIG; number++)
 		(void) signal(number, SIG_DFL);
+	if (stop_signal != 0)
+		(void) kill(getpid(), stop_signal);
 }
 
 /* Execute ourselves.  Returns only if that failed. */
@@ -165,11 +274,11 @@ execute_again(void)
 		ereport(LOG, (errmsg("failover: could not read the command line of this server, it has to be started by hand")));
 		return;
 	}
-	if (has_relative_path(arguments, n))
-		n = append_absolute_paths(arguments, n);
+	n = append_absolute_paths(arguments, n);
 	arguments[n] = NULL;
 
 	fflush(NULL);
+	release_collector();
 	close_descriptors_on_exec();
 	reset_signals();
 	execv(my_exec_path, arguments);
@@ -208,24 +317,6 @@ exit_for_restart(void)
 	_exit(1);
 }
 
-/*
- * Does somebody want this server to stop, now that it is on its way down for
- * us?  An immediate shutdown ends without a clean control file and without an
- * error; other requests are seen if they came last.
- */
-static bool
-is_stop_wanted(int code)
-{
-	bool		is_intact;
-	DBState		state = get_controlfile(DataDir, &is_intact)->state;
-	sigset_t	pending;
-
-	if (code == 0 && state != DB_SHUTDOWNED && state != DB_SHUTDOWNED_IN_RECOVERY)
-		return true;
-	return sigpending(&pending) == 0 &&
-		(sigismember(&pending, SIGTERM) || sigismember(&pending, SIGINT) || sigismember(&pending, SIGQUIT));
-}
-
 static void
 restart_at_exit(int code, Datum arg)
 {
@@ -235,8 +326,10 @@ restart_at_exit(int code, Datum arg)
 		return;
 	if (!fo_node_state_read(&state) || state.rejoin.phase != FO_REJOIN_STOPPING)
 		return;
-	if (is_stop_wanted(code))
+	block_signals();			/* whoever asks from now on is heard by the server that we become */
+	if (fo_node_is_stop_wanted())
 		return;
+	fo_node_rejoin_at_exit(&state);
 	if (is_exec_wanted())
 	{
 		ereport(LOG, (errmsg("failover: restarting in place to become a standby")));
@@ -257,7 +350,9 @@ fo_node_restart_install(void)
 void
 fo_node_restart(void)
 {
-	if (kill(PostmasterPid, SIGINT) != 0)
+	const union sigval value = {.sival_int = OWN_STOP};
+
+	if (sigqueue(PostmasterPid, SIGINT, value) != 0)
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not signal the postmaster: %m")));

@@ -18,6 +18,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "access/xlogrecovery.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "storage/shmem.h"
@@ -26,6 +27,9 @@
 #include "node/node.h"
 
 #define TRANCHE "failover_node"
+
+/* How long the worker may take to start after the server. */
+#define WORKER_START_MS 5000
 
 FoNodeShared *fo_node = NULL;
 
@@ -173,9 +177,12 @@ static void
 note_term(FoNodeState *state, int64 term, const char *coordinator)
 {
 	if (term > state->term)
+	{
 		memset(state->coordinator, 0, sizeof(state->coordinator));
+		state->is_released = false;
+	}
 	state->term = term;
-	state->is_armed = true;
+	state->is_armed = !state->is_released;
 	note_name(state->coordinator, coordinator);
 }
 
@@ -186,6 +193,7 @@ fenced_state(int64 term, const char *coordinator, const char *holder)
 	FoNodeState next = fo_node->state;
 
 	check_term(term, coordinator);
+	next.is_released = false;
 	note_term(&next, term, coordinator);
 	next.fenced_term = term;
 	memset(next.holder, 0, sizeof(next.holder));
@@ -215,12 +223,13 @@ fo_node_hear(const FoNodeHeartbeat *heartbeat)
 	FoLease		before;
 	FoTime		offer;
 	FoGrant		grant;
-	bool		is_new_list;
 
 	LWLockAcquire(fo_node->lock, LW_EXCLUSIVE);
 	check_term(heartbeat->term, heartbeat->coordinator);
 	before = fo_node->lease;
 	next = fo_node->state;
+	if (heartbeat->valid_until != 0)
+		next.is_released = false;
 	note_term(&next, heartbeat->term, heartbeat->coordinator);
 	note_name(next.group, heartbeat->group);
 	note_name(next.peer, heartbeat->peer);
@@ -229,22 +238,22 @@ fo_node_hear(const FoNodeHeartbeat *heartbeat)
 
 	/* A clock reading of an earlier start of this server says nothing about this one. */
 	offer = heartbeat->incarnation == fo_node->incarnation ? heartbeat->valid_until : 0;
-	grant = fo_core_lease_hear(&fo_node->lease, heartbeat->term, offer, heartbeat->lease_us, fo_node_clock());
+	grant = fo_core_lease_hear(&fo_node->lease, heartbeat->term,
+							   heartbeat->standbys_n >= 0 ? heartbeat->standbys_version : 0,
+							   offer, heartbeat->lease_us, fo_node_clock());
 	if (grant == FO_GRANT_TAKEN)
 		cancel_request(heartbeat->term);
-	is_new_list = heartbeat->standbys_n >= 0 && heartbeat->standbys_version != fo_node->standbys_version;
-	if (heartbeat->standbys_n >= 0)
+	if (heartbeat->standbys_n >= 0 && grant != FO_GRANT_OLD_LIST)
 	{
 		fo_node->standbys_n = heartbeat->standbys_n;
 		memcpy(fo_node->standbys, heartbeat->standbys, sizeof(fo_node->standbys[0]) * heartbeat->standbys_n);
-		fo_node->standbys_version = heartbeat->standbys_version;
 	}
 	fo_node->heard_at = fo_node_clock();
 	publish();
 
 	/* The worker plans its turns by the lease it knows: a new kind of lease must not find it asleep. */
 	if (fo_node->worker_latch != NULL &&
-		(is_new_list || fo_node->lease.is_renewable != before.is_renewable ||
+		(fo_node->lease.version != before.version || fo_node->lease.is_renewable != before.is_renewable ||
 		 fo_node->lease.lease_us != before.lease_us))
 		SetLatch(fo_node->worker_latch);
 	LWLockRelease(fo_node->lock);
@@ -261,8 +270,9 @@ fo_node_fence(int64 term, const char *coordinator, const char *holder)
 	next = fenced_state(term, coordinator, holder);
 	is_news = next.fenced_term != fo_node->state.fenced_term || strcmp(next.holder, fo_node->state.holder) != 0;
 	fo_core_lease_fence(&fo_node->lease, term);
-	publish();
+	publish();					/* before the disk is waited for... */
 	commit_state(&next);
+	publish();					/* ...and again: it may have been disarmed until now */
 	LWLockRelease(fo_node->lock);
 	if (!is_news)
 		return;
@@ -271,11 +281,40 @@ fo_node_fence(int64 term, const char *coordinator, const char *holder)
 			 holder[0] != '\0' ? errdetail("The primary is now peer \"%s\".", holder) : 0));
 }
 
+/*
+ * The worker starts with the server, a moment after the first sessions may ask
+ * for something.  Where it does not, requests would wait for ever.
+ */
+static void
+require_worker(void)
+{
+	FoTime		deadline = fo_node_clock() + FO_MS(WORKER_START_MS);
+
+	for (;;)
+	{
+		bool		has_run;
+
+		LWLockAcquire(fo_node->lock, LW_SHARED);
+		has_run = fo_node->has_worker_run;
+		LWLockRelease(fo_node->lock);
+		if (has_run)
+			return;
+		if (fo_node_clock() >= deadline)
+			ereport(ERROR,
+					(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+					 errmsg("the background worker of the node library does not run on this server"),
+					 errhint("Raise max_worker_processes and restart the server.")));
+		CHECK_FOR_INTERRUPTS();
+		pg_usleep(10 * 1000);
+	}
+}
+
 void
 fo_node_request_rejoin(int64 term, const char *coordinator, const char *holder, const FoRejoin *request)
 {
 	FoNodeState next;
 
+	require_worker();
 	LWLockAcquire(fo_node->lock, LW_EXCLUSIVE);
 	next = fenced_state(term, coordinator, holder);
 	if (next.rejoin.phase == FO_REJOIN_STOPPING)
@@ -285,10 +324,29 @@ fo_node_request_rejoin(int64 term, const char *coordinator, const char *holder, 
 	next.rejoin = *request;
 	next.rejoin.phase = FO_REJOIN_REQUESTED;
 	fo_core_lease_fence(&fo_node->lease, term);
-	publish();
+	publish();					/* before the disk is waited for... */
 	commit_state(&next);
+	publish();					/* ...and again: it may have been disarmed until now */
 	LWLockRelease(fo_node->lock);
 	is_wake_due = true;
+}
+
+void
+fo_node_prepare_promotion(int64 term, uint32 timeline, const char *coordinator)
+{
+	FoNodeState next;
+
+	LWLockAcquire(fo_node->lock, LW_EXCLUSIVE);
+	check_term(term, coordinator);
+	next = fo_node->state;
+	note_term(&next, term, coordinator);
+	commit_state(&next);
+	if (fo_node->promised_timeline == 0 && !PromoteIsTriggered())
+	{
+		fo_node_reserve_timelines(timeline, term);
+		fo_node->promised_timeline = timeline;
+	}
+	LWLockRelease(fo_node->lock);
 }
 
 void
@@ -299,6 +357,7 @@ fo_node_release(void)
 	LWLockAcquire(fo_node->lock, LW_EXCLUSIVE);
 	next = fo_node->state;
 	next.is_armed = false;
+	next.is_released = true;
 	memset(next.coordinator, 0, sizeof(next.coordinator));
 	memset(next.group, 0, sizeof(next.group));
 	memset(next.peer, 0, sizeof(next.peer));
@@ -326,7 +385,7 @@ void
 fo_node_renew(int64 standbys_version, const FoTime *written_at)
 {
 	LWLockAcquire(fo_node->lock, LW_EXCLUSIVE);
-	if (standbys_version == fo_node->standbys_version &&
+	if (standbys_version == fo_node->lease.version &&
 		fo_core_lease_renew(&fo_node->lease, fo_node->standbys_n, written_at, fo_node_clock()))
 		publish();
 	LWLockRelease(fo_node->lock);

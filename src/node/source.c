@@ -13,13 +13,20 @@
  * where, in the source's history, the timeline ends on which this server
  * stopped.
  *
+ * A number alone does not make two timelines one: where both servers have the
+ * number, the WAL just before the end of what they should have in common is
+ * compared.  If it differs no rewind can help, for pg_rewind goes by numbers.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "access/xlog.h"
+#include "access/xlog_internal.h"
+#include "access/xlogrecord.h"
 #include "lib/stringinfo.h"
 
 #include "guc.h"
@@ -29,19 +36,20 @@
 #define ASK_TIMEOUT_MS 30000	/* for all of it */
 #define WAIT_TIMEOUT_MS 15000	/* for a promotion and its checkpoint, of that */
 #define PAUSE_US 50000
-#define CONNECT_TIMEOUT "5"
-#define KEYWORDS_MAX 64
+#define COMPARED_MAX 512		/* bytes of WAL */
 
 /* What the child needs, and what the parent reads from it. */
 typedef struct Question
 {
 	const char *conninfo;
 	uint32		timeline;		/* on which this server stopped */
+	XLogRecPtr	end;			/* up to where it certainly has WAL; 0 = not known */
+	int			segment_size;
 } Question;
 
 #define WORD_READY "ready"		/* system identifier, timeline */
 #define WORD_FORK "fork"		/* end of our timeline in the source's history */
-#define WORD_PROBLEM "problem"	/* sentence */
+#define WORD_TWIN "twin"		/* our timeline and the source's of that number are not the same */
 
 static const char *const describe_source =
 	"SELECT pg_catalog.pg_is_in_recovery(), s.system_identifier, c.timeline_id,"
@@ -50,31 +58,6 @@ static const char *const describe_source =
 	" FROM pg_catalog.pg_control_system() s, pg_catalog.pg_control_checkpoint() c";
 
 /* ---- in the child ---- */
-
-/* libpq's text on one line; it names host and user, never a password. */
-static void
-tell_problem(const char *what, const char *why)
-{
-	printf(WORD_PROBLEM " %s: ", what);
-	for (const char *at = why; *at != '\0'; at++)
-		putchar(*at == '\n' ? ' ' : *at);
-	putchar('\n');
-}
-
-/* Connect; replication gives a walsender's session.  NULL with the problem told. */
-static PGconn *
-connect_source(const char *conninfo, bool is_replication)
-{
-	const char *keywords[] = {"dbname", "replication", "connect_timeout", "application_name", NULL};
-	const char *values[] = {conninfo, is_replication ? "true" : NULL, CONNECT_TIMEOUT, "failover_rejoin", NULL};
-	PGconn	   *conn = PQconnectdbParams(keywords, values, 1);
-
-	if (PQstatus(conn) == CONNECTION_OK)
-		return conn;
-	tell_problem("could not connect to the new primary", PQerrorMessage(conn));
-	PQfinish(conn);
-	return NULL;
-}
 
 /* Wait until the source is a primary whose control file shows its timeline; tells both. */
 static bool
@@ -92,7 +75,7 @@ await_source(PGconn *conn)
 
 		if (PQresultStatus(result) != PGRES_TUPLES_OK)
 		{
-			tell_problem("could not ask the new primary", PQerrorMessage(conn));
+			fo_node_tell_problem("could not ask the new primary", PQerrorMessage(conn));
 			return false;
 		}
 		is_primary = strcmp(PQgetvalue(result, 0, 0), "f") == 0;
@@ -107,7 +90,7 @@ await_source(PGconn *conn)
 		PQclear(result);
 		if (fo_node_clock() > deadline)
 		{
-			tell_problem("the server to follow is not ready",
+			fo_node_tell_problem("the server to follow is not ready",
 						 is_primary ? "it has made no checkpoint since its promotion" : "it is in recovery");
 			return false;
 		}
@@ -122,11 +105,12 @@ await_source(PGconn *conn)
 	}
 }
 
-/* Find the line "timeline position reason" of our timeline in a history file and tell the position. */
-static void
+/* Find the line "timeline position reason" of our timeline in a history file and tell the position; 0 = it is not there. */
+static XLogRecPtr
 tell_fork(const char *history, uint32 timeline)
 {
 	const char *line = history;
+	XLogRecPtr	fork = 0;
 
 	while (line != NULL && *line != '\0')
 	{
@@ -135,25 +119,112 @@ tell_fork(const char *history, uint32 timeline)
 		uint32		low;
 
 		if (sscanf(line, "%u %X/%X", &id, &high, &low) == 3 && id == timeline)
+		{
 			printf(WORD_FORK " %X/%X\n", high, low);
+			fork = ((uint64) high << 32) | low;
+		}
 		line = strchr(line, '\n');
 		line = line != NULL ? line + 1 : NULL;
 	}
+	return fork;
 }
 
-static void
+/* Where our timeline ends in the source's history; 0 = it is not in it. */
+static XLogRecPtr
 ask_history(PGconn *conn, uint32 source_timeline, uint32 timeline)
 {
 	char		command[64];
 	PGresult   *result;
+	XLogRecPtr	fork = 0;
 
 	snprintf(command, sizeof(command), "TIMELINE_HISTORY %u", source_timeline);
 	result = PQexec(conn, command);
 	if (PQresultStatus(result) != PGRES_TUPLES_OK || PQntuples(result) != 1)
-		tell_problem("could not read the new primary's timeline history", PQerrorMessage(conn));
+		fo_node_tell_problem("could not read the new primary's timeline history", PQerrorMessage(conn));
 	else
-		tell_fork(PQgetvalue(result, 0, 1), timeline);
+		fork = tell_fork(PQgetvalue(result, 0, 1), timeline);
 	PQclear(result);
+	return fork;
+}
+
+/* Bytes that this server has of a WAL segment.  False if it does not have them. */
+static bool
+read_own_wal(const char *segment, uint32 offset, char *bytes, int length)
+{
+	char		path[MAXPGPATH];
+	int			fd;
+	bool		is_read;
+
+	snprintf(path, sizeof(path), XLOGDIR "/%s", segment);
+	fd = open(path, O_RDONLY | PG_BINARY, 0);
+	if (fd < 0)
+		return false;
+	is_read = pg_pread(fd, bytes, length, offset) == length;
+	close(fd);
+	return is_read;
+}
+
+/*
+ * Has the source the same bytes?  NULL: it does not have that segment, or does
+ * not let us see it, *is_refused.
+ */
+static const char *
+compare_wal(PGconn *conn, const char *segment, uint32 offset, const char *bytes, int length, bool *is_refused)
+{
+	unsigned char *wanted;
+	size_t		escaped_length;
+	char	   *query;
+	PGresult   *result;
+	const char *answer = NULL;
+
+	wanted = PQescapeByteaConn(conn, (const unsigned char *) bytes, length, &escaped_length);
+	if (wanted == NULL)
+		return NULL;
+	query = psprintf("SELECT pg_catalog.pg_read_binary_file('" XLOGDIR "/%s', %u, %d, true) OPERATOR(pg_catalog.=) '%s'::pg_catalog.bytea",
+					 segment, offset, length, (char *) wanted);
+	result = PQexec(conn, query);
+	if (PQresultStatus(result) != PGRES_TUPLES_OK)
+	{
+		*is_refused = true;
+		fo_node_tell_problem("could not compare WAL with the new primary's", PQerrorMessage(conn));
+	}
+	else if (!PQgetisnull(result, 0, 0))
+		answer = strcmp(PQgetvalue(result, 0, 0), "t") == 0 ? "t" : "f";
+	PQclear(result);
+	PQfreemem(wanted);
+	pfree(query);
+	return answer;
+}
+
+/*
+ * Is our timeline the source's of the same number?  Tells if it is not.  What
+ * neither has any more cannot be compared; then the number has to do, and a
+ * standby could not follow without that WAL anyway.
+ */
+static void
+compare_timeline(PGconn *conn, const Question *question, uint32 source_timeline, XLogRecPtr end)
+{
+	char		bytes[COMPARED_MAX];
+	char		segment[MAXFNAMELEN];
+	const char *answer = NULL;
+	bool		is_refused = false;
+	uint32		offset = (uint32) ((end - 1) % question->segment_size) + 1;
+	int			length = (int) Min(offset, COMPARED_MAX);
+	XLogSegNo	number = (end - 1) / question->segment_size;
+	uint32		timelines[2] = {question->timeline, source_timeline};
+
+	if (end == 0)
+		return;
+	XLogFileName(segment, question->timeline, number, question->segment_size);
+	if (!read_own_wal(segment, offset - length, bytes, length))
+		return;
+	for (int i = 0; i < 2 && answer == NULL && !is_refused; i++)
+	{
+		XLogFileName(segment, timelines[i], number, question->segment_size);
+		answer = compare_wal(conn, segment, offset - length, bytes, length, &is_refused);
+	}
+	if (answer != NULL && strcmp(answer, "f") == 0)
+		printf(WORD_TWIN " %u\n", question->timeline);
 }
 
 /* Body of the child: two connections, one after the other. */
@@ -164,76 +235,43 @@ ask_source(void *argument)
 	PGconn	   *conn;
 	PGresult   *result;
 	uint32		source_timeline = 0;
+	XLogRecPtr	end = question->end;
+	XLogRecPtr	fork;
+	PGconn	   *walsender;
 
-	conn = connect_source(fo_node_source_conninfo(question->conninfo), false);
+	conn = fo_node_connect_source(fo_node_source_conninfo(question->conninfo), false);
 	if (conn == NULL || !await_source(conn))
 		return;
-	PQfinish(conn);
 
-	conn = connect_source(fo_node_source_conninfo(question->conninfo), true);
-	if (conn == NULL)
+	walsender = fo_node_connect_source(fo_node_source_conninfo(question->conninfo), true);
+	if (walsender == NULL)
 		return;
-	result = PQexec(conn, "IDENTIFY_SYSTEM");
+	result = PQexec(walsender, "IDENTIFY_SYSTEM");
 	if (PQresultStatus(result) == PGRES_TUPLES_OK)
 		source_timeline = (uint32) strtoul(PQgetvalue(result, 0, 1), NULL, 10);
 	PQclear(result);
-	if (source_timeline != question->timeline && source_timeline > 1)
-		ask_history(conn, source_timeline, question->timeline);
+	/* The first timeline has no history, and so not ours in it. */
+	if (source_timeline != question->timeline)
+	{
+		fork = source_timeline > 1 ? ask_history(walsender, source_timeline, question->timeline) : 0;
+		end = Min(end, fork);
+	}
+	PQfinish(walsender);
+	compare_timeline(conn, question, source_timeline, end);
 	PQfinish(conn);
 }
 
 /* ---- in the postmaster ---- */
 
-char *
-fo_node_source_conninfo(const char *conninfo)
-{
-	PQconninfoOption *options = PQconninfoParse(conninfo, NULL);
-	StringInfoData text;
-
-	initStringInfo(&text);
-	appendStringInfoString(&text, conninfo);
-	for (PQconninfoOption *option = options; option != NULL && option->keyword != NULL; option++)
-	{
-		if (strcmp(option->keyword, "dbname") == 0 && option->val == NULL)
-			appendStringInfoString(&text, " dbname=postgres");
-	}
-	PQconninfoFree(options);
-	return text.data;
-}
-
-/* The rest of the last line that begins with the word; NULL if there is none. */
-static const char *
-find_line(const char *output, const char *word)
-{
-	size_t		length = strlen(word);
-	const char *found = NULL;
-
-	for (const char *line = output; line != NULL && *line != '\0';)
-	{
-		if (strncmp(line, word, length) == 0 && line[length] == ' ')
-			found = line + length + 1;
-		line = strchr(line, '\n');
-		line = line != NULL ? line + 1 : NULL;
-	}
-	return found;
-}
-
-/* First line of the text, into a fixed buffer. */
-static void
-copy_line(char *to, size_t size, const char *from)
-{
-	size_t		length = strcspn(from, "\n");
-
-	strlcpy(to, from, Min(size, length + 1));
-}
-
-/* Does this server hold WAL beyond the fork?  A primary's last record is its shutdown checkpoint. */
+/* Does this server hold WAL beyond the fork?  A primary's last record is its shutdown checkpoint, which nobody misses. */
 static bool
-is_beyond(const ControlFileData *control, XLogRecPtr fork)
+is_beyond(const ControlFileData *control, XLogRecPtr fork, uint64 *bytes)
 {
-	if (control->state == DB_SHUTDOWNED_IN_RECOVERY)
-		return control->minRecoveryPoint > fork;
-	return control->checkPoint >= fork;
+	bool		is_standby = control->state == DB_SHUTDOWNED_IN_RECOVERY;
+	XLogRecPtr	end = is_standby ? control->minRecoveryPoint : control->checkPoint;
+
+	*bytes = end > fork ? end - fork : 0;
+	return is_standby ? end > fork : end >= fork;
 }
 
 FoSourceVerdict
@@ -247,21 +285,25 @@ fo_node_compare_source(const char *conninfo, const ControlFileData *control, cha
 	uint32		high;
 	uint32		low;
 	XLogRecPtr	fork;
+	uint64		bytes;
 
 	question.conninfo = conninfo;
 	question.timeline = control->state == DB_SHUTDOWNED_IN_RECOVERY
 		? control->minRecoveryPointTLI : control->checkPointCopy.ThisTimeLineID;
+	question.end = control->state == DB_SHUTDOWNED_IN_RECOVERY
+		? control->minRecoveryPoint : control->checkPoint + SizeOfXLogRecord;
+	question.segment_size = control->xlog_seg_size;
 	initStringInfo(&output);
 	if (fo_node_run(ask_source, &question, ASK_TIMEOUT_MS, &output) != 0)
 		output.len = 0, output.data[0] = '\0';
 
-	line = find_line(output.data, WORD_PROBLEM);
+	line = fo_node_find_line(output.data, FO_WORD_PROBLEM);
 	if (line != NULL)
 	{
-		copy_line(report, size, line);
+		fo_node_copy_line(report, size, line);
 		return FO_SOURCE_UNREACHABLE;
 	}
-	line = find_line(output.data, WORD_READY);
+	line = fo_node_find_line(output.data, WORD_READY);
 	if (line == NULL || sscanf(line, "%llu %u", &system, &source_timeline) != 2)
 	{
 		strlcpy(report, "the new primary did not answer in time", size);
@@ -272,18 +314,30 @@ fo_node_compare_source(const char *conninfo, const ControlFileData *control, cha
 		strlcpy(report, "the server to follow belongs to another system", size);
 		return FO_SOURCE_FOREIGN;
 	}
+	if (fo_node_find_line(output.data, WORD_TWIN) != NULL)
+	{
+		snprintf(report, size, "timeline %u here and timeline %u of the new primary are not the same: it cannot be rewound",
+				 question.timeline, question.timeline);
+		return FO_SOURCE_TWIN;
+	}
 	if (source_timeline == question.timeline)
 	{
 		snprintf(report, size, "same timeline %u", source_timeline);
 		return FO_SOURCE_SAME;
 	}
-	line = find_line(output.data, WORD_FORK);
+	line = fo_node_find_line(output.data, WORD_FORK);
 	if (line == NULL || sscanf(line, "%X/%X", &high, &low) != 2)
 	{
 		snprintf(report, size, "timeline %u is not in the history of timeline %u", question.timeline, source_timeline);
 		return FO_SOURCE_DIVERGED;
 	}
 	fork = ((uint64) high << 32) | low;
-	snprintf(report, size, "timeline %u forked off at %X/%X", source_timeline, high, low);
-	return is_beyond(control, fork) ? FO_SOURCE_DIVERGED : FO_SOURCE_SAME;
+	if (!is_beyond(control, fork, &bytes))
+	{
+		snprintf(report, size, "timeline %u forked off at %X/%X", source_timeline, high, low);
+		return FO_SOURCE_SAME;
+	}
+	snprintf(report, size, "timeline %u forked off at %X/%X, " UINT64_FORMAT " bytes here are beyond that",
+			 source_timeline, high, low, bytes);
+	return FO_SOURCE_DIVERGED;
 }

@@ -5,13 +5,12 @@
  *		the standbys while the coordinator is silent, and carries on a rejoin
  *		that was interrupted.
  *
- * Renewals.  The worker sleeps as long as the coordinator's grants leave more
- * than half of the lease.  From then on it notes, several times per lease, the
- * time and how far WAL has been inserted.  A standby that confirms to have
- * written more than that has heard from this server after that time, whenever
- * its word may be read here.  On a quiet server nothing is inserted, so the
- * worker emits a small marker; it does that only while enough standbys are
- * connected to make a difference.
+ * Renewals.  As long as the coordinator's grants leave more than half of the
+ * lease, the worker only looks who is connected (confirm.c).  From then on it
+ * asks, several times per lease, what the standbys have confirmed.  Where
+ * nothing is flushed that they could confirm the worker emits a
+ * small marker; it does that only while enough standbys are connected to make
+ * a difference.
  *
  * Rejoin.  A request that could not be carried out at start (the server had
  * crashed and had to recover first, or the source did not answer) is tried
@@ -31,132 +30,22 @@
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
 #include "replication/message.h"
-#include "replication/walsender.h"
-#include "replication/walsender_private.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
-#include "storage/spin.h"
 #include "tcop/tcopprot.h"
-#include "utils/backend_status.h"
 #include "utils/guc.h"
 
 #include "compat.h"
 #include "node/node.h"
 
-#define SAMPLES_N 64			/* more than the turns in a lease, see TURNS_PER_LEASE */
 #define TURNS_PER_LEASE 10
 #define TURN_MIN_MS 10
 #define IDLE_MS 1000			/* how often to look where there is nothing to renew */
 #define RESTART_SECONDS 5
 
-/* Everything inserted after lsn was inserted after at. */
-typedef struct Sample
-{
-	FoTime		at;
-	XLogRecPtr	lsn;
-} Sample;
-
 PGDLLEXPORT void failover_node_main(Datum argument);
 
-static Sample samples[SAMPLES_N];
-static int	samples_n = 0;		/* taken since the worker started; the last SAMPLES_N are kept */
-
 /* ---- renewals ---- */
-
-/* The clock first: what is inserted past the position came after that reading. */
-static void
-take_sample(void)
-{
-	Sample	   *sample = &samples[samples_n % SAMPLES_N];
-
-	sample->at = fo_node_clock();
-	sample->lsn = GetXLogInsertRecPtr();
-	samples_n++;
-}
-
-/* Has WAL been inserted between the last two samples? */
-static bool
-is_wal_quiet(void)
-{
-	return samples_n < 2 ||
-		samples[(samples_n - 1) % SAMPLES_N].lsn == samples[(samples_n - 2) % SAMPLES_N].lsn;
-}
-
-/* Latest moment that a standby which has written up to lsn has certainly heard from us; 0 if none is known. */
-static FoTime
-written_time(XLogRecPtr lsn)
-{
-	int			oldest = Max(0, samples_n - SAMPLES_N);
-
-	for (int i = samples_n - 1; i >= oldest; i--)
-	{
-		if (samples[i % SAMPLES_N].lsn < lsn)
-			return samples[i % SAMPLES_N].at;
-	}
-	return 0;
-}
-
-/* Position confirmed by the walsender's standby; invalid if it is not streaming. */
-static XLogRecPtr
-confirmed_by(int walsender, pid_t *pid)
-{
-	WalSnd	   *slot = &WalSndCtl->walsnds[walsender];
-	XLogRecPtr	lsn;
-	WalSndState walsender_state;
-
-	SpinLockAcquire(&slot->mutex);
-	*pid = slot->pid;
-	walsender_state = slot->state;
-	lsn = slot->write > slot->flush ? slot->write : slot->flush;
-	SpinLockRelease(&slot->mutex);
-	return *pid != 0 && walsender_state == WALSNDSTATE_STREAMING ? lsn : InvalidXLogRecPtr;
-}
-
-/* What the client of that process calls itself; NULL if the process is gone. */
-static const char *
-application_of(pid_t pid)
-{
-	int			n = pgstat_fetch_stat_numbackends();
-
-	for (int i = 1; i <= n; i++)
-	{
-		const LocalPgBackendStatus *entry = fo_compat_backend_status(i);
-
-		if (entry != NULL && entry->backendStatus.st_procpid == pid)
-			return entry->backendStatus.st_appname;
-	}
-	return NULL;
-}
-
-/*
- * Fill in, for each standby that counts, when what it confirms was written.
- * Returns how many are connected.
- */
-static int
-collect_confirmations(int standbys_n, char (*standbys)[FO_NAME_LEN], FoTime *written_at)
-{
-	bool		is_connected[FO_LEASE_STANDBYS_MAX] = {false};
-	int			connected = 0;
-
-	pgstat_clear_backend_activity_snapshot();
-	memset(written_at, 0, sizeof(FoTime) * standbys_n);
-	for (int walsender = 0; walsender < max_wal_senders; walsender++)
-	{
-		pid_t		pid;
-		XLogRecPtr	lsn = confirmed_by(walsender, &pid);
-		const char *application = XLogRecPtrIsInvalid(lsn) ? NULL : application_of(pid);
-
-		for (int i = 0; application != NULL && i < standbys_n; i++)
-		{
-			if (strcmp(standbys[i], application) != 0)
-				continue;
-			connected += is_connected[i] ? 0 : 1;
-			is_connected[i] = true;
-			written_at[i] = Max(written_at[i], written_time(lsn));
-		}
-	}
-	return connected;
-}
 
 /* A few bytes of WAL for the standbys to confirm. */
 static void
@@ -172,13 +61,14 @@ renew_lease(void)
 	static char standbys[FO_LEASE_STANDBYS_MAX][FO_NAME_LEN];
 	FoTime		written_at[FO_LEASE_STANDBYS_MAX];
 	FoLease		lease;
-	int64		version;
 	int			standbys_n;
+	int			connected;
+	FoTime		heard_at;
 	FoTime		remaining;
 
 	LWLockAcquire(fo_node->lock, LW_SHARED);
 	lease = fo_node->lease;
-	version = fo_node->standbys_version;
+	heard_at = fo_node->heard_at;
 	standbys_n = fo_node->standbys_n;
 	memcpy(standbys, fo_node->standbys, sizeof(standbys[0]) * standbys_n);
 	LWLockRelease(fo_node->lock);
@@ -186,27 +76,28 @@ renew_lease(void)
 	if (!lease.is_renewable || standbys_n == 0 || RecoveryInProgress())
 		return IDLE_MS;
 	remaining = lease.valid_until - fo_node_clock();
+	if (remaining <= lease.lease_us / 2)
+		fo_node_confirm_sample();
+	connected = fo_node_confirm_collect(standbys_n, standbys, heard_at, written_at);
 	if (remaining > lease.lease_us / 2)
 		return Max(TURN_MIN_MS, (long) ((remaining - lease.lease_us / 2) / 1000));
 
-	take_sample();
-	if (collect_confirmations(standbys_n, standbys, written_at) >= fo_core_lease_quorum(standbys_n) &&
-		is_wal_quiet())
+	if (connected >= fo_core_lease_quorum(standbys_n) && fo_node_confirm_is_quiet())
 		emit_marker();
-	fo_node_renew(version, written_at);
+	fo_node_renew(lease.version, written_at);
 	return Max(TURN_MIN_MS, (long) (lease.lease_us / TURNS_PER_LEASE / 1000));
 }
 
 /* ---- a rejoin that is still to be done ---- */
 
-/* When to try again. */
+/* When to try again.  An attempt in the future says that the clock was set back, not that there is time. */
 static TimestampTz
-next_attempt_at(const FoRejoin *rejoin)
+next_attempt_at(const FoRejoin *rejoin, TimestampTz now)
 {
 	int64		pause_ms = rejoin->backoff_ms;
 
-	if (rejoin->attempts == 0)
-		return rejoin->requested_at;
+	if (rejoin->attempts == 0 || rejoin->attempted_at > now)
+		return now;
 	for (int i = 1; i < rejoin->attempts && pause_ms < 3600 * 1000; i++)
 		pause_ms *= 2;
 	return TimestampTzPlusMilliseconds(rejoin->attempted_at, pause_ms);
@@ -218,6 +109,7 @@ pursue_rejoin(void)
 {
 	FoRejoin	rejoin;
 	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz next;
 
 	LWLockAcquire(fo_node->lock, LW_SHARED);
 	rejoin = fo_node->state.rejoin;
@@ -234,8 +126,9 @@ pursue_rejoin(void)
 				 errdetail("Last attempt: %s", rejoin.report)));
 		return IDLE_MS;
 	}
-	if (next_attempt_at(&rejoin) > now)
-		return Min(IDLE_MS, TimestampDifferenceMilliseconds(now, next_attempt_at(&rejoin)) + 1);
+	next = next_attempt_at(&rejoin, now);
+	if (next > now)
+		return Min(IDLE_MS, TimestampDifferenceMilliseconds(now, next) + 1);
 
 	rejoin.phase = FO_REJOIN_STOPPING;
 	fo_node_update_rejoin(&rejoin);
@@ -269,6 +162,7 @@ resume_interrupted_stop(void)
 static void
 forget_latch(int code, Datum argument)
 {
+	LWLockReleaseAll();			/* an error may have ended us with the lock held */
 	LWLockAcquire(fo_node->lock, LW_EXCLUSIVE);
 	fo_node->worker_latch = NULL;
 	LWLockRelease(fo_node->lock);
@@ -279,6 +173,7 @@ publish_latch(void)
 {
 	LWLockAcquire(fo_node->lock, LW_EXCLUSIVE);
 	fo_node->worker_latch = MyLatch;
+	fo_node->has_worker_run = true;
 	LWLockRelease(fo_node->lock);
 	before_shmem_exit(forget_latch, (Datum) 0);
 }
@@ -297,7 +192,8 @@ failover_node_main(Datum argument)
 
 	for (;;)
 	{
-		long		delay;
+		long		rejoin_delay;
+		long		renewal_delay;
 
 		CHECK_FOR_INTERRUPTS();
 		if (ConfigReloadPending)
@@ -305,9 +201,10 @@ failover_node_main(Datum argument)
 			ConfigReloadPending = false;
 			ProcessConfigFile(PGC_SIGHUP);
 		}
-		delay = pursue_rejoin();
-		delay = Min(delay, renew_lease());
-		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, delay, wait_event);
+		rejoin_delay = pursue_rejoin();
+		renewal_delay = renew_lease();
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 Min(rejoin_delay, renewal_delay), wait_event);
 		ResetLatch(MyLatch);
 	}
 }
