@@ -66,7 +66,7 @@ commit_release(World *w, Server *s)
 		Txn		   *txn = &s->txns[i];
 		int			boot = s->process == PROCESS_UP ? s->boot : s->boot - 1;
 
-		if (txn->state != TXN_WAITING || (s->sync_k > 0 && !is_replicated(w, s, txn)))
+		if (txn->state != TXN_WAITING || (server_is_sync(w, s) && !is_replicated(w, s, txn)))
 			continue;
 		txn->state = TXN_RELEASED;
 		txn->is_sync = s->sync_k > 0;

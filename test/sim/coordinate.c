@@ -90,6 +90,7 @@ coordinator_boot(World *w, Coordinator *c)
 	memset(c->calm, 0, sizeof(c->calm));
 	c->accepted = 0;
 	c->failed_at = 0;
+	c->pending_at = now;
 	memset(&c->run, 0, sizeof(c->run));
 	memset(c->tasks, 0, sizeof(c->tasks));
 	memset(&c->verdict, 0, sizeof(c->verdict));
@@ -102,8 +103,7 @@ coordinator_boot(World *w, Coordinator *c)
 	begin_views(w, c);
 	c->view.settings = w->settings;
 	remember_receivers(w, c);
-	for (int i = 0; i < w->peers_n && w->mutant != MUTANT_BOOK_FORGOTTEN; i++)
-		fo_core_lease_assume_sent(&c->books[i], now, FO_MS(w->settings.lease_time));
+	terms_begin(w, c);
 	TELL(w, COORDINATOR_HOST(c->index), "begins, term %lld", (long long) c->state.term);
 	if (c->disk.is_running)
 		run_resume(w, c);
@@ -182,7 +182,10 @@ coordinator_freeze_view(World *w, Coordinator *c)
 	view->term = c->state.term;
 	view->system_identifier = 1;
 	view->primary = c->state.primary;
-	view->is_operation_running = c->run.is_active && c->run.kind == FO_OPERATION_FAILOVER;
+	view->is_primary_pending = c->state.is_pending && w->mutant != MUTANT_HOLD_FOR_EVER;
+	view->newest_timeline = (c->run.is_active && c->run.attempts > 1)
+		|| (c->state.is_pending && w->mutant != MUTANT_TIMELINE_FOREIGN) ? c->state.newest_timeline : 0;
+	view->is_operation_running = c->run.is_active && c->run.kind != FO_OPERATION_REJOIN;
 	view->peers_n = w->peers_n;
 	view->peers = c->views;
 	sync_freeze_view(w, c);
@@ -194,6 +197,8 @@ is_quiet(const World *w, const Coordinator *c)
 {
 	if (c->verdict.kind != FO_VERDICT_NONE || c->run.is_active || c->state.primary < 0 || c->state.is_pending
 		|| !sync_is_settled(w, c))
+		return false;
+	if (c->views[c->state.primary].observed.fenced_term >= c->state.term)
 		return false;
 	for (int i = 0; i < w->peers_n; i++)
 	{
@@ -345,12 +350,13 @@ act(World *w, Coordinator *c)
 	switch (c->verdict.kind)
 	{
 		case FO_VERDICT_FAILOVER:
+		case FO_VERDICT_PROMOTE:
 			run_cancel(w, c);
 			if (clock_of(w, c) < c->failed_at + FAILED_PAUSE_US)
 				world_schedule(w, w->now + FAILED_PAUSE_US, EV_JUDGE, COORDINATOR_HOST(c->index), c->boot,
 							   ++c->judge_timer, 0);
 			else if (!c->run.is_active)
-				run_start(w, c, FO_OPERATION_FAILOVER, -1);
+				run_start(w, c, FO_OPERATION_FAILOVER, c->verdict.kind == FO_VERDICT_PROMOTE ? c->state.primary : -1);
 			break;
 		case FO_VERDICT_ASK:
 			ask_witness(w, c, peer);
@@ -370,19 +376,34 @@ act(World *w, Coordinator *c)
 	}
 }
 
-/* A fence whose answer was lost holds in the present term: the primary serves again in the next one. */
+/* The primary is fenced in the present term: it serves again in the next one. */
 static void
-note_fence(World *w, Coordinator *c)
+raise_term(World *w, Coordinator *c)
+{
+	int64_t		needed = fo_core_needed_term(&c->view);
+
+	if (!c->is_alive || c->run.is_active || needed <= c->state.term || w->mutant == MUTANT_FENCE_FORGOTTEN
+		|| !observe_is_confirmed(w, c))
+		return;
+	c->state.term = needed;
+	TELL(w, COORDINATOR_HOST(c->index), "raises the term to %lld: the primary is fenced", (long long) needed);
+	(void) coordinator_commit(w, c);
+}
+
+/* Somebody asks for a planned move. */
+void
+coordinator_switch_over(World *w, Coordinator *c)
 {
 	const FoPeerView *primary = c->state.primary < 0 ? NULL : &c->views[c->state.primary];
 
-	if (!c->is_alive || c->run.is_active || primary == NULL || !fo_core_peer_answers(primary)
-		|| primary->observed.fenced_term < c->state.term || w->mutant == MUTANT_FENCE_FORGOTTEN
-		|| !observe_is_confirmed(w, c))
+	if (!c->is_alive || c->is_superseded || c->is_claiming || c->state.is_pending || !observe_is_confirmed(w, c)
+		|| primary == NULL || !fo_core_peer_answers(primary) || primary->observed.in_recovery)
 		return;
-	c->state.term = primary->observed.fenced_term + 1;
-	TELL(w, COORDINATOR_HOST(c->index), "raises the term to %lld: the primary is fenced", (long long) c->state.term);
-	(void) coordinator_commit(w, c);
+	run_cancel(w, c);
+	if (!c->is_alive || c->run.is_active)
+		return;
+	coordinator_freeze_view(w, c);
+	run_start(w, c, FO_OPERATION_SWITCHOVER, -1);
 }
 
 /* A coordinator that takes over has seen everybody it can: the term is its own from now on. */
@@ -403,6 +424,19 @@ claim(World *w, Coordinator *c)
 	(void) coordinator_commit(w, c);
 }
 
+/* Who was to be the primary is. */
+static void
+note_primary_seen(World *w, Coordinator *c)
+{
+	const FoPeerView *primary = c->state.primary < 0 ? NULL : &c->views[c->state.primary];
+
+	if (!c->is_alive || !c->state.is_pending || c->run.is_active || primary == NULL || !fo_core_peer_answers(primary)
+		|| !fo_core_is_primary_seen(primary, c->pending_at) || !observe_is_confirmed(w, c))
+		return;
+	c->state.is_pending = false;
+	(void) coordinator_commit(w, c);
+}
+
 void
 coordinator_judge(World *w, Coordinator *c, int timer)
 {
@@ -418,11 +452,13 @@ coordinator_judge(World *w, Coordinator *c, int timer)
 	if (c->is_claiming || !c->is_alive)
 		return;
 	run_poke(w, c);
-	run_finish_pending(w, c);
-	note_fence(w, c);
+	note_primary_seen(w, c);
 	if (!c->is_alive || is_quiet(w, c))
 		return;
 	coordinator_freeze_view(w, c);
+	raise_term(w, c);
+	if (!c->is_alive)
+		return;
 	fo_core_judge(&c->view, &c->verdict);
 	if (c->verdict.recheck_at != 0)
 		world_schedule(w, world_when(w, COORDINATOR_HOST(c->index), c->verdict.recheck_at), EV_JUDGE,

@@ -35,6 +35,9 @@ enum
 	FAULT_COORDINATOR_CRASH,
 	FAULT_COORDINATOR_CRASH_LATER,	/* at one of its next commits */
 	FAULT_COORDINATOR_PAUSE,
+	FAULT_SWITCHOVER,			/* no faults, these: somebody asks for it */
+	FAULT_LEASE_TIME,			/* another one is set */
+	FAULT_UNLIST,				/* a peer is not to renew leases for a while */
 	FAULT_TAKE_OVER,
 	FAULT_N
 };
@@ -43,7 +46,8 @@ static const char *const fault_names[FAULT_N] = {
 	"is killed", "is shut down", "loses power", "freezes", "is cut off", "hears nobody", "is heard by nobody",
 	"is cut off from the coordinators", "does not hear the coordinators", "is not heard by the coordinators",
 	"is cut off from a peer", "is not heard by a peer", "is in one half of the network", "has a slow network",
-	"has another clock rate", "is to crash", "is to crash at a commit", "freezes", "is to be taken over"
+	"has another clock rate", "is to crash", "is to crash at a commit", "freezes", "is asked to switch over",
+	"is set another lease time", "is to let one peer renew no leases", "is to be taken over"
 };
 
 static bool
@@ -183,6 +187,17 @@ faults_begin(World *w, int index)
 			c->commits_until_crash = world_below(w, 6);
 			c->is_crash_before_commit = world_chance(w, 50);
 			break;
+		case FAULT_SWITCHOVER:
+			coordinator_switch_over(w, c);
+			break;
+		case FAULT_LEASE_TIME:
+			w->settings.lease_time = world_lease_time(w);
+			faults_aim(w, fault->target);
+			break;
+		case FAULT_UNLIST:
+			w->unlisted |= 1u << fault->other;
+			faults_aim(w, fault->target);
+			break;
 		case FAULT_TAKE_OVER:
 			take_over(w);
 			break;
@@ -231,6 +246,8 @@ faults_end(World *w, int index)
 	fault = &w->faults[index];
 	if (fault->kind == FAULT_POWER)
 		start_server(w, &w->servers[fault->target]);
+	if (fault->kind == FAULT_UNLIST)
+		w->unlisted = 0;
 	apply_cuts(w);
 }
 
@@ -278,6 +295,10 @@ faults_plan(World *w)
 			if (fault->kind == rare[j] && world_chance(w, 50))
 				fault->kind = FAULT_KILL + 3 * world_below(w, 2);
 		}
+		if (world_chance(w, 10))
+			fault->kind = FAULT_SWITCHOVER;
+		else if (world_chance(w, 12))
+			fault->kind = world_chance(w, 50) ? FAULT_LEASE_TIME : FAULT_UNLIST;
 		if (w->has_successor && i == w->faults_n / 2)
 			fault->kind = FAULT_TAKE_OVER;
 		fault->from = w->now + world_between(w, FIRST_FAULT_US, LAST_FAULT_US);

@@ -13,7 +13,8 @@
  *	   which took part in the choice, on the same timeline or a later one: what
  *	   is lost had not left the old primary, or was lost before.
  *	5. A standby appends to no other history than its own (stream.c).
- *	6. Within a bound after the faults one primary serves, acknowledges, and
+ *	6. No number is given to two timelines.
+ *	7. Within a bound after the faults one primary serves, acknowledges, and
  *	   every other server streams from it.
  *
  *-------------------------------------------------------------------------
@@ -103,6 +104,16 @@ invariants_at_order(World *w, int candidate)
 		if (i != candidate && would_acknowledge(w, &w->servers[i]))
 			world_violate(w, true, "%c is to be promoted before the lease of %c has ended", 'a' + candidate, 'a' + i);
 	}
+}
+
+void
+invariants_at_timeline(World *w, const Server *s, uint32_t timeline)
+{
+	uint64_t	begun = UINT64_C(1) << (timeline < 63 ? timeline : 63);
+
+	if ((w->begun_timelines & begun) != 0 && w->mutant != MUTANT_NUMBERS_TRUSTED)
+		world_violate(w, true, "%c begins timeline %u, which another server has begun before", 'a' + s->index, timeline);
+	w->begun_timelines |= begun;
 }
 
 void

@@ -62,6 +62,7 @@ typedef enum Command
 	CMD_PROMOTE,
 	CMD_REPOINT,
 	CMD_RECONNECT,
+	CMD_DEMOTE,
 	CMD_REJOIN
 } Command;
 
@@ -72,6 +73,7 @@ typedef struct Heartbeat
 	int64_t		lease_us;
 	int64_t		incarnation;
 	int			owner;			/* which coordinator */
+	int64_t		version;		/* of the two: lease_us and standbys */
 	uint32_t	standbys;		/* mask of those that renew */
 } Heartbeat;
 
@@ -96,6 +98,7 @@ typedef struct Status
 	bool		in_recovery;
 	uint32_t	timeline;
 	int			position;
+	uint32_t	newest_history;
 	FoReceiver	receiver;
 	int			receiver_id;
 	int			upstream;		/* configured; -1 = primary_conninfo is empty */
@@ -103,14 +106,18 @@ typedef struct Status
 	int64_t		message_age_us;
 	int			streaming_standbys;
 	char		sync_names[SYNC_TEXT_LEN];
+	bool		is_sync_in_force;	/* commits wait for the set */
 	int			sync_standbys;	/* of the set, streaming */
 	int			confirmed;		/* of the set, with all up to the marker asked about */
+	bool		is_stopping;	/* to be a standby */
 	bool		may_commit;
 	bool		is_armed;
 	int64_t		started_at;
 	int64_t		term;
+	int			owner;
 	int64_t		fenced_term;
 	FoTime		lease_until;
+	int64_t		version;		/* of what it was told of its lease */
 	FoTime		clock;
 	int64_t		incarnation;
 } Status;
@@ -171,6 +178,7 @@ typedef enum EventKind
 	EV_TXN_WRITE,
 	EV_TXN_ACK,
 	EV_RENEW,					/* a turn of the node worker */
+	EV_STOPPING,				/* an orderly shutdown: have the standbys everything? */
 	EV_RESTART,					/* the service manager */
 	/* of a coordinator */
 	EV_CHECK,

@@ -42,6 +42,12 @@ typedef enum Mutant
 	MUTANT_PROOF_FORGOTTEN,
 	MUTANT_FENCE_ASSUMED,
 	MUTANT_LIBRARY_FORGOTTEN,
+	MUTANT_NUMBERS_TRUSTED,
+	MUTANT_HOLD_FOR_EVER,
+	MUTANT_CANDIDATE_UNDRAINED,
+	MUTANT_LEASE_TIME_OF_THE_DAY,
+	MUTANT_TERMS_ASSUMED,
+	MUTANT_SETTLED_EARLY,
 	MUTANT_N
 } Mutant;
 
@@ -126,6 +132,8 @@ struct Server
 	/* on disk */
 	bool		is_standby;
 	History		history;
+	uint64_t	histories;		/* mask of timelines: it has history files of these */
+	uint64_t	reserved;		/* those of them that hold no history */
 	int			position;
 	uint16_t	records[LOG_MAX];
 	uint32_t	chain[LOG_MAX + 1];
@@ -138,9 +146,12 @@ struct Server
 	int64_t		fenced_term;
 	int			owner;
 	int			rejoin_upstream;	/* asked to become a standby of; -1 = not */
+	bool		is_rejoin_planned;	/* and histories need not be compared */
 	/* in memory */
+	FoTime		sync_waits_at;	/* until then its checkpointer is busy, and no commit waits */
+	bool		is_stopping;
 	bool		is_promoting;
-	uint32_t	promote_timeline;
+	uint32_t	promised_timeline;	/* its promotion was prepared for this one; 0 = not since the start */
 	int			followed;		/* upstream, as read at the last reload */
 	int			receiver_session;
 	int			receiver_id;
@@ -194,6 +205,8 @@ typedef struct Task
 	FoTime		called_at;		/* 0 = no call is under way */
 	int			called_session;
 	bool		has_acted;
+	bool		was_sent;		/* it was acted once, whatever became of it */
+	bool		is_awaiting_end;	/* LOOK: of its walreceiver */
 	int			good_looks;
 	FoTime		good_at;
 	FoTime		odd_since;
@@ -201,6 +214,13 @@ typedef struct Task
 	int			reach;			/* position to reach */
 	bool		is_applied;
 } Task;
+
+/* What a server is told of its lease. */
+typedef struct Terms
+{
+	int64_t		lease_us;		/* 0 = nothing */
+	uint32_t	renewers;		/* mask of peers */
+} Terms;
 
 /* What survives a crash of the coordinator. */
 typedef struct Durable
@@ -216,15 +236,22 @@ typedef struct Durable
 	FoOperationKind kind;
 	int			from;
 	int			candidate;
+	bool		is_fence_ordered;
+	bool		is_demoted;
+	int			drained;		/* candidate that has all that the old primary had written; -1 = none known */
 	bool		is_promoting;
 	int			ordered;		/* last candidate that a promotion was ordered of in it; -1 = none */
 	int			attempts;
+	bool		is_again;		/* it promotes the recorded primary, which is in recovery */
 	bool		is_pending;		/* the primary was ordered to be one, and has not been seen to be */
 	uint32_t	newest_timeline;	/* that anybody was ordered to begin */
 	bool		is_sync_managed;
-	char		sync_names[SYNC_TEXT_LEN];
-	char		sync_before[SYNC_TEXT_LEN];
+	char		sync_names[FO_SYNC_NAMES_LEN];
+	char		sync_before[FO_SYNC_NAMES_LEN];
 	uint32_t	receiving;		/* mask: seen streaming from the primary by the last check */
+	int64_t		terms_version[PEERS_MAX];	/* of told */
+	Terms		told[PEERS_MAX];
+	Terms		before[PEERS_MAX];	/* may be known instead; none once an answer has shown told */
 } Durable;
 
 typedef struct Run
@@ -239,7 +266,9 @@ typedef struct Run
 	bool		is_promoted;
 	bool		is_failed;
 	bool		is_waiting;		/* for the end of a lease */
-	bool		is_fenced;		/* the old primary, in this term */
+	bool		is_fencing;		/* the old primary is granted no lease any more */
+	bool		is_fenced;		/* it has given up its lease, in this term */
+	bool		is_demoted;		/* it was told to stop: no way back */
 	FoTime		began_at;
 	int			from;
 	int			candidate;
@@ -271,6 +300,7 @@ struct Coordinator
 	FoLeaseBook books[PEERS_MAX];
 	FoFinalPosition calm[PEERS_MAX];	/* as seen before the primary fell silent */
 	uint32_t	accepted;		/* mask: has taken our term since this process began */
+	FoTime		pending_at;		/* since when the primary is pending */
 	FoTime		failed_at;		/* end of the last operation that failed */
 	FoGroupView view;
 	FoVerdict	verdict;
@@ -321,7 +351,8 @@ struct World
 	bool		is_unsafe;		/* it is one of safety, not of slowness */
 
 	int			peers_n;
-	FoSettings	settings;
+	FoSettings	settings;		/* lease_time changes now and then */
+	uint32_t	unlisted;		/* mask: not to renew leases, as the configuration has it */
 	Host		hosts[HOSTS_MAX];
 	bool		is_cut[HOSTS_MAX][HOSTS_MAX];	/* from, to */
 	Server		servers[PEERS_MAX];
@@ -344,6 +375,8 @@ struct World
 	bool		is_over;
 	int			acknowledged_at_heal;
 	int			failovers;
+	int			switchovers;
+	uint64_t	begun_timelines;	/* mask */
 
 	Event	   *queue;
 	int			queue_n;

@@ -87,8 +87,8 @@ node_hear(World *w, Server *s, const Heartbeat *heartbeat)
 	if (w->mutant == MUTANT_LEASE_ON_ARRIVAL && offer != 0)
 		offer = now + heartbeat->lease_us;
 	note_term(s, heartbeat);
-	(void) fo_core_lease_hear(&s->lease, heartbeat->term, offer, heartbeat->lease_us, now);
-	s->standbys = heartbeat->standbys;
+	if (fo_core_lease_hear(&s->lease, heartbeat->term, heartbeat->version, offer, heartbeat->lease_us, now) != FO_GRANT_OLD_LIST)
+		s->standbys = heartbeat->standbys;
 	return true;
 }
 
@@ -180,6 +180,7 @@ fill_status(const World *w, const Server *s, int marker, Status *status)
 	status->in_recovery = s->is_standby;
 	status->timeline = server_timeline(s);
 	status->position = s->position;
+	status->newest_history = server_newest_history(s);
 	status->receiver = s->receiver;
 	status->receiver_id = s->receiver_id;
 	status->upstream = s->upstream;
@@ -197,15 +198,31 @@ fill_status(const World *w, const Server *s, int marker, Status *status)
 		status->sync_standbys++;
 		status->confirmed += sender->flushed >= marker ? 1 : 0;
 	}
+	status->is_sync_in_force = server_is_sync(w, s);
 	memcpy(status->sync_names, s->sync_names, sizeof(status->sync_names));
 	status->is_armed = s->is_armed;
+	status->is_stopping = s->is_stopping;
 	status->may_commit = !s->is_standby && node_may_commit(w, s);
 	status->started_at = s->started_at;
 	status->term = s->term;
+	status->owner = s->owner;
 	status->fenced_term = s->fenced_term;
 	status->lease_until = s->lease.valid_until;
+	status->version = s->lease.version;
 	status->incarnation = s->incarnation;
 	status->clock = world_clock(w, s->index);
+}
+
+/*
+ * The checkpointer puts the first set in force.  In strict mode, where there is
+ * always one, it has had a whole promotion for that.
+ */
+static FoTime
+checkpointer_reloads_at(World *w)
+{
+	if (w->settings.sync_mode == FO_SYNC_STRICT)
+		return w->now;
+	return w->now + world_between(w, 0, world_chance(w, 70) ? RELOAD_MAX_US : FO_MS(1500));
 }
 
 /* Carry out a command.  False: refused. */
@@ -218,10 +235,18 @@ obey(World *w, Server *s, const Message *message)
 	{
 		case CMD_FENCE:
 			return node_fence(w, s, &message->heartbeat);
+		case CMD_DEMOTE:
+			if (s->is_standby)
+				return true;
+			if (!node_fence(w, s, &message->heartbeat))
+				return false;
+			server_demote(w, s, order->upstream);
+			return true;
 		case CMD_REJOIN:
 			if (!node_fence(w, s, &message->heartbeat))
 				return false;
 			s->rejoin_upstream = order->upstream;
+			s->is_rejoin_planned = false;
 			return true;
 		case CMD_FREEZE:
 		case CMD_REPOINT:
@@ -236,6 +261,8 @@ obey(World *w, Server *s, const Message *message)
 			}
 			return true;
 		case CMD_SYNC_NAMES:
+			if (!s->is_standby && s->sync_k == 0)
+				s->sync_waits_at = checkpointer_reloads_at(w);
 			s->sync_k = order->sync_k;
 			s->sync_mask = order->sync_mask;
 			memcpy(s->sync_names, order->sync_names, sizeof(s->sync_names));
@@ -248,7 +275,11 @@ obey(World *w, Server *s, const Message *message)
 			commit_release(w, s);
 			return true;
 		case CMD_PROMOTE:
-			server_promote(w, s, order->timeline);
+			if (!is_term_acceptable(s, &message->heartbeat))
+				return false;
+			note_term(s, &message->heartbeat);
+			server_prepare_promotion(w, s, order->timeline);
+			server_promote(w, s);
 			return true;
 		case CMD_NONE:
 		case CMD_LOOK:

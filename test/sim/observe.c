@@ -83,15 +83,27 @@ observe_start(World *w, Coordinator *c)
 		arm(w, c, i, world_between(w, 1, FO_MS(20)));
 }
 
-/* Has a quorum of the standbys taken our term? */
+static const char *const coordinator_names[COORDINATORS_N] = {"one", "two"};
+
+static const char *
+owner_name(int owner)
+{
+	return owner < 0 ? "" : coordinator_names[owner];
+}
+
+/* Have enough standbys taken our term? */
 static bool
 is_quorum(const World *w, const Coordinator *c)
 {
 	int			accepted = 0;
+	int			standbys = 0;
 
 	for (int i = 0; i < w->peers_n; i++)
+	{
+		standbys += i != c->state.primary ? 1 : 0;
 		accepted += i != c->state.primary && (c->accepted & (1u << i)) != 0 ? 1 : 0;
-	return accepted >= fo_core_lease_quorum(w->peers_n - 1);
+	}
+	return fo_core_is_confirmed(standbys, accepted);
 }
 
 /* ---- results ---- */
@@ -194,6 +206,7 @@ fill_observation(const Status *status, FoTime now, FoObservation *observed)
 	observed->may_commit = status->may_commit;
 	observed->fenced_term = status->fenced_term;
 	observed->incarnation = status->incarnation;
+	memcpy(observed->rejoin_phase, status->is_stopping ? "stopping" : "none", status->is_stopping ? 9 : 5);
 	observed->term = status->term;
 	observed->lease_until_us = status->lease_until;
 	observed->clock_us = status->clock;
@@ -218,7 +231,7 @@ take_answer(World *w, Coordinator *c, int peer, const Status *status)
 	if (c->index == 1 && is_quorum(w, c))
 		w->is_succession_known = true;
 	if (!is_primary_failing(c))
-		c->calm[peer] = (FoFinalPosition) {true, status->timeline, LSN(status->position)};
+		c->calm[peer] = (FoFinalPosition) {true, status->timeline, LSN(status->position), status->newest_history};
 	view->error = FO_ERROR_NONE;
 	view->failing_since = 0;
 	view->alive_error_since = 0;
@@ -229,6 +242,9 @@ take_answer(World *w, Coordinator *c, int peer, const Status *status)
 		view->lsn_moved_at = now;
 	}
 	note_receiving(c, peer);
+	terms_hear(w, c, peer, status);
+	if (!c->is_alive)
+		return;
 	(void) fo_core_health_note(&view->health, &w->settings, &success, now);
 	result_is_in(w, c, peer, before == FO_RECEIVER_STREAMING && status->receiver != FO_RECEIVER_STREAMING);
 }
@@ -256,9 +272,11 @@ grantee(const World *w, const Coordinator *c)
 
 	if (c->is_superseded || c->is_claiming || !observe_is_confirmed(w, c))
 		return -1;
-	if (run->is_active && run->kind == FO_OPERATION_FAILOVER)
-		return run->is_promoting && !run->is_resumed ? run->candidate : -1;
-	return c->state.primary;
+	if (!run->is_active || run->kind == FO_OPERATION_REJOIN)
+		return c->state.primary;
+	if (run->is_promoting)
+		return run->is_resumed ? -1 : run->candidate;
+	return run->kind == FO_OPERATION_SWITCHOVER && !run->is_fencing ? run->from : -1;
 }
 
 /* What a heartbeat to that peer says. */
@@ -266,21 +284,19 @@ void
 observe_grant(World *w, Coordinator *c, int peer, Heartbeat *heartbeat)
 {
 	Link	   *link = &c->links[peer];
-	int64_t		lease_us = FO_MS(w->settings.lease_time);
 
 	memset(heartbeat, 0, sizeof(*heartbeat));
 	heartbeat->term = c->state.term;
 	heartbeat->owner = c->state.owner;
-	heartbeat->standbys = ((1u << w->peers_n) - 1) & ~(1u << peer);
+	terms_tell(c, peer, heartbeat);
 	if (link->replied_at == 0)
 		return;
 	if (w->mutant == MUTANT_GRANT_TO_OLD ? !(c->run.is_active && peer == c->run.from) && peer != grantee(w, c)
 		: peer != grantee(w, c))
 		return;
-	heartbeat->lease_us = lease_us;
 	heartbeat->incarnation = link->incarnation;
-	heartbeat->valid_until = fo_core_lease_offer(link->clock, lease_us);
-	fo_core_lease_note_sent(&c->books[peer], link->replied_at, lease_us);
+	heartbeat->valid_until = fo_core_lease_offer(link->clock, heartbeat->lease_us);
+	fo_core_lease_note_sent(&c->books[peer], link->replied_at, heartbeat->lease_us);
 }
 
 static void
@@ -288,6 +304,8 @@ send_check(World *w, Coordinator *c, int peer)
 {
 	Message		message;
 
+	if (!c->is_claiming && !terms_prepare(w, c, peer))
+		return;
 	memset(&message, 0, sizeof(message));
 	message.kind = MSG_CHECK;
 	message.session = c->links[peer].session;
@@ -342,13 +360,15 @@ observe_check(World *w, Coordinator *c, int peer, int timer)
 	network_send(w, &message);
 }
 
-/* Its word on our term is no: somebody else is the coordinator, or was. */
+/* What it says of its term: is somebody else the coordinator? */
 static void
-hear_newer_term(World *w, Coordinator *c, int peer, const Status *status)
+hear_term(World *w, Coordinator *c, int peer, const Status *status)
 {
-	if (!w->has_successor)
+	if (c->is_claiming || c->state.owner != c->index || w->mutant == MUTANT_OLD_TERM
+		|| !fo_core_is_superseded(c->state.term, owner_name(c->state.owner), status->term, owner_name(status->owner)))
 		return;
 	c->is_superseded = true;
+	run_stand_down(c);
 	TELL(w, COORDINATOR_HOST(c->index), "learns from %c of term %lld and stops", 'a' + peer, (long long) status->term);
 }
 
@@ -379,8 +399,7 @@ observe_receive(World *w, Coordinator *c, const Message *message)
 			take_failure(w, c, peer, FO_ERROR_RESET);
 			break;
 		case MSG_STATUS:
-			if (status->is_refused && status->command != CMD_REJOIN)
-				hear_newer_term(w, c, peer, status);
+			hear_term(w, c, peer, status);
 			if (c->is_superseded || !c->is_alive)
 				break;
 			if (status->command != CMD_NONE)

@@ -54,6 +54,25 @@ begin(World *w, Coordinator *c, FoOperationKind kind)
 	run->drain_to = -1;
 }
 
+/* The recorded primary is in recovery, and was chosen before: the promotion is ordered (again), in a new term. */
+static void
+begin_again(World *w, Coordinator *c)
+{
+	Run		   *run = &c->run;
+	int			n;
+	const FoStepDef *steps = fo_core_operation_steps(run->kind, &n);
+
+	run->candidate = run->from;
+	c->state.term++;
+	for (int i = 0; i < n; i++)
+	{
+		if (steps[i].kind == FO_STEP_CHOOSE)
+			run->phase = steps[i].phase;
+	}
+	TELL(w, COORDINATOR_HOST(c->index), "tells %s again to be the primary, in term %lld",
+		 peer_name(run->candidate), (long long) c->state.term);
+}
+
 void
 run_start(World *w, Coordinator *c, FoOperationKind kind, int target)
 {
@@ -67,6 +86,13 @@ run_start(World *w, Coordinator *c, FoOperationKind kind, int target)
 		run->target = target;
 		TELL(w, COORDINATOR_HOST(c->index), "lets %s follow %s", peer_name(target), peer_name(run->candidate));
 	}
+	else if (kind == FO_OPERATION_SWITCHOVER)
+	{
+		run->from = c->state.primary;
+		sync_cancel(c);
+		w->switchovers++;
+		TELL(w, COORDINATOR_HOST(c->index), "switches over from %s", peer_name(run->from));
+	}
 	else
 	{
 		run->from = c->state.primary;
@@ -77,9 +103,12 @@ run_start(World *w, Coordinator *c, FoOperationKind kind, int target)
 	c->state.is_running = true;
 	c->state.kind = kind;
 	c->state.from = run->from;
-	c->state.candidate = c->state.ordered = -1;
-	c->state.is_promoting = false;
+	c->state.candidate = c->state.ordered = c->state.drained = -1;
+	c->state.is_promoting = c->state.is_demoted = c->state.is_fence_ordered = false;
 	c->state.attempts = 1;
+	c->state.is_again = kind == FO_OPERATION_FAILOVER && target >= 0;
+	if (c->state.is_again)
+		begin_again(w, c);
 	run_advance(w, c);
 }
 
@@ -105,6 +134,16 @@ run_cancel(World *w, Coordinator *c)
 		finish(w, c, "gives way");
 }
 
+/* Another coordinator has taken over: let go of everything. */
+void
+run_stand_down(Coordinator *c)
+{
+	c->run.is_active = false;
+	c->state.is_running = c->disk.is_running = false;
+	task_cancel_all(c, TASK_STEP);
+	task_cancel_all(c, TASK_MEND);
+}
+
 void
 run_resume(World *w, Coordinator *c)
 {
@@ -112,18 +151,21 @@ run_resume(World *w, Coordinator *c)
 
 	begin(w, c, c->disk.kind);
 	run->from = c->disk.from;
-	if (run->kind != FO_OPERATION_FAILOVER)
+	if (run->kind == FO_OPERATION_REJOIN)
 	{
 		finish(w, c, "was interrupted");
 		return;
 	}
+	run->is_demoted = c->disk.is_demoted;
+	run->is_fencing = c->disk.is_fence_ordered;
+	run->is_fenced = run->is_demoted;	/* which comes after the fence */
 	run->candidate = c->disk.candidate;
 	run->is_promoting = c->disk.is_promoting;
 	run->ordered = c->disk.ordered;
 	run->attempts = c->disk.attempts;
 	run->frozen = c->disk.frozen;
 	run->is_resumed = run->was_resumed = true;
-	TELL(w, COORDINATOR_HOST(c->index), "takes up a failover from %s%s%s", peer_name(run->from),
+	TELL(w, COORDINATOR_HOST(c->index), "takes up a %s from %s%s%s", fo_core_operation_name(run->kind), peer_name(run->from),
 		 run->is_promoting ? ", ordered to " : "", run->is_promoting ? peer_name(run->candidate) : "");
 }
 
@@ -132,6 +174,7 @@ void
 run_poke(World *w, Coordinator *c)
 {
 	Run		   *run = &c->run;
+	bool		is_prepared;
 	const FoPeerView *from = run->from < 0 ? NULL : &c->views[run->from];
 
 	if (!run->is_active || !run->is_resumed || !observe_is_confirmed(w, c))
@@ -142,39 +185,16 @@ run_poke(World *w, Coordinator *c)
 			return;
 	}
 	run->is_resumed = false;
-	if (run->is_promoting)
+	is_prepared = run->is_demoted && run->candidate >= 0
+		&& (run->candidate == c->state.drained || w->mutant == MUTANT_CANDIDATE_UNDRAINED);
+	if ((run->is_promoting && run->candidate >= 0) || is_prepared)
 		run->phase = fo_core_operation_point_of_no_return(run->kind) - 1;
+	else if (c->state.is_again && run->attempts == 1)
+		begin_again(w, c);
+	else if (run->kind == FO_OPERATION_SWITCHOVER)
+		run_fail(w, c, "interrupted by a restart of the coordinator");
 	else if (from != NULL && fo_core_peer_answers(from) && !from->observed.in_recovery)
 		run_fail(w, c, "the coordinator was restarted, and the primary is well");
-	run_advance(w, c);
-}
-
-/*
- * The recorded primary was told to become one and was not heard of since.  It
- * is, or it is told again.
- */
-void
-run_finish_pending(World *w, Coordinator *c)
-{
-	const FoPeerView *primary = c->state.primary < 0 ? NULL : &c->views[c->state.primary];
-
-	if (!c->is_alive || !c->state.is_pending || c->run.is_active || primary == NULL || !fo_core_peer_answers(primary)
-		|| !observe_is_confirmed(w, c))
-		return;
-	if (!primary->observed.in_recovery)
-	{
-		c->state.is_pending = false;
-		(void) coordinator_commit(w, c);
-		return;
-	}
-	TELL(w, COORDINATOR_HOST(c->index), "tells %s again to be the primary", peer_name(c->state.primary));
-	begin(w, c, FO_OPERATION_FAILOVER);
-	c->run.from = c->state.from;
-	c->run.candidate = c->run.ordered = c->state.ordered = c->state.candidate = c->state.primary;
-	c->run.is_promoting = true;
-	c->run.phase = fo_core_operation_point_of_no_return(FO_OPERATION_FAILOVER) - 1;
-	c->state.is_running = true;
-	c->state.kind = FO_OPERATION_FAILOVER;
 	run_advance(w, c);
 }
 
@@ -191,10 +211,17 @@ last_phase(FoOperationKind kind)
 
 /* The fence is final for its term: what is undone goes on in the next one. */
 static void
-end_undo(Coordinator *c)
+end_undo(const World *w, Coordinator *c)
 {
-	if (c->run.is_fenced)
+	if (c->state.is_fence_ordered && w->mutant != MUTANT_FENCE_FORGOTTEN)
 		c->state.term++;
+}
+
+static void
+set_pending(const World *w, Coordinator *c)
+{
+	c->state.is_pending = true;
+	c->pending_at = clock_of(w, c);
 }
 
 /* True if the operation has ended. */
@@ -208,18 +235,21 @@ fail_or_undo(World *w, Coordinator *c)
 	{
 		/* Who was told to be the primary may have been it, and acknowledged: there is no way back. */
 		c->state.primary = run->ordered;
-		c->state.is_pending = true;
+		set_pending(w, c);
 		sync_primary_changed(w, c);
 	}
-	else if (!run->is_undoing && !run->is_promoting && run->kind == FO_OPERATION_FAILOVER)
+	else if (!run->is_undoing && !run->is_promoting && !run->is_demoted && run->kind != FO_OPERATION_REJOIN)
 	{
 		run->is_undoing = true;
 		steps_plan_undo(w, c);
 		if (task_any(c, TASK_STEP))
 			return !coordinator_commit(w, c);
 	}
+	/* It was told to stop, and nobody was told to take its place. */
+	if (run->is_demoted && !run->is_promoted && run->ordered < 0)
+		set_pending(w, c);
 	if (run->is_undoing)
-		end_undo(c);
+		end_undo(w, c);
 	finish(w, c, "has failed");
 	return true;
 }

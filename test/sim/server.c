@@ -59,6 +59,68 @@ server_append(World *w, Server *s, int record)
 	s->position++;
 }
 
+/* ---- history files ---- */
+
+static uint64_t
+bit(uint32_t timeline)
+{
+	return UINT64_C(1) << (timeline < 63 ? timeline : 63);
+}
+
+uint32_t
+server_newest_history(const Server *s)
+{
+	uint32_t	newest = 63;
+
+	while (newest > 0 && (s->histories & bit(newest)) == 0)
+		newest--;
+	return newest;
+}
+
+/* It fetches the files of every timeline of the primary's that it has none of. */
+void
+server_fetch_histories(Server *s, const Server *primary)
+{
+	s->reserved |= primary->reserved & ~s->histories;
+	s->histories |= primary->histories;
+}
+
+/* Those that no timeline followed; see src/node/timeline.c. */
+static void
+drop_reservations(Server *s)
+{
+	uint32_t	newest = server_newest_history(s);
+
+	for (; newest > 0 && (s->reserved & bit(newest)) != 0; newest = server_newest_history(s))
+	{
+		s->histories &= ~bit(newest);
+		s->reserved &= ~bit(newest);
+	}
+}
+
+/* Every lower one of which there is no file is left out.  What was prepared first holds. */
+void
+server_prepare_promotion(World *w, Server *s, uint32_t timeline)
+{
+	if (!s->is_standby || s->is_promoting || s->promised_timeline != 0
+		|| w->mutant == MUTANT_TIMELINE_TWICE || w->mutant == MUTANT_NUMBERS_TRUSTED)
+		return;
+	for (uint32_t i = server_timeline(s) + 1; i < timeline; i++)
+	{
+		if ((s->histories & bit(i)) == 0)
+			s->reserved |= bit(i);
+		s->histories |= bit(i);
+	}
+	s->promised_timeline = timeline;
+}
+
+/* Do its commits wait for standbys? */
+bool
+server_is_sync(const World *w, const Server *s)
+{
+	return s->sync_k > 0 && w->now >= s->sync_waits_at;
+}
+
 /* ---- starting and stopping ---- */
 
 void
@@ -70,6 +132,11 @@ server_start(World *w, Server *s)
 	s->boot++;
 	s->orphans_until = 0;
 	s->is_promoting = false;
+	s->is_stopping = false;
+	s->promised_timeline = 0;
+	s->sync_waits_at = 0;
+	if (s->is_standby)
+		drop_reservations(s);
 	s->receiver = FO_RECEIVER_NONE;
 	s->receiver_session = 0;
 	s->samples_n = 0;
@@ -109,6 +176,9 @@ server_kill(World *w, Server *s, bool is_orderly, int64_t restart_after)
 		return;
 	if (!w->hosts[s->index].is_off)
 		end_sessions(w, s);
+	/* What a crash leaves has to be recovered, and may be more than the others have. */
+	s->is_rejoin_planned = s->is_rejoin_planned && is_orderly;
+	s->is_stopping = false;
 	s->process = PROCESS_DOWN;
 	s->boot++;
 	s->is_promoting = false;
@@ -139,23 +209,33 @@ restart(World *w, Server *s)
 
 /* ---- rejoin: the node library's work at start ---- */
 
+typedef enum Divergence { SAME, DIVERGED, BEGUN_TWICE } Divergence;
+
 /*
  * Has it something that the source's history has not?  As the node library
- * tells: by numbers of timelines and the position of the fork.
+ * tells: by numbers of timelines and the position of the fork, and by the WAL
+ * just before the end of what they should have in common.
  */
-static bool
-is_diverged(const Server *s, const Server *source)
+static Divergence
+diverged(const World *w, const Server *s, const Server *source)
 {
 	uint32_t	timeline = server_timeline(s);
 
-	if (timeline == server_timeline(source))
-		return false;
-	for (int i = 0; i + 1 < source->history.n; i++)
+	if (w->mutant == MUTANT_NUMBERS_TRUSTED && timeline == server_timeline(source))
+		return SAME;
+
+	for (int i = 0; i < source->history.n; i++)
 	{
-		if (source->history.entries[i].timeline == timeline)
-			return s->position > source->history.entries[i + 1].begin;
+		int			end = i + 1 < source->history.n ? source->history.entries[i + 1].begin : source->position;
+		int			common = s->position < end ? s->position : end;
+
+		if (source->history.entries[i].timeline != timeline)
+			continue;
+		if ((s->chain[common] != source->chain[common] && w->mutant != MUTANT_NUMBERS_TRUSTED) || (i + 1 == source->history.n && s->position > end))
+			return BEGUN_TWICE;
+		return s->position > end ? DIVERGED : SAME;
 	}
-	return true;
+	return DIVERGED;
 }
 
 static void
@@ -163,18 +243,24 @@ rejoin_at_start(World *w, Server *s)
 {
 	const Server *source = &w->servers[s->rejoin_upstream];
 	int			other = s->rejoin_upstream;
+	Divergence	divergence;
 
-	if (source->process != PROCESS_UP || source->is_standby || w->hosts[other].is_off
+	if (s->is_rejoin_planned)
+		TELL(w, s->index, "starts as a standby of %c", 'a' + other);
+	else if (source->process != PROCESS_UP || source->is_standby || w->hosts[other].is_off
 		|| w->hosts[other].paused_until > w->now
 		|| w->is_cut[s->index][other] || w->is_cut[other][s->index])
 	{
 		TELL(w, s->index, "cannot rejoin: the source is not there");
 		return;
 	}
-	if (is_diverged(s, source))
+	divergence = s->is_rejoin_planned ? SAME : diverged(w, s, source);
+	if (divergence != SAME)
 	{
-		TELL(w, s->index, "is rewound from position %d on timeline %u to be like %c", s->position,
-			 server_timeline(s), 'a' + other);
+		TELL(w, s->index, "is %s from position %d on timeline %u to be like %c", divergence == DIVERGED ? "rewound" : "copied",
+			 s->position, server_timeline(s), 'a' + other);
+		s->histories = source->histories;
+		s->reserved = source->reserved;
 		s->position = source->position;
 		s->history = source->history;
 		memcpy(s->records, source->records, sizeof(s->records[0]) * (size_t) s->position);
@@ -183,12 +269,46 @@ rejoin_at_start(World *w, Server *s)
 	s->is_standby = true;
 	s->upstream = other;
 	s->rejoin_upstream = -1;
+	s->is_rejoin_planned = false;
 }
 
 void
 server_request_rejoin(World *w, Server *s, int upstream)
 {
 	s->rejoin_upstream = upstream;
+	server_kill(w, s, true, world_between(w, FO_MS(5), FO_MS(40)));
+}
+
+/* ---- a planned stop ---- */
+
+/* Its last record goes to every walsender, and each is waited for. */
+void
+server_demote(World *w, Server *s, int upstream)
+{
+	if (s->is_standby || s->is_stopping)
+		return;
+	s->is_stopping = true;
+	s->rejoin_upstream = upstream;
+	s->is_rejoin_planned = true;
+	TELL(w, s->index, "stops, to be a standby of %c", 'a' + upstream);
+	world_schedule(w, w->now + world_between(w, FO_MS(1), FO_MS(20)), EV_STOPPING, s->index, s->boot, 1, 0);
+}
+
+static void
+stopping(World *w, Server *s, bool is_first)
+{
+	if (is_first)
+	{
+		server_append(w, s, server_new_record(w));
+		stream_push(w, s);
+	}
+	for (int i = 0; i < w->peers_n; i++)
+	{
+		if (s->senders[i].session == 0 || s->senders[i].flushed >= s->position)
+			continue;
+		world_schedule(w, w->now + FO_MS(3), EV_STOPPING, s->index, s->boot, 0, 0);
+		return;
+	}
 	server_kill(w, s, true, world_between(w, FO_MS(5), FO_MS(40)));
 }
 
@@ -216,12 +336,11 @@ started(World *w, Server *s)
 /* ---- promotion ---- */
 
 void
-server_promote(World *w, Server *s, uint32_t timeline)
+server_promote(World *w, Server *s)
 {
 	if (!s->is_standby || s->is_promoting)
 		return;
 	s->is_promoting = true;
-	s->promote_timeline = timeline;
 	world_schedule(w, w->now + world_between(w, FO_MS(2), world_chance(w, 90) ? FO_MS(40) : FO_MS(700)),
 				   EV_PROMOTED, s->index, s->boot, 0, 0);
 }
@@ -229,8 +348,14 @@ server_promote(World *w, Server *s, uint32_t timeline)
 static void
 promoted(World *w, Server *s)
 {
-	uint32_t	timeline = server_timeline(s) + 1 > s->promote_timeline ? server_timeline(s) + 1 : s->promote_timeline;
+	uint32_t	timeline = server_timeline(s) + 1;
 
+	/* The first of which it knows no history. */
+	while ((s->histories & bit(timeline)) != 0)
+		timeline++;
+	s->histories |= bit(timeline);
+
+	invariants_at_timeline(w, s, timeline);
 	stream_stop_receiver(w, s);
 	if (s->history.n < HISTORY_MAX)
 		s->history.entries[s->history.n++] = (TimelineBegin) {timeline, s->position};
@@ -269,6 +394,9 @@ server_event(World *w, const Event *event)
 			break;
 		case EV_RESTART:
 			restart(w, s);
+			break;
+		case EV_STOPPING:
+			stopping(w, s, event->a != 0);
 			break;
 		case EV_RECEIVER:
 			stream_receiver_turn(w, s);

@@ -59,6 +59,8 @@ extern void world_violate(World *w, bool is_unsafe, const char *format,...) __at
 
 #define TELL(w, ...) do { if ((w)->is_telling) world_tell((w), __VA_ARGS__); } while (0)
 
+extern int	world_lease_time(World *w);	/* one drawn for the group, ms */
+
 /* ---- network.c ---- */
 
 extern int	network_open(World *w, int from, int to);
@@ -74,7 +76,12 @@ extern void server_append(World *w, Server *s, int record);
 extern int	server_new_record(World *w);
 extern void server_start(World *w, Server *s);
 extern void server_kill(World *w, Server *s, bool is_orderly, int64_t restart_after);
-extern void server_promote(World *w, Server *s, uint32_t timeline);
+extern void server_promote(World *w, Server *s);
+extern void server_prepare_promotion(World *w, Server *s, uint32_t timeline);
+extern uint32_t server_newest_history(const Server *s);
+extern bool server_is_sync(const World *w, const Server *s);
+extern void server_fetch_histories(Server *s, const Server *primary);
+extern void server_demote(World *w, Server *s, int upstream);
 extern void server_request_rejoin(World *w, Server *s, int upstream);
 extern void server_receive(World *w, Server *s, const Message *message);
 extern void server_event(World *w, const Event *event);
@@ -119,15 +126,16 @@ extern bool coordinator_commit(World *w, Coordinator *c);	/* false: it died over
 extern void coordinator_changed(World *w, Coordinator *c);
 extern void coordinator_judge(World *w, Coordinator *c, int timer);
 extern void coordinator_freeze_view(World *w, Coordinator *c);
+extern void coordinator_switch_over(World *w, Coordinator *c);
 extern void coordinator_mended(World *w, Coordinator *c, Task *task, bool is_done, bool is_dead);
 extern void coordinator_set(uint32_t *mask, int peer, bool is_set);
 
 /* ---- operate.c, task.c, steps.c ---- */
 
 extern void run_start(World *w, Coordinator *c, FoOperationKind kind, int target);
+extern void run_stand_down(Coordinator *c);
 extern void run_resume(World *w, Coordinator *c);
 extern void run_poke(World *w, Coordinator *c);
-extern void run_finish_pending(World *w, Coordinator *c);
 extern void run_cancel(World *w, Coordinator *c);
 extern void run_advance(World *w, Coordinator *c);
 extern void run_fail(World *w, Coordinator *c, const char *why);
@@ -142,6 +150,14 @@ extern void task_session_lost(World *w, Coordinator *c, int peer);
 extern void task_cancel_all(Coordinator *c, TaskOwner owner);
 extern bool task_any(const Coordinator *c, TaskOwner owner);
 extern Task *task_of_peer(Coordinator *c, TaskOwner owner, int peer);
+
+/* ---- terms.c ---- */
+
+extern bool terms_prepare(World *w, Coordinator *c, int peer);	/* false: it died over it */
+extern void terms_tell(const Coordinator *c, int peer, Heartbeat *heartbeat);
+extern void terms_hear(World *w, Coordinator *c, int peer, const Status *status);
+extern void terms_begin(World *w, Coordinator *c);
+extern FoTime terms_lease_end(const World *w, const Coordinator *c);
 
 /* ---- sync.c ---- */
 
@@ -164,6 +180,7 @@ extern void faults_end(World *w, int fault);
 
 extern void invariants_check(World *w);
 extern void invariants_at_acknowledgement(World *w, const Server *s, int record);
+extern void invariants_at_timeline(World *w, const Server *s, uint32_t timeline);
 extern void invariants_at_order(World *w, int candidate);
 extern void invariants_at_choice(World *w, const Coordinator *c, int candidate);
 extern void invariants_converged(World *w);

@@ -20,6 +20,7 @@
 #define SYNC_NAMES_TIMEOUT_US FO_MS(800)
 #define REPOINT_TIMEOUT_US FO_MS(1500)
 #define UNDO_TIMEOUT_US FO_MS(800)
+#define STOPPED_TIMEOUT_US FO_MS(1000)
 
 static FoTime
 clock_of(const World *w, const Coordinator *c)
@@ -68,11 +69,13 @@ plan_fence(World *w, Coordinator *c, const FoStepDef *def)
 	int			from = c->run.from;
 	Order		order = {.command = CMD_FENCE};
 
+	c->run.is_fencing = true;
 	c->run.is_fenced = w->mutant == MUTANT_FENCE_ASSUMED && c->run.was_resumed;
 	if (from < 0 || is_refusing(c, from) || c->links[from].state != LINK_READY
 		|| (c->views[from].observed.at != 0 && c->views[from].observed.in_recovery))
 		return;
 	(void) add(w, c, def, from, &order, FENCE_TIMEOUT_US);
+	c->state.is_fence_ordered = true;
 	faults_aim(w, COORDINATOR_HOST(c->index));
 	faults_aim(w, from);
 }
@@ -82,11 +85,15 @@ plan_drain(World *w, Coordinator *c, const FoStepDef *def)
 {
 	Order		order = {.command = CMD_LOOK};
 
+	if (def->scope == FO_SCOPE_CANDIDATE && c->run.drain_to < 0)
+		run_fail(w, c, "it is not known how far the old primary had written");
 	for (int i = 0; i < w->peers_n && c->run.drain_to >= 0; i++)
 	{
 		Task	   *task;
 
-		if (!takes_part(c, i) || c->views[i].observed.receiver != FO_RECEIVER_STREAMING)
+		/* In a planned move it is the candidate that must have everything, whatever it does now. */
+		if (def->scope == FO_SCOPE_CANDIDATE ? i != c->run.candidate
+			: !takes_part(c, i) || c->views[i].observed.receiver != FO_RECEIVER_STREAMING)
 			continue;
 		task = add(w, c, def, i, &order, DRAIN_TIMEOUT_US);
 		if (task != NULL)
@@ -109,7 +116,7 @@ plan_freeze(World *w, Coordinator *c, const FoStepDef *def)
 			continue;
 		if (w->mutant == MUTANT_NO_FREEZE)
 		{
-			c->run.final[i] = (FoFinalPosition) {true, c->views[i].observed.timeline, c->views[i].observed.lsn};
+			c->run.final[i] = (FoFinalPosition) {true, c->views[i].observed.timeline, c->views[i].observed.lsn, 0};
 			c->run.cut_at[i] = clock_of(w, c);
 			continue;
 		}
@@ -117,31 +124,8 @@ plan_freeze(World *w, Coordinator *c, const FoStepDef *def)
 		coordinator_set(&c->state.frozen, i, true);
 		task = add(w, c, def, i, &order, FREEZE_TIMEOUT_US);
 		if (task != NULL)
-			task->reach = c->run.from < 0 || is_refusing(c, c->run.from) ? 1 : 2;
+			task->reach = c->run.from < 0 || c->run.is_demoted || is_refusing(c, c->run.from) ? 1 : 2;
 	}
-}
-
-/* When the old primary's lease is certainly over, on our clock; 0 = that cannot be known. */
-static FoTime
-lease_end(const World *w, const Coordinator *c)
-{
-	FoTime		cut_at[PEERS_MAX];
-	const FoLeaseBook *book = &c->books[c->run.from];
-	int			n = 0;
-	FoTime		end;
-
-	for (int i = 0; i < w->peers_n; i++)
-	{
-		if (i == c->run.from || (w->mutant == MUTANT_RENEWERS_FORGOTTEN && c->views[i].observed.at == 0))
-			continue;
-		cut_at[n++] = c->run.cut_at[i];
-	}
-	end = fo_core_lease_end(book, n, cut_at);
-	if (w->mutant == MUTANT_NO_MARGIN && end != 0)
-		end -= fo_core_lease_margin(book->longest_us);
-	if (w->mutant == MUTANT_BOOK_FORGOTTEN && book->longest_us == 0)
-		end = clock_of(w, c);
-	return end;
 }
 
 static void
@@ -154,7 +138,7 @@ plan_lease(World *w, Coordinator *c)
 	if (run->from < 0 || run->is_fenced || is_refusing(c, run->from) || w->mutant == MUTANT_NO_LEASE_WAIT
 		|| (w->mutant == MUTANT_LIBRARY_FORGOTTEN && c->views[run->from].observed.at == 0))
 		return;
-	end = lease_end(w, c);
+	end = terms_lease_end(w, c);
 	if (end == 0)
 		run_fail(w, c, "too few standbys are cut off from the old primary");
 	if (end <= now)
@@ -194,7 +178,7 @@ is_loss_excluded(const World *w, const Coordinator *c, const FoCandidateOptions 
 
 	if (run->from < 0 || (run->drain_to >= 0 && is_drained(w, run, options->final)))
 		return true;
-	return fo_core_sync_proof(&c->view, options->final, options->newest_timeline) != FO_SYNC_PROOF_UNCOVERED;
+	return fo_core_sync_proof(&c->view, options->final) != FO_SYNC_PROOF_UNCOVERED;
 }
 
 static void
@@ -205,7 +189,6 @@ plan_choose(World *w, Coordinator *c)
 	FoCandidate ranked[PEERS_MAX];
 	FoCandidateOptions options = {.final = final, .target = -1};
 	int			eligible;
-	uint32_t	old_timeline = run->from >= 0 ? c->views[run->from].observed.timeline : 0;
 
 	coordinator_freeze_view(w, c);
 	memset(final, 0, sizeof(final));
@@ -214,11 +197,12 @@ plan_choose(World *w, Coordinator *c)
 		if ((run->excluded & (1u << i)) == 0 && run->final[i].is_known)
 			final[i] = w->mutant == MUTANT_STALE_CHOICE ? c->calm[i] : run->final[i];
 	}
+	/* In a planned move nothing is final yet: the candidate will have caught up before the old primary stops. */
+	if (run->kind == FO_OPERATION_SWITCHOVER)
+		options.final = NULL;
 	if (run->drain_to >= 0)
 		options.drained_to = LSN(run->drain_to);
-	if ((run->attempts > 1 || (c->state.is_pending && w->mutant != MUTANT_TIMELINE_FOREIGN)) && old_timeline != 0)
-		options.newest_timeline = c->state.newest_timeline;
-	if (w->settings.prefer == FO_PREFER_CONSISTENCY && !is_loss_excluded(w, c, &options))
+	if (options.final != NULL && w->settings.prefer == FO_PREFER_CONSISTENCY && !is_loss_excluded(w, c, &options))
 	{
 		run_fail(w, c, "not every acknowledged commit is sure to be on a standby that could be read");
 		return;
@@ -236,7 +220,8 @@ plan_choose(World *w, Coordinator *c)
 	run->candidate = ranked[0].peer;
 	c->state.candidate = run->candidate;
 	TELL(w, COORDINATOR_HOST(c->index), "chooses %c: %s", 'a' + run->candidate, ranked[0].reason);
-	invariants_at_choice(w, c, run->candidate);
+	if (options.final != NULL)
+		invariants_at_choice(w, c, run->candidate);
 }
 
 /* ---- after it ---- */
@@ -259,13 +244,10 @@ static void
 plan_promote(World *w, Coordinator *c, const FoStepDef *def)
 {
 	Order		order = {.command = CMD_PROMOTE};
-	uint32_t	newest = c->views[c->run.candidate].observed.timeline;
 
-	for (int i = 0; i < w->peers_n; i++)
-		newest = c->views[i].observed.timeline > newest ? c->views[i].observed.timeline : newest;
-	if (c->run.ordered != c->run.candidate || c->state.newest_timeline == 0)
-		c->state.newest_timeline = (c->state.newest_timeline > newest ? c->state.newest_timeline : newest) + 1;
-	order.timeline = w->mutant == MUTANT_TIMELINE_TWICE ? 0 : c->state.newest_timeline;
+	coordinator_freeze_view(w, c);
+	c->state.newest_timeline = fo_core_next_timeline(&c->view, c->run.final, c->state.newest_timeline);
+	order.timeline = c->state.newest_timeline;
 	invariants_at_order(w, c->run.candidate);
 	faults_aim(w, c->run.candidate);
 	faults_aim(w, COORDINATOR_HOST(c->index));
@@ -293,6 +275,35 @@ plan_repoint(World *w, Coordinator *c, const FoStepDef *def)
 		if (i != c->run.candidate && takes_part(c, i))
 			(void) add(w, c, def, i, &order, REPOINT_TIMEOUT_US);
 	}
+}
+
+/* ---- of a switchover ---- */
+
+/* Without the fence, or what was acknowledged before it on the candidate, it goes no further. */
+static void
+plan_demote(World *w, Coordinator *c, const FoStepDef *def)
+{
+	Order		order = {.command = CMD_DEMOTE, .upstream = c->run.candidate};
+	const FoPeerView *from = &c->views[c->run.from];
+
+	/* Told before, by a former process or for an earlier candidate. */
+	if (c->run.is_demoted && (!fo_core_peer_answers(from) || from->observed.in_recovery))
+		return;
+	c->state.is_demoted = true;
+	(void) add(w, c, def, c->run.from, &order, FENCE_TIMEOUT_US);
+	faults_aim(w, COORDINATOR_HOST(c->index));
+	faults_aim(w, c->run.from);
+}
+
+static void
+plan_stopped(World *w, Coordinator *c, const FoStepDef *def)
+{
+	Order		order = {.command = CMD_LOOK};
+	Task	   *task = add(w, c, def, c->run.candidate, &order, STOPPED_TIMEOUT_US);
+
+	if (task != NULL)
+		task->is_awaiting_end = true;
+	faults_aim(w, c->run.candidate);
 }
 
 void
@@ -327,8 +338,15 @@ steps_plan(World *w, Coordinator *c, const FoStepDef *def)
 		case FO_STEP_REPOINT:
 			plan_repoint(w, c, def);
 			break;
+		case FO_STEP_DEMOTE:
+			plan_demote(w, c, def);
+			break;
+		case FO_STEP_STOPPED:
+			plan_stopped(w, c, def);
+			break;
 		case FO_STEP_SLOTS:
 		case FO_STEP_CHECKPOINT:
+		case FO_STEP_FOLLOW:
 		case FO_STEP_REJOIN:
 			break;
 		default:
@@ -425,6 +443,10 @@ steps_ended(World *w, Coordinator *c, Task *task, bool is_done, bool is_dead)
 			if (is_dead || w->settings.prefer == FO_PREFER_AVAILABILITY)
 				return;
 			break;
+		case FO_STEP_DRAIN:
+			if (is_done && run->kind == FO_OPERATION_SWITCHOVER)
+				c->state.drained = task->peer;
+			break;
 		case FO_STEP_FREEZE:
 			if (is_done)
 				run->cut_at[task->peer] = last_wal_at(w, c, task->peer);
@@ -439,6 +461,10 @@ steps_ended(World *w, Coordinator *c, Task *task, bool is_done, bool is_dead)
 			else if (!run->is_promoted)
 				promotion_failed(w, c, is_dead || is_refusing(c, task->peer));
 			return;
+		case FO_STEP_DEMOTE:
+			run->is_demoted = run->is_demoted || is_done || task->was_sent;
+			c->state.is_demoted = run->is_demoted;
+			break;
 		case FO_STEP_REPOINT:
 			c->views[task->peer].is_history_rejected = !is_done && task->odd_since != 0;
 			if (is_done)

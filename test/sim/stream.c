@@ -266,6 +266,7 @@ stream_receive(World *w, Server *s, const Message *message)
 			s->receiver = FO_RECEIVER_STREAMING;
 			hear(w, s);
 			s->receiver_history = message->u.history;
+			server_fetch_histories(s, &w->servers[message->from]);
 			adopt_timelines(s);
 			acknowledge(w, s);
 			break;

@@ -130,6 +130,7 @@ send_call(World *w, Coordinator *c, Task *task)
 	message.u.order.call = task->id;
 	if (task->has_acted || (task->order.command == CMD_RECONNECT && task->receiver_id < 0))
 		message.u.order.command = CMD_LOOK;
+	task->was_sent = true;
 	task->called_at = clock_of(w, c);
 	task->called_session = message.session;
 	network_send(w, &message);
@@ -187,7 +188,7 @@ read_freeze(Task *task, Coordinator *c, const Status *status, FoTime now)
 		task->good_looks = 0;
 		return LOOK_NOT_YET;
 	}
-	*final = (FoFinalPosition) {true, status->timeline, LSN(status->position)};
+	*final = (FoFinalPosition) {true, status->timeline, LSN(status->position), status->newest_history};
 	if (task->good_looks == 0 || now - task->good_at >= FREEZE_CONFIRM_US)
 	{
 		task->good_looks++;
@@ -238,13 +239,18 @@ read_reconnect(Task *task, const Status *status, FoTime now)
 
 /* For a set that is to prove something: has it confirmed all that came before? */
 static Look
-read_sync_names(Task *task, const Status *status)
+read_sync_names(const World *w, Task *task, const Status *status)
 {
 	if (strcmp(status->sync_names, task->order.sync_names) != 0)
 		return LOOK_NOT_YET;
 	task->is_applied = true;
 	if (task->owner == TASK_STEP || task->order.sync_k == 0)
 		return LOOK_DONE;
+	if (!status->is_sync_in_force && w->mutant != MUTANT_SETTLED_EARLY)
+	{
+		task->order.marker = 0;
+		return LOOK_NOT_YET;
+	}
 	if (task->order.marker == 0)
 	{
 		task->order.marker = status->position;
@@ -265,7 +271,11 @@ read_status(World *w, Coordinator *c, Task *task, const Status *status)
 		case CMD_FENCE:
 			task->reach = status->position;
 			return LOOK_DONE;
+		case CMD_DEMOTE:
+			return status->in_recovery || status->is_stopping ? LOOK_DONE : LOOK_NOT_YET;
 		case CMD_LOOK:
+			if (task->is_awaiting_end)
+				return status->receiver == FO_RECEIVER_NONE ? LOOK_DONE : LOOK_NOT_YET;
 			return status->position >= task->reach ? LOOK_DONE : LOOK_NOT_YET;
 		case CMD_FREEZE:
 			return read_freeze(task, c, status, now);
@@ -279,7 +289,7 @@ read_status(World *w, Coordinator *c, Task *task, const Status *status)
 		case CMD_RECONNECT:
 			return read_reconnect(task, status, now);
 		case CMD_SYNC_NAMES:
-			return read_sync_names(task, status);
+			return read_sync_names(w, task, status);
 		case CMD_NONE:
 		case CMD_REJOIN:
 			break;

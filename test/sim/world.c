@@ -317,11 +317,18 @@ begin_hosts(World *w)
 	}
 }
 
+int
+world_lease_time(World *w)
+{
+	static const int lease_times[] = {600, 1000, 2500};
+
+	return lease_times[world_chance(w, 15) ? 2 : world_below(w, 2)];
+}
+
 static void
 begin_settings(World *w)
 {
 	static FoSettings defaults;
-	static const int lease_times[] = {600, 1000, 2500};
 	FoSettings *settings = &w->settings;
 
 	if (defaults.check_interval == 0)
@@ -330,7 +337,7 @@ begin_settings(World *w)
 	settings->check_interval = 200;
 	settings->check_timeout = 400;
 	settings->failure_threshold = 2 + world_below(w, 2);
-	settings->lease_time = lease_times[world_chance(w, 15) ? 2 : world_below(w, 2)];
+	settings->lease_time = world_lease_time(w);
 	settings->block_period = 0;
 	settings->startup_timeout = 3000;
 	settings->promote_timeout = 1200;

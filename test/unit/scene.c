@@ -107,6 +107,13 @@ fail(int peer, FoErrorClass error, double since, int failures)
 		view->alive_error_since = view->failing_since;
 }
 
+void
+die(int peer, double since, int failures)
+{
+	fail(peer, FO_ERROR_REFUSED, since, failures);
+	peers[peer].is_hung_up = true;
+}
+
 /* Heard now; what it received last was before the primary fell silent. */
 static void
 hear(int peer)
@@ -219,6 +226,8 @@ random_peer(int peer)
 		fail(peer, unit_one_in(2) ? FO_ERROR_REFUSED : FO_ERROR_TIMEOUT, unit_below(20), unit_below(6));
 	view->last_attempt_at = unit_one_in(12) ? 0 : NOW;
 	view->is_stop_orderly = unit_one_in(4);
+	view->is_hung_up = unit_one_in(2);
+	view->was_missing = unit_one_in(8);
 	if (unit_one_in(6))
 	{
 		view->connect_failures = unit_below(6);
@@ -226,6 +235,8 @@ random_peer(int peer)
 	}
 	if (unit_one_in(6))
 		view->write_failing_since = random_past();
+	if (unit_one_in(6))
+		view->leaseless_since = random_past();
 	view->received_at = unit_one_in(3) ? random_past() : NOW;
 	view->lsn_moved_at = random_past();
 	view->health.first_success_at = random_past();
@@ -249,6 +260,7 @@ random_peer(int peer)
 	observed->has_node_library = unit_one_in(3);
 	observed->is_armed = observed->has_node_library;
 	observed->may_commit = observed->is_armed && unit_one_in(2);
+	peers[peer].was_armed = unit_one_in(2);
 	if (unit_one_in(3))
 		strcpy(observed->sync_names, unit_one_in(2) ? "ANY 1 (pg1, pg2, pg3)" : "*");
 }
@@ -288,9 +300,15 @@ scene_random(void)
 		group.system_identifier = 0;
 	group.is_paused = unit_one_in(12);
 	group.is_operation_running = unit_one_in(12);
+	group.newer_term = unit_one_in(30) ? 1 + unit_below(9) : 0;
+	group.is_claiming = unit_one_in(30);
+	group.is_unconfirmed = unit_one_in(20);
+	group.is_primary_pending = unit_one_in(6);
+	group.newest_timeline = unit_one_in(6) ? (uint32_t) unit_below(5) : 0;
 	group.clock_jump_until = unit_one_in(12) ? NOW + unit_below(1000000) : 0;
 	group.blocked_until = unit_one_in(6) ? NOW - 100000 + unit_below(10000000) : 0;
 	group.recent_failovers = unit_one_in(3) ? unit_below(5) : 0;
+	group.all_standbys_since = unit_one_in(6) ? NOW - unit_below(10000000) : 0;
 }
 
 void

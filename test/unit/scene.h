@@ -39,6 +39,9 @@ extern void forget_primary(void);
 /* The peer has been failing for so long, with so many checks. */
 extern void fail(int peer, FoErrorClass error, double since, int failures);
 
+/* The peer's own process ended its session, and its host refuses connections since. */
+extern void die(int peer, double since, int failures);
+
 /* A standby has noticed that its receiver is gone, since the trouble began. */
 extern void lose(int peer);
 

@@ -34,6 +34,19 @@ SITUATION(3, FO_VERDICT_UNKNOWN, "", "no primary recorded, and one peer not chec
 	peers[PG3].last_attempt_at = 0;
 }
 
+SITUATION(4, FO_VERDICT_HOLD, "pg1", "the primary is dead, but another coordinator has taken over")
+{
+	crash();
+	group.newer_term = 7;
+	strcpy(group.newer_owner, "elsewhere:5432/1");
+}
+
+SITUATION(5, FO_VERDICT_UNKNOWN, "pg1", "the primary is dead, but this coordinator is about to take over")
+{
+	crash();
+	group.is_claiming = true;
+}
+
 SITUATION(10, FO_VERDICT_HOLD, "", "no primary recorded, two out of recovery")
 {
 	forget_primary();
@@ -166,4 +179,72 @@ SITUATION(24, FO_VERDICT_HOLD, "pg1", "the primary died and two were promoted")
 SITUATION(25, FO_VERDICT_HOLD, "pg1", "somebody demoted the primary")
 {
 	peers[PG1].observed.in_recovery = true;
+}
+
+/* Everybody has been a standby for so long. */
+static void
+be_all_standbys(double since)
+{
+	peers[PG1].observed.in_recovery = true;
+	peers[PG1].observed.lsn = peers[PG2].observed.lsn;
+	peers[PG3].observed.lsn = peers[PG2].observed.lsn;
+	group.all_standbys_since = group.now - SECONDS(since);
+}
+
+SITUATION(25, FO_VERDICT_HOLD, "pg1", "everybody is a standby, but only just: somebody may be about to promote one")
+{
+	be_all_standbys(4.9);
+}
+
+SITUATION(26, FO_VERDICT_FAILOVER, "pg1", "everybody is a standby, and has been for a while")
+{
+	be_all_standbys(5);
+}
+
+SITUATION(26, FO_VERDICT_FAILOVER, "pg1", "everybody is a standby, and one has more than the others")
+{
+	be_all_standbys(60);
+	peers[PG2].observed.lsn++;
+}
+
+SITUATION(25, FO_VERDICT_HOLD, "pg1", "everybody is a standby, and the recorded primary has what nobody else has")
+{
+	be_all_standbys(60);
+	peers[PG1].observed.lsn++;
+}
+
+SITUATION(25, FO_VERDICT_HOLD, "pg1", "everybody is a standby, and who has most must not be promoted")
+{
+	be_all_standbys(60);
+	peers[PG3].observed.timeline++;
+	peers[PG3].is_promotable = false;
+}
+
+SITUATION(25, FO_VERDICT_HOLD, "pg1", "the promotion of the recorded primary did not happen, and a standby is on a newer timeline")
+{
+	peers[PG1].observed.in_recovery = true;
+	group.is_primary_pending = true;
+	peers[PG2].observed.timeline = 2;
+}
+
+SITUATION(27, FO_VERDICT_PROMOTE, "pg1", "the promotion of the recorded primary was ordered and did not happen")
+{
+	peers[PG1].observed.in_recovery = true;
+	group.is_primary_pending = true;
+}
+
+SITUATION(27, FO_VERDICT_PROMOTE, "pg1", "the same while a standby is silent, and auto_failover is off")
+{
+	peers[PG1].observed.in_recovery = true;
+	group.is_primary_pending = true;
+	group.settings.auto_failover = false;
+	fail(PG2, FO_ERROR_TIMEOUT, 60, 50);
+}
+
+SITUATION(24, FO_VERDICT_HOLD, "pg1", "the promotion did not happen, and another peer takes writes")
+{
+	peers[PG1].observed.in_recovery = true;
+	peers[PG1].observed.receiver = FO_RECEIVER_NONE;
+	group.is_primary_pending = true;
+	promote(PG2, 1);
 }

@@ -9,7 +9,16 @@
 
 #include "situation.h"
 
-/* ---- 30-36: it answers, but does not serve ---- */
+/* ---- 30-38: it answers, but does not serve ---- */
+
+/* It has the node library, and for so long no lease. */
+static void
+hold_no_lease(double since)
+{
+	peers[PG1].observed.has_node_library = true;
+	peers[PG1].observed.is_armed = true;
+	peers[PG1].leaseless_since = group.now - SECONDS(since);
+}
 
 SITUATION(30, FO_VERDICT_FAILOVER, "pg1", "the primary cannot write for write_check_timeout")
 {
@@ -103,6 +112,36 @@ SITUATION(35, FO_VERDICT_ALERT, "pg1", "the postmaster hangs, and there is no st
 SITUATION(36, FO_VERDICT_HOLD, "pg1", "the primary cannot write for a moment")
 {
 	peers[PG1].write_failing_since = group.now - SECONDS(4.9);
+}
+
+SITUATION(37, FO_VERDICT_ALERT, "pg1", "no lease, because another coordinator may have taken over; and no standby is seen")
+{
+	hold_no_lease(3);
+	group.is_unconfirmed = true;
+	fail(PG2, FO_ERROR_TIMEOUT, 60, 60);
+	fail(PG3, FO_ERROR_TIMEOUT, 60, 60);
+}
+
+SITUATION(38, FO_VERDICT_ALERT, "pg1", "no lease, for whatever reason")
+{
+	hold_no_lease(3);
+}
+
+SITUATION(99, FO_VERDICT_NONE, "pg1", "no lease for a moment, as after a start")
+{
+	hold_no_lease(2.9);
+}
+
+SITUATION(99, FO_VERDICT_NONE, "pg1", "no lease since it fell silent, and it has been back for a moment")
+{
+	hold_no_lease(60);
+	peers[PG1].health.first_success_at = group.now - SECONDS(2.9);
+}
+
+SITUATION(99, FO_VERDICT_NONE, "pg1", "checks are rare, and a lease comes with the second one")
+{
+	group.settings.check_interval = 10000;
+	hold_no_lease(29);
 }
 
 SITUATION(99, FO_VERDICT_NONE, "pg1", "the write check is off")
@@ -228,6 +267,14 @@ SITUATION(64, FO_VERDICT_ASK, "pg2", "silence while a witness says it is streami
 	lose(PG3);
 }
 
+SITUATION(64, FO_VERDICT_ASK, "pg2", "one check of a primary with a lease timed out: the answer is to be there when the lease has ended")
+{
+	fail(PG1, FO_ERROR_TIMEOUT, 0.5, 1);
+	peers[PG1].observed.has_node_library = true;
+	stand_still(PG2);
+	lose(PG3);
+}
+
 SITUATION(64, FO_VERDICT_ASK, "pg2", "a reconnect half a minute ago proves nothing any more")
 {
 	fail(PG1, FO_ERROR_TIMEOUT, 60, 20);
@@ -274,6 +321,14 @@ SITUATION(66, FO_VERDICT_HOLD, "pg1", "our session was terminated, and nothing m
 	stand_still(PG3);
 }
 
+SITUATION(66, FO_VERDICT_HOLD, "pg1", "a session with a primary that has a lease ended: no witness is disturbed before it is known why")
+{
+	fail(PG1, FO_ERROR_RESET, 0.001, 1);
+	peers[PG1].observed.has_node_library = true;
+	stand_still(PG2);
+	stand_still(PG3);
+}
+
 SITUATION(66, FO_VERDICT_HOLD, "pg1", "three resets within a moment are no silence")
 {
 	fail(PG1, FO_ERROR_RESET, 0.03, 5);
@@ -284,6 +339,14 @@ SITUATION(66, FO_VERDICT_HOLD, "pg1", "three resets within a moment are no silen
 SITUATION(67, FO_VERDICT_HOLD, "pg1", "refused a millisecond ago, and a walreceiver has not noticed")
 {
 	fail(PG1, FO_ERROR_REFUSED, 0.015, 3);
+	stand_still(PG2);
+	lose(PG3);
+}
+
+SITUATION(67, FO_VERDICT_HOLD, "pg1", "the same with a lease: the end of the walreceiver is nearer than the answer to a question")
+{
+	fail(PG1, FO_ERROR_REFUSED, 0.015, 3);
+	peers[PG1].observed.has_node_library = true;
 	stand_still(PG2);
 	lose(PG3);
 }
@@ -369,7 +432,7 @@ SITUATION(71, FO_VERDICT_FAILOVER, "pg1", "crash recovery, then a crash before t
 
 SITUATION(71, FO_VERDICT_FAILOVER, "pg1", "an orderly stop, five seconds later")
 {
-	fail(PG1, FO_ERROR_REFUSED, 5, 20);
+	die(PG1, 5, 20);
 	peers[PG1].is_stop_orderly = true;
 	lose(PG2);
 	lose(PG3);
@@ -378,7 +441,7 @@ SITUATION(71, FO_VERDICT_FAILOVER, "pg1", "an orderly stop, five seconds later")
 SITUATION(71, FO_VERDICT_FAILOVER, "pg1", "an orderly stop, and a grace that was set to less")
 {
 	group.settings.restart_grace = 1000;
-	fail(PG1, FO_ERROR_REFUSED, 1, 5);
+	die(PG1, 1, 5);
 	peers[PG1].is_stop_orderly = true;
 	lose(PG2);
 	lose(PG3);
@@ -408,10 +471,17 @@ SITUATION(71, FO_VERDICT_FAILOVER, "pg1", "a broken standby has no say beside a 
 
 SITUATION(71, FO_VERDICT_FAILOVER, "pg1", "silent and standing still, until asking shows that nobody can connect")
 {
-	fail(PG1, FO_ERROR_REFUSED, 5, 20);
+	die(PG1, 5, 20);
 	lose(PG2);
 	lose(PG3);
 	probe(PG2, FO_PROBE_LOST, 1);
+}
+
+SITUATION(71, FO_VERDICT_FAILOVER, "pg1", "it went while the coordinator was away: nobody could see it end")
+{
+	crash();
+	peers[PG1].observed.at = 0;
+	peers[PG1].is_hung_up = false;
 }
 
 SITUATION(72, FO_VERDICT_FAILOVER, "pg1", "SIGSTOP of everything, with the node library")
@@ -422,10 +492,40 @@ SITUATION(72, FO_VERDICT_FAILOVER, "pg1", "SIGSTOP of everything, with the node 
 	peers[PG1].observed.may_commit = true;
 }
 
+SITUATION(72, FO_VERDICT_FAILOVER, "pg1", "the same, seen by a coordinator that was started after it")
+{
+	fall_silent();
+	memset(&peers[PG1].observed, 0, sizeof(peers[PG1].observed));
+	peers[PG1].was_armed = true;
+}
+
 SITUATION(72, FO_VERDICT_FAILOVER, "pg1", "power loss, synchronous replication, all that could have confirmed are heard")
 {
 	strcpy(peers[PG1].observed.sync_names, "ANY 1 (pg2, pg3)");
 	fall_silent();
+}
+
+SITUATION(72, FO_VERDICT_FAILOVER, "pg1", "refused without having been seen to end, with the node library")
+{
+	crash();
+	peers[PG1].is_hung_up = false;
+	peers[PG1].observed.has_node_library = true;
+	peers[PG1].observed.is_armed = true;
+	peers[PG1].observed.may_commit = true;
+}
+
+SITUATION(72, FO_VERDICT_FAILOVER, "pg1", "the same with synchronous replication, all that could have confirmed are heard")
+{
+	strcpy(peers[PG1].observed.sync_names, "ANY 1 (pg2, pg3)");
+	crash();
+	peers[PG1].is_hung_up = false;
+}
+
+SITUATION(72, FO_VERDICT_FAILOVER, "pg1", "the same, and availability is preferred")
+{
+	group.settings.prefer = FO_PREFER_AVAILABILITY;
+	crash();
+	peers[PG1].is_hung_up = false;
 }
 
 SITUATION(72, FO_VERDICT_FAILOVER, "pg1", "power loss, and availability is preferred")

@@ -207,6 +207,19 @@ SITUATION(71, FO_VERDICT_FAILOVER, "pg1", "the new primary dies within the block
 	group.settings.cascade = true;
 }
 
+SITUATION(71, FO_VERDICT_FAILOVER, "pg1", "it dies soon after a planned move")
+{
+	crash();
+	group.moved_until = group.now + SECONDS(30);
+}
+
+HELD(106, 82, "pg1", "slow, soon after a planned move")
+{
+	group.settings.on_slow = FO_ON_SLOW_SWITCHOVER;
+	peers[PG1].health.is_slow = true;
+	group.moved_until = group.now + SECONDS(30);
+}
+
 HELD(106, 71, "pg1", "cascade allows one more, not two")
 {
 	crash();
@@ -226,11 +239,40 @@ HELD(106, 72, "pg1", "cascade wants a death that is proven")
 	group.settings.cascade = true;
 }
 
+HELD(106, 72, "pg1", "nor is a refusal alone a proof")
+{
+	crash();
+	peers[PG1].is_hung_up = false;
+	peers[PG1].observed.has_node_library = true;
+	peers[PG1].observed.is_armed = true;
+	group.blocked_until = group.now + SECONDS(30);
+	group.recent_failovers = 1;
+	group.settings.cascade = true;
+}
+
+HELD(110, 71, "pg1", "another coordinator may have taken over")
+{
+	crash();
+	group.is_unconfirmed = true;
+}
+
 SITUATION(71, FO_VERDICT_FAILOVER, "pg1", "the block period is over")
 {
 	crash();
 	group.blocked_until = group.now;
 	group.recent_failovers = 1;
+}
+
+HELD(111, 71, "pg1", "the last failover has failed, and nothing is different")
+{
+	crash();
+	group.retry_at = group.now + SECONDS(8);
+}
+
+SITUATION(71, FO_VERDICT_FAILOVER, "pg1", "the last failover has failed, and the pause is over")
+{
+	crash();
+	group.retry_at = group.now;
 }
 
 HELD(107, 71, "pg1", "nobody is eligible")
@@ -284,4 +326,24 @@ SITUATION(71, FO_VERDICT_FAILOVER, "pg1", "one of two may have confirmed, and av
 HELD(109, 72, "pg1", "an asynchronous primary is silent: it may live behind a cut")
 {
 	fall_silent();
+}
+
+HELD(109, 72, "pg1", "the same, and what it was before it lost the node library does not count")
+{
+	fall_silent();
+	peers[PG1].was_armed = true;
+}
+
+HELD(109, 72, "pg1", "it only refuses, and was not seen to end: a firewall does that, too")
+{
+	crash();
+	peers[PG1].is_hung_up = false;
+}
+
+HELD(109, 72, "pg1", "the same, found by a coordinator that was started again")
+{
+	crash();
+	peers[PG1].is_hung_up = false;
+	peers[PG1].observed.at = 0;
+	peers[PG1].was_missing = true;
 }

@@ -274,12 +274,12 @@ TEST("candidate: under synchronous replication nobody may win who could lack an 
 	strcpy(peers[PG1].observed.sync_names, "ANY 1 (pg1, pg2, pg3)");
 	kill_primary();
 	take_positions();
-	CHECK_INT(fo_core_sync_proof(&group, final, 0), FO_SYNC_PROOF_COVERED);
+	CHECK_INT(fo_core_sync_proof(&group, final), FO_SYNC_PROOF_COVERED);
 	CHECK_INT(rank_with(final, false, -1), 2);
 
 	/* One of the two was not read: it may hold the only copy. */
 	final[PG3].is_known = false;
-	CHECK_INT(fo_core_sync_proof(&group, final, 0), FO_SYNC_PROOF_UNCOVERED);
+	CHECK_INT(fo_core_sync_proof(&group, final), FO_SYNC_PROOF_UNCOVERED);
 	CHECK_INT(rank_with(final, false, -1), 0);
 	CHECK_INT(candidate_of(PG2)->exclusion, FO_EXCLUDED_SYNC);
 	CHECK_INT(rank_with(final, true, -1), 1);
@@ -298,7 +298,7 @@ TEST("candidate: under synchronous replication nobody may win who could lack an 
 	peers[PG3].is_promotable = true;
 	take_positions();
 	final[PG3].timeline = 5;
-	CHECK_INT(fo_core_sync_proof(&group, final, 0), FO_SYNC_PROOF_UNCOVERED);
+	CHECK_INT(fo_core_sync_proof(&group, final), FO_SYNC_PROOF_UNCOVERED);
 }
 
 TEST("candidate: what a drained primary has written is enough, and less is not")
@@ -329,11 +329,54 @@ TEST("candidate: a timeline that a dead candidate of ours has begun is a continu
 	take_positions();
 	final[PG3].timeline = 2;
 	CHECK_INT(fo_core_rank_candidates(&group, &options, ranked), 0);
-	options.newest_timeline = 2;
+	group.newest_timeline = 2;
 	CHECK_INT(fo_core_rank_candidates(&group, &options, ranked), 2);
 	CHECK_TEXT(peer_name(ranked[0].peer), "pg3");
 	final[PG3].timeline = 3;
 	CHECK_INT(fo_core_rank_candidates(&group, &options, ranked), 0);
+}
+
+TEST("candidate: a promotion begins a timeline that nobody has begun, nor may have")
+{
+	scene_begin();
+	take_positions();
+	CHECK_INT(fo_core_next_timeline(&group, NULL, 0), 2);
+	CHECK_INT(fo_core_next_timeline(&group, final, 0), 2);
+	CHECK_INT(fo_core_next_timeline(&group, final, 2), 3);
+	peers[PG3].observed.timeline = 4;
+	CHECK_INT(fo_core_next_timeline(&group, final, 2), 5);
+	final[PG2].timeline = 5;
+	CHECK_INT(fo_core_next_timeline(&group, final, 2), 6);
+	final[PG2].newest_history = 7;
+	CHECK_INT(fo_core_next_timeline(&group, final, 2), 8);
+	final[PG2].is_known = false;
+	CHECK_INT(fo_core_next_timeline(&group, final, 2), 5);
+	peers[PG3].observed.system_identifier = 99;
+	CHECK_INT(fo_core_next_timeline(&group, final, 2), 3);
+}
+
+TEST("candidate: a primary that is fenced in the present term needs the next one")
+{
+	FoObservation *seen = &peers[PG1].observed;
+
+	scene_begin();
+	group.term = 5;
+	seen->has_node_library = true;
+	seen->fenced_term = -1;
+	CHECK_INT(fo_core_needed_term(&group), 5);
+	seen->fenced_term = 4;
+	CHECK_INT(fo_core_needed_term(&group), 5);
+	seen->fenced_term = 5;
+	CHECK_INT(fo_core_needed_term(&group), 6);
+	strcpy(seen->rejoin_phase, "stopping");
+	CHECK_INT(fo_core_needed_term(&group), 5);
+	strcpy(seen->rejoin_phase, "failed");
+	CHECK_INT(fo_core_needed_term(&group), 6);
+	seen->in_recovery = true;
+	CHECK_INT(fo_core_needed_term(&group), 5);
+	seen->in_recovery = false;
+	seen->has_node_library = false;
+	CHECK_INT(fo_core_needed_term(&group), 5);
 }
 
 TEST("candidate: an asynchronous standby that is ahead may win, one that is behind may not")
@@ -355,28 +398,39 @@ TEST("candidate: an asynchronous standby that is ahead may win, one that is behi
 TEST("candidate: synchronous names that cannot be trusted prove nothing")
 {
 	scene_begin();
-	CHECK_INT(fo_core_sync_proof(&group, NULL, 0), FO_SYNC_PROOF_NONE);
+	CHECK_INT(fo_core_sync_proof(&group, NULL), FO_SYNC_PROOF_NONE);
 	strcpy(peers[PG1].observed.sync_names, "ANY 1 (pg2, pg3");
-	CHECK_INT(fo_core_sync_proof(&group, NULL, 0), FO_SYNC_PROOF_UNCOVERED);
+	CHECK_INT(fo_core_sync_proof(&group, NULL), FO_SYNC_PROOF_UNCOVERED);
 	memset(peers[PG1].observed.sync_names, 0, FO_SYNC_NAMES_LEN);
 	memset(peers[PG1].observed.sync_names, ' ', FO_SYNC_NAMES_LEN - 1);
 	memcpy(peers[PG1].observed.sync_names, "pg2", 3);
-	CHECK_INT(fo_core_sync_proof(&group, NULL, 0), FO_SYNC_PROOF_UNCOVERED);
+	CHECK_INT(fo_core_sync_proof(&group, NULL), FO_SYNC_PROOF_UNCOVERED);
 
 	/* Under "*" a standby that is not registered may have confirmed. */
 	memset(peers[PG1].observed.sync_names, 0, FO_SYNC_NAMES_LEN);
 	strcpy(peers[PG1].observed.sync_names, "*");
-	CHECK_INT(fo_core_sync_proof(&group, NULL, 0), FO_SYNC_PROOF_COVERED);
+	CHECK_INT(fo_core_sync_proof(&group, NULL), FO_SYNC_PROOF_COVERED);
 	peers[PG1].observed.streaming_standbys = 3;
-	CHECK_INT(fo_core_sync_proof(&group, NULL, 0), FO_SYNC_PROOF_UNCOVERED);
+	CHECK_INT(fo_core_sync_proof(&group, NULL), FO_SYNC_PROOF_UNCOVERED);
+
+	/* So it may under a name that it shares with one that is. */
+	strcpy(peers[PG1].observed.sync_names, "ANY 1 (pg2)");
+	peers[PG1].observed.listed_standbys = 1;
+	CHECK_INT(fo_core_sync_proof(&group, NULL), FO_SYNC_PROOF_COVERED);
+	peers[PG1].observed.listed_standbys = 2;
+	CHECK_INT(fo_core_sync_proof(&group, NULL), FO_SYNC_PROOF_UNCOVERED);
+	memset(peers[PG3].observed.application_name, 0, FO_NAME_LEN);
+	CHECK_INT(fo_core_sync_proof(&group, NULL), FO_SYNC_PROOF_COVERED);
+	strcpy(peers[PG3].observed.application_name, "PG2");
+	CHECK_INT(fo_core_sync_proof(&group, NULL), FO_SYNC_PROOF_COVERED);
 
 	/* A primary that was never seen: only hearing everybody leaves nothing out. */
 	scene_begin();
 	kill_primary();
 	peers[PG1].observed.at = 0;
-	CHECK_INT(fo_core_sync_proof(&group, NULL, 0), FO_SYNC_PROOF_NONE);
+	CHECK_INT(fo_core_sync_proof(&group, NULL), FO_SYNC_PROOF_NONE);
 	fail(PG3, FO_ERROR_TIMEOUT, 60, 9);
-	CHECK_INT(fo_core_sync_proof(&group, NULL, 0), FO_SYNC_PROOF_UNCOVERED);
+	CHECK_INT(fo_core_sync_proof(&group, NULL), FO_SYNC_PROOF_UNCOVERED);
 }
 
 /* Random final positions, close to each other; sometimes none. */

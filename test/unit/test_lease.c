@@ -17,7 +17,7 @@ static FoLease lease;
 static FoGrant
 hear(int64_t term, FoTime valid_until, FoTime now)
 {
-	return fo_core_lease_hear(&lease, term, valid_until, LEASE, now);
+	return fo_core_lease_hear(&lease, term, 0, valid_until, LEASE, now);
 }
 
 TEST("lease: none before the first grant, and none after its end")
@@ -45,8 +45,33 @@ TEST("lease: a grant from a clock that was ahead of ours is refused")
 {
 	fo_core_lease_init(&lease);
 	CHECK_INT(hear(1, 13 * SECOND + 1, 10 * SECOND), FO_GRANT_ABSURD);
-	CHECK_INT(fo_core_lease_hear(&lease, 1, 11 * SECOND, 0, 10 * SECOND), FO_GRANT_ABSURD);
+	CHECK_INT(fo_core_lease_hear(&lease, 1, 0, 11 * SECOND, 0, 10 * SECOND), FO_GRANT_ABSURD);
 	CHECK(!fo_core_lease_holds(&lease, 10 * SECOND));
+}
+
+TEST("lease: within a term lists of standbys only get newer, with their lease times")
+{
+	fo_core_lease_init(&lease);
+	CHECK_INT(fo_core_lease_hear(&lease, 1, 5, 13 * SECOND, LEASE, 10 * SECOND), FO_GRANT_TAKEN);
+	CHECK_INT(fo_core_lease_hear(&lease, 1, 4, 20 * SECOND, 10 * SECOND, 10 * SECOND), FO_GRANT_OLD_LIST);
+	CHECK_INT(lease.version, 5);
+	CHECK_INT(lease.lease_us, LEASE);
+	CHECK(!fo_core_lease_holds(&lease, 13 * SECOND));
+	CHECK_INT(fo_core_lease_hear(&lease, 1, 6, 0, SECOND, 11 * SECOND), FO_GRANT_NONE);
+	CHECK_INT(lease.lease_us, SECOND);
+	CHECK_INT(fo_core_lease_hear(&lease, 1, 0, 14 * SECOND, LEASE, 11 * SECOND), FO_GRANT_TAKEN);
+	CHECK_INT(lease.version, 6);
+	CHECK_INT(fo_core_lease_hear(&lease, 2, 1, 0, LEASE, 11 * SECOND), FO_GRANT_NONE);
+	CHECK_INT(lease.version, 1);
+}
+
+TEST("lease: what was told before counts until a reply shows nothing of it")
+{
+	CHECK(fo_core_lease_is_settled(7, 3, LEASE, 7, 3, LEASE));
+	CHECK(fo_core_lease_is_settled(7, 3, LEASE, 7, 3, -20 * SECOND));
+	CHECK(!fo_core_lease_is_settled(7, 3, LEASE, 7, 3, LEASE + 1));
+	CHECK(!fo_core_lease_is_settled(7, 3, LEASE, 7, 2, 0));
+	CHECK(!fo_core_lease_is_settled(7, 3, LEASE, 6, 3, 0));
 }
 
 TEST("lease: an older term changes nothing, a newer one ends the lease")
@@ -214,4 +239,77 @@ TEST("lease: never held after the end that the coordinator computes, whatever is
 {
 	for (int i = 0; i < 3000; i++)
 		run_schedule();
+}
+
+TEST("lease: of two coordinators the one with the older term gives way, and in one term the one that does not own it")
+{
+	CHECK(!fo_core_is_superseded(3, "one", 2, "two"));
+	CHECK(!fo_core_is_superseded(3, "one", 3, "one"));
+	CHECK(!fo_core_is_superseded(3, "one", 3, ""));
+	CHECK(fo_core_is_superseded(3, "one", 3, "two"));
+	CHECK(fo_core_is_superseded(3, "one", 4, "two"));
+	CHECK(fo_core_is_superseded(3, "one", 4, "one"));
+}
+
+TEST("lease: two coordinators are never both confirmed, and without standbys each is")
+{
+	CHECK(fo_core_is_confirmed(0, 0));
+	for (int n = 1; n < 8; n++)
+	{
+		for (int accepted = 0; accepted <= n; accepted++)
+			CHECK(!fo_core_is_confirmed(n, accepted) || !fo_core_is_confirmed(n, n - accepted));
+		CHECK(fo_core_is_confirmed(n, n));
+	}
+}
+
+/* Answers of a standby, a second apart, whose last message had come 300 ms before the second one. */
+static void
+answer_twice(FoObservation *before, FoObservation *seen)
+{
+	FoObservation first = {.at = 10 * SECOND,.has_node_library = true,.incarnation = 7,
+	.clock_us = 500 * SECOND,.wall_us = 9000 * SECOND,.message_age_us = 1000};
+
+	*before = *seen = first;
+	seen->at += SECOND;
+	seen->clock_us += SECOND;
+	seen->wall_us += SECOND;
+	seen->message_age_us = 3 * SECOND / 10;
+}
+
+TEST("lease: what a standby received had come with its last message, if the clock that it measures by was not set")
+{
+	FoObservation before;
+	FoObservation seen;
+
+	answer_twice(&before, &seen);
+	CHECK(fo_core_lease_received_by(&before, &seen) >= seen.at - 3 * SECOND / 10);
+	CHECK(fo_core_lease_received_by(&before, &seen) < seen.at - 2 * SECOND / 10);
+	seen.wall_us += SECOND;
+	CHECK_INT(fo_core_lease_received_by(&before, &seen), seen.at);
+	seen.wall_us -= 2 * SECOND;
+	CHECK_INT(fo_core_lease_received_by(&before, &seen), seen.at);
+}
+
+TEST("lease: a standby's word is not taken for a time before its answer before, nor without a steady clock")
+{
+	FoObservation before;
+	FoObservation seen;
+
+	answer_twice(&before, &seen);
+	seen.message_age_us = 5 * SECOND;
+	CHECK_INT(fo_core_lease_received_by(&before, &seen), before.at);
+	seen.message_age_us = -1;
+	CHECK_INT(fo_core_lease_received_by(&before, &seen), seen.at);
+	seen.message_age_us = 0;
+	CHECK_INT(fo_core_lease_received_by(&before, &seen), seen.at);
+
+	answer_twice(&before, &seen);
+	seen.incarnation = 8;
+	CHECK_INT(fo_core_lease_received_by(&before, &seen), seen.at);
+	answer_twice(&before, &seen);
+	before.at = 0;
+	CHECK_INT(fo_core_lease_received_by(&before, &seen), seen.at);
+	answer_twice(&before, &seen);
+	seen.has_node_library = false;
+	CHECK_INT(fo_core_lease_received_by(&before, &seen), seen.at);
 }

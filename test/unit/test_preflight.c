@@ -24,7 +24,7 @@ begin(void)
 		{"max_wal_senders", "10"}, {"max_connections", "100"}, {"max_worker_processes", "8"},
 		{"max_prepared_transactions", "0"}, {"max_locks_per_transaction", "64"}, {"wal_keep_size", "0"},
 		{"max_slot_wal_keep_size", "1024"}, {"wal_receiver_timeout", "5000"}, {"wal_sender_timeout", "5000"},
-		{"wal_retrieve_retry_interval", "100"}, {"wal_level", "replica"}, {"archive_mode", "off"},
+		{"wal_retrieve_retry_interval", "100"}, {"wal_receiver_status_interval", "10"}, {"wal_level", "replica"}, {"archive_mode", "off"},
 		{"recovery_target_timeline", "latest"}, {"synchronous_commit", "on"}, {"has_archive_command", "false"},
 		{"has_restore_command", "false"}, {"may_replicate", "true"}, {"slots_n", "2"}, {"slots", "pg2"}, {"slots", "pg3"},
 	};
@@ -118,6 +118,7 @@ static const FactCase cases[] = {
 	{PG2, "wal_receiver_timeout", "60000", "warning", "wal_receiver_timeout is 60.0 s: it notices the silence of a primary late"},
 	{PG2, "wal_receiver_timeout", "0", "warning", "wal_receiver_timeout is off: it notices the silence of a primary late"},
 	{PG2, "wal_retrieve_retry_interval", "5000", "info", "wal_retrieve_retry_interval is 5.0 s: a connect that fails is repeated late"},
+	{PG2, "wal_receiver_status_interval", "0", "warning", "wal_receiver_status_interval is 0: it does not renew the lease of a primary while the coordinator is away"},
 	{PG2, "has_restore_command", "true", "info", "restore_command is run several times in a promotion"},
 };
 

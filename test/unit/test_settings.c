@@ -179,6 +179,10 @@ TEST("words: every error class, health, kind and receiver state has its own")
 	CHECK(!fo_core_error_proves_life(FO_ERROR_PROTOCOL));
 	CHECK(fo_core_error_proves_life(FO_ERROR_AUTH));
 	CHECK(fo_core_error_proves_life(FO_ERROR_STARTING_UP));
+	CHECK(fo_core_error_shows_service(FO_ERROR_AUTH));
+	CHECK(fo_core_error_shows_service(FO_ERROR_TOO_MANY_CONNECTIONS));
+	CHECK(!fo_core_error_shows_service(FO_ERROR_SHUTTING_DOWN));
+	CHECK(!fo_core_error_shows_service(FO_ERROR_REFUSED));
 }
 
 TEST("text: a copy is cut at a character, never inside one, and leaves nothing behind it")

@@ -93,6 +93,20 @@ TEST("summary: redundancy counts the peers that could serve")
 	CHECK_TEXT(fo_core_redundancy_name(summary.redundancy), "none");
 }
 
+TEST("summary: a primary that gets no lease is degraded, with the cause where it is known")
+{
+	begin();
+	peers[PG1].observed.is_armed = true;
+	peers[PG1].leaseless_since = group.now - SECONDS(2.9);
+	CHECK_STATE("healthy");
+	peers[PG1].leaseless_since = group.now - SECONDS(3);
+	CHECK_STATE("degraded");
+	CHECK_REASON("primary \"pg1\" holds no lease and refuses commits");
+	group.is_unconfirmed = true;
+	CHECK_REASON("primary \"pg1\" holds no lease and refuses commits: too few standbys have taken this coordinator's term;"
+				 " failover_acknowledge() says that no other one has taken over");
+}
+
 TEST("summary: what is wrong with a peer is said, what a DBA chose is not")
 {
 	begin();
@@ -209,6 +223,8 @@ TEST("summary: a failover goes from in progress by way of complete and recovery 
 TEST("summary: the first thing that blocks a failover is named, in the order of the gates")
 {
 	begin();
+	group.retry_at = group.now + SECONDS(10);
+	CHECK_TEXT(block(), "retry");
 	group.blocked_until = group.now + SECONDS(10);
 	CHECK_TEXT(block(), "block_period");
 	group.recent_failovers = (int32_t) group.settings.max_attempts;

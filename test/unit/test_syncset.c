@@ -59,7 +59,7 @@ begin_managed(const char *names, const char *before)
 static FoSyncProof
 proof(void)
 {
-	return fo_core_sync_proof(&group, final, 0);
+	return fo_core_sync_proof(&group, final);
 }
 
 TEST("sync set: quorum never asks for more confirmations than there are members")
@@ -266,7 +266,13 @@ static const IntendCase intents[] = {
 	{"once more", true, "B", "A", "A", "B", "B", "A"},
 	{"once more, in force", true, "B", "A", "B", "B", "B", "A"},
 	{"back", true, "B", "A", "B", "A", "A", "B"},
-	{"a third", true, "B", "A", "B", "C", "C", ""},
+	{"a third", true, "B", "A", "B", "C", "C", "ANY 1 (\"B\", \"A\")"},
+	{"a third, of sets", true, "ANY 1 (pg2)", "ANY 2 (pg2, pg3)", "ANY 1 (pg2)", "ANY 1 (pg4)", "ANY 1 (pg4)", "ANY 1 (\"pg2\", \"pg3\")"},
+	{"a third, and asynchronous before", true, "B", "", "B", "C", "C", ""},
+	{"a third, not understood before", true, "B", "ANY (", "B", "C", "C", ""},
+	{"a third, of everybody", true, "ANY 1 (*)", "B", "ANY 1 (*)", "C", "C", "ANY 1 (*)"},
+	{"a fourth, the second still in force", true, "D", "ANY 1 (B, A)", "B", "E", "E", "ANY 1 (\"D\", \"B\", \"A\")"},
+	{"one that asks for more, back to ours", true, "ANY 1 (A, B)", "ANY 1 (A, B)", "ANY 2 (A, B)", "ANY 1 (A, B)", "ANY 1 (A, B)", "ANY 1 (A, B)"},
 	{"somebody else's, back to ours", true, "A", "A", "X", "A", "A", "X"},
 	{"somebody else's, on to another", true, "A", "A", "X", "B", "B", ""},
 	{"somebody else's while unsettled", true, "B", "A", "X", "B", "B", ""},
@@ -290,4 +296,44 @@ TEST("sync set: an intent forgets no setting that commits may have been acknowle
 		CHECK_TEXT(before, intents[i].before_after);
 	}
 	unit_context("");
+}
+
+/* Are the standbys of that bit mask, of a to d, enough under the setting? */
+static bool
+is_covered(const char *setting, int heard)
+{
+	static const char *const members[] = {"a", "b", "c", "d"};
+	bool		is_heard[4];
+	FoSyncNames names;
+	int			i;
+
+	for (i = 0; i < 4; i++)
+		is_heard[i] = (heard & (1 << i)) != 0;
+	fo_core_sync_parse(&names, setting);
+	return fo_core_sync_is_covered(&names, NULL, 4, members, is_heard);
+}
+
+TEST("sync set: what is enough after a third intent is enough under each setting before it")
+{
+	static const char *const settings[] = {
+		"ANY 1 (a)", "ANY 1 (a, b)", "ANY 2 (a, b)", "ANY 1 (c, d)", "ANY 2 (b, c, d)", "FIRST 1 (d)", "FIRST 2 (a, c, d)", "ANY 1 (*)"
+	};
+	int			n = (int) (sizeof(settings) / sizeof(settings[0]));
+	int			i;
+
+	for (i = 0; i < n * n * 16; i++)
+	{
+		const char *before_that = settings[i / 16 / n];
+		const char *present = settings[i / 16 % n];
+		char		names[FO_SYNC_NAMES_LEN];
+		char		before[FO_SYNC_NAMES_LEN];
+		int			heard = i % 16;
+
+		fo_core_copy_text(names, sizeof(names), present);
+		fo_core_copy_text(before, sizeof(before), before_that);
+		fo_core_sync_intend(true, names, before, present, "ANY 1 (e)");
+		CHECK(!is_covered(before, heard) || (is_covered(present, heard) && is_covered(before_that, heard)));
+		if (heard == 15)
+			CHECK(is_covered(before, heard));
+	}
 }

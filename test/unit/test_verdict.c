@@ -23,7 +23,7 @@ add_situation(Situation *situation)
 void
 crash(void)
 {
-	fail(PG1, FO_ERROR_REFUSED, 0.02, 2);
+	die(PG1, 0.02, 2);
 	lose(PG2);
 	lose(PG3);
 }
@@ -113,7 +113,7 @@ TEST("verdict: the table is in order, its numbers are unique and its sentences w
 		CHECK(rule->reason[0] >= 'A' && rule->reason[0] <= 'Z' && rule->reason[strlen(rule->reason) - 1] == '.');
 		CHECK(rule->number < FO_RULE_GATES || rule->verdict == FO_VERDICT_HOLD);
 		for (placeholder = strchr(rule->reason, '%'); placeholder != NULL; placeholder = strchr(placeholder + 1, '%'))
-			CHECK(strchr("pcwtx", placeholder[1]) != NULL);
+			CHECK(strchr("pcwtxonf", placeholder[1]) != NULL);
 	}
 }
 
@@ -133,7 +133,7 @@ TEST("verdict: a sentence names the peers it is about, and fits with names of an
 		CHECK(strchr(verdict.reason, '%') == NULL);
 		CHECK(strstr(verdict.reason, "\"\"") == NULL);
 		CHECK_INT(verdict.reason[strlen(verdict.reason) - 1], '.');
-		CHECK(verdict.peer < 0 || verdict.situation_rule < 4 || verdict.rule >= FO_RULE_GATES
+		CHECK(verdict.peer < 0 || verdict.situation_rule < 10 || verdict.rule >= FO_RULE_GATES
 			  || strstr(verdict.reason, peer_name(verdict.peer)) != NULL);
 
 		for (i = 0; i < group.peers_n; i++)

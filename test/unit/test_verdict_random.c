@@ -17,7 +17,7 @@ static bool
 is_action(FoVerdictKind kind)
 {
 	return kind == FO_VERDICT_ASK || kind == FO_VERDICT_FAILOVER || kind == FO_VERDICT_SWITCHOVER
-		|| kind == FO_VERDICT_FENCE || kind == FO_VERDICT_ADOPT;
+		|| kind == FO_VERDICT_FENCE || kind == FO_VERDICT_ADOPT || kind == FO_VERDICT_PROMOTE;
 }
 
 TEST("any verdict: the same view gives the same verdict, byte for byte")
@@ -115,20 +115,21 @@ check_failover(const FoVerdict *verdict)
 	const FoPeerView *candidate = &peers[verdict->candidate];
 	bool		is_stalled = group.settings.write_check && primary->write_failing_since != 0;
 	bool		is_door_shut = primary->connect_failures >= group.settings.failure_threshold;
+	bool		is_standby = verdict->situation_rule == 26 && primary->observed.in_recovery;
 
 	CHECK(primary->error != FO_ERROR_AUTH && primary->error != FO_ERROR_TOO_MANY_CONNECTIONS
 		  && primary->error != FO_ERROR_QUERY && primary->error != FO_ERROR_PROTOCOL && primary->error != FO_ERROR_DNS);
-	CHECK(is_stalled || is_door_shut || !fo_core_peer_answers(primary));
-	CHECK(is_stalled || verdict->evidence.lost > 0);
+	CHECK(is_stalled || is_door_shut || is_standby || !fo_core_peer_answers(primary));
+	CHECK(is_stalled || is_standby || verdict->evidence.lost > 0);
 	CHECK(fo_core_peer_answers(primary) || is_stalled
 		  || (verdict->evidence.receiving == 0 && verdict->evidence.stale == 0));
 	CHECK(fo_core_peer_answers(candidate) && candidate->observed.in_recovery && candidate->is_promotable
 		  && !candidate->is_in_maintenance && !candidate->is_fenced && !candidate->is_history_rejected);
 	CHECK(group.settings.prefer == FO_PREFER_AVAILABILITY
-		  || fo_core_sync_proof(&group, NULL, 0) != FO_SYNC_PROOF_UNCOVERED);
-	CHECK(group.settings.prefer == FO_PREFER_AVAILABILITY || primary->observed.is_armed
+		  || fo_core_sync_proof(&group, NULL) != FO_SYNC_PROOF_UNCOVERED);
+	CHECK(group.settings.prefer == FO_PREFER_AVAILABILITY || fo_core_needs_lease(primary)
 		  || (primary->error != FO_ERROR_TIMEOUT && primary->error != FO_ERROR_RESET)
-		  || fo_core_sync_proof(&group, NULL, 0) == FO_SYNC_PROOF_COVERED);
+		  || fo_core_sync_proof(&group, NULL) == FO_SYNC_PROOF_COVERED);
 }
 
 TEST("any verdict: no action against a pause, a running operation, a living primary or without a candidate")
@@ -151,12 +152,20 @@ TEST("any verdict: no action against a pause, a running operation, a living prim
 		CHECK(verdict.reason[0] != '\0' && memchr(verdict.reason, '\0', FO_SENTENCE_LEN) != NULL);
 		if (!is_action(verdict.kind))
 			continue;
+		CHECK(group.newer_term == 0 && !group.is_claiming && !group.is_unconfirmed);
 		CHECK(!group.is_paused && !group.is_operation_running && group.clock_jump_until <= group.now);
 		CHECK_INT(verdict.rule, verdict.situation_rule);
 		if (verdict.kind == FO_VERDICT_FENCE || verdict.kind == FO_VERDICT_ADOPT)
 		{
 			CHECK(verdict.peer != group.primary);
 			CHECK(fo_core_peer_answers(&peers[verdict.peer]) && !peers[verdict.peer].observed.in_recovery);
+			continue;
+		}
+		if (verdict.kind == FO_VERDICT_PROMOTE)
+		{
+			CHECK_INT(verdict.peer, group.primary);
+			CHECK(group.is_primary_pending && fo_core_peer_answers(&peers[group.primary]) && peers[group.primary].observed.in_recovery);
+			CHECK(group.recent_failovers < group.settings.max_attempts);
 			continue;
 		}
 		CHECK(group.settings.auto_failover && !peers[group.primary].is_in_maintenance);
