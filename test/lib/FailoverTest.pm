@@ -32,7 +32,7 @@ my $current;
 # Options:
 #	standbys	number of them (2)
 #	group		name (main)
-#	network		wires between the servers can be cut: each on a host of its own, or behind proxies
+#	network		wires between the servers can be cut: each on a host of its own, or behind proxies ('proxy': these)
 #	sync		synchronous_standby_names of every server
 #	slots		standbys use physical slots
 #	conf		postgresql.conf lines of every data server
@@ -41,6 +41,7 @@ my $current;
 #	settings	of the group: { block_period => '10s' }
 #	register	by server, further arguments of failover_register: { a => 'priority => 10' }
 #	clock		the coordinator's clocks can be moved, see move_clock()
+#	contained	name of a server that lives in a container, as its process 1
 #	library		data servers preload the library with failover.role = node, and have the extension
 sub new
 {
@@ -48,8 +49,11 @@ sub new
 	my $self = bless { standbys => 2, group => 'main', %options, nodes => {} }, $class;
 
 	$current = $self;
-	$self->{net} = FailoverTest::Net::available() ? FailoverTest::Net->new : FailoverTest::Proxy->new
-	  if $self->{network};
+	if ($self->{network})
+	{
+		my $is_private = $self->{network} ne 'proxy' && FailoverTest::Net::available();
+		$self->{net} = $is_private ? FailoverTest::Net->new : FailoverTest::Proxy->new;
+	}
 	$self->{coordinator} = FailoverTest::Node->new('coordinator', net => $self->{net},
 		env => $self->{clock} ? $self->_clock_env : undef);
 	$self->{names} = [ 'p', map { chr(ord('a') + $_) } 0 .. $self->{standbys} - 1 ];
@@ -143,7 +147,7 @@ EOF
 sub add_node
 {
 	my ($self, $name) = @_;
-	my $node = FailoverTest::Node->new($name, net => $self->{net});
+	my $node = FailoverTest::Node->new($name, net => $self->{net}, container => $name eq ($self->{contained} // ''));
 
 	push @{ $self->{names} }, $name unless grep { $_ eq $name } $self->names;
 	return $self->{nodes}{$name} = $node;
@@ -333,6 +337,16 @@ sub wait_for_verdict
 	my ($self, $verdict, $reason, $timeout) = @_;
 	return $self->wait_for(
 		"SELECT verdict = '$verdict' AND reason ~* '$reason' FROM failover_evaluate('$self->{group}')", 't', $timeout);
+}
+
+# The server waits for one of those standbys, and all that was acknowledged before has been confirmed by them.
+sub sync_set_ok
+{
+	my ($self, $name, @standbys) = @_;
+	my $set = 'ANY 1 (' . join(', ', map { qq{"$_"} } sort @standbys) . ')';
+
+	return ok($self->wait_for_sql($self->node($name), 'SHOW synchronous_standby_names', $set), "the set of $name is $set")
+	  && ok($self->wait_for(q{SELECT sync_names = sync_before FROM failover_group_state}), 'and settled');
 }
 
 # Number of operations of that kind so far.

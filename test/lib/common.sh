@@ -39,7 +39,8 @@ complete_postgres()
 	pgxs=$("$1" --pgxs)
 	perl_lib=${pgxs%/makefiles/pgxs.mk}/test/perl
 	for file in "$bin/postgres" "$bin/initdb" "$pgxs" "${pgxs%/makefiles/pgxs.mk}/test/regress/pg_regress" \
-		"$perl_lib/PostgreSQL/Test/Cluster.pm" "$("$1" --includedir)/libpq-fe.h"
+		"$perl_lib/PostgreSQL/Test/Cluster.pm" "$("$1" --includedir)/libpq-fe.h" \
+		"$("$1" --includedir-server)/postgres.h"
 	do
 		postgres_lacks="$file is missing"
 		[ -e "$file" ] || return 1

@@ -6,6 +6,8 @@
 # in; callers have it in their EXIT trap.
 
 declare -A port					# by server name
+declare -A address				# likewise; 127.0.0.1 where there is none
+declare -A host_of				# likewise; words that run a command on the server's host, where that is another
 superuser=postgres				# of every server
 
 # Below the range that outgoing connections get their ports from, which could take it meanwhile.
@@ -33,7 +35,7 @@ as()
 
 conninfo()
 {
-	echo "host=127.0.0.1 port=${port[$1]} user=$superuser dbname=postgres"
+	echo "host=${address[$1]:-127.0.0.1} port=${port[$1]} user=$superuser dbname=postgres"
 }
 
 # One string for clients: every server given, whoever of them takes writes.
@@ -43,7 +45,7 @@ write_conninfo()
 
 	for name
 	do
-		hosts+=",127.0.0.1" ports+=",${port[$name]}"
+		hosts+=",${address[$name]:-127.0.0.1}" ports+=",${port[$name]}"
 	done
 	echo "host=${hosts#,} port=${ports#,} user=$superuser dbname=postgres target_session_attrs=read-write connect_timeout=2"
 }
@@ -106,7 +108,8 @@ init_standby()
 
 start_server()
 {
-	as "$bindir/pg_ctl" -s -w -D "$work/$1" -l "$work/$1.log" start || { tail -20 "$work/$1.log" >&2; return 1; }
+	# shellcheck disable=SC2086
+	${host_of[$1]:-} "${as_user[@]}" "$bindir/pg_ctl" -s -w -D "$work/$1" -l "$work/$1.log" start || { tail -20 "$work/$1.log" >&2; return 1; }
 }
 
 postmaster_pid()
@@ -122,6 +125,33 @@ server_pids()
 	pid=$(postmaster_pid "$1") || return
 	echo "$pid"
 	sed -nE "s/^([0-9]+) \(.*\) . $pid .*/\1/p" /proc/[0-9]*/stat 2>/dev/null
+}
+
+# The processes that send WAL.
+walsenders()
+{
+	local pid
+
+	for pid in $(server_pids "$1")
+	do
+		! tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -q walsender || echo "$pid"
+	done
+}
+
+# freeze_server NAME: SIGSTOP to all of its processes.  Prints the time, in microseconds, at which it was done.
+freeze_server()
+{
+	kill -STOP "$(postmaster_pid "$1")"
+	# shellcheck disable=SC2046
+	kill -STOP $(server_pids "$1")
+	echo "${EPOCHREALTIME/./}"
+}
+
+# The postmaster last: it must not see its children in disorder.
+thaw_server()
+{
+	# shellcheck disable=SC2046
+	kill -CONT $(server_pids "$1" | tac)
 }
 
 # kill_server NAME: SIGKILL to all of its processes.  Prints the time, in microseconds, at which it was done.

@@ -11,12 +11,22 @@
  * is written before the next row is sent, with one write() a line:
  *
  *		a <writer> <id> <us>		commit acknowledged
+ *		r <writer> <id> <us>		refused: an error, so certainly not committed
  *		u <writer> <id> <us>		outcome unknown: the session ended, or fell silent, in between
  *		e <writer> <us> <message>	first error after a success
  *
  * where <us> is microseconds of the system's clock.  Ids count up in every
  * writer and are never used twice, so the record and the table can be compared
  * as sets.  With -w several writers run, each in a process of its own.
+ *
+ * If the statement returns something, the line of an acknowledged commit goes on
+ * with " <us> <returned>": the last moment at which the acknowledgement had certainly
+ * not arrived yet, and the first column.  A process that is kept from running
+ * reads late; what arrived before one moment and what after it is told by these two times.
+ *
+ * With several connection strings a writer that loses its session goes on to
+ * the next one, so that it cannot be held up by a server that takes sessions but
+ * no writes.  With -k it keeps a session in which a commit was refused.
  *
  * A statement that gets no answer within the timeout (-T) is given up together
  * with its session: libpq itself would wait for a frozen server forever.
@@ -39,17 +49,22 @@
 
 #include "libpq-fe.h"
 
-#define RETRY_US 2000
+/* So often the socket is looked at while an answer is awaited. */
+#define LOOK_MS 5
+
 #define INSERT_NAME "failover_test_insert"
 
 typedef struct Options
 {
-	const char *conninfo;
+	char	  **conninfos;		/* to be tried in turn */
+	int			conninfos_n;
 	const char *insert;			/* statement that writes row $2 of writer $1 */
 	const char *setup;			/* statement run once per session, or NULL */
 	int			writers;
 	int			first_writer;	/* number of the first; ids are kept apart by it */
 	int64_t		pause_us;		/* between an acknowledgement and the next row */
+	int64_t		retry_us;		/* before a new session is tried */
+	bool		is_keeping;		/* a session goes on after a refusal */
 	int			timeout_ms;		/* of one statement */
 	int			seconds;		/* end by itself after so long, should nobody stop it */
 	int			record;			/* descriptor */
@@ -100,13 +115,14 @@ record_line(const Options *options, const char *line)
 	}
 }
 
+/* proof is what a line may go on with, or an empty string. */
 static void
-record_row(const Options *options, char what, int writer, int64_t id)
+record_row(const Options *options, char what, int writer, int64_t id, const char *proof)
 {
-	char		line[96];
+	char		line[256];
 
-	snprintf(line, sizeof(line), "%c %d %lld %lld\n", what, writer, (long long) id,
-			 (long long) clock_us(CLOCK_REALTIME));
+	snprintf(line, sizeof(line), "%c %d %lld %lld%s\n", what, writer, (long long) id,
+			 (long long) clock_us(CLOCK_REALTIME), proof);
 	record_line(options, line);
 }
 
@@ -127,9 +143,10 @@ record_error(const Options *options, int writer, const char *message)
 /*
  * Wait for the answer to what was sent.  Returns the last result, which the
  * caller frees; NULL when the session ended or said nothing for timeout_ms.
+ * If empty_at is not NULL it is set to a moment at which nothing had arrived.
  */
 static PGresult *
-await_result(PGconn *conn, int timeout_ms)
+await_result(PGconn *conn, int timeout_ms, int64_t *empty_at)
 {
 	int64_t		deadline = clock_us(CLOCK_MONOTONIC) + (int64_t) timeout_ms * 1000;
 	PGresult   *last = NULL;
@@ -141,11 +158,14 @@ await_result(PGconn *conn, int timeout_ms)
 		while (PQisBusy(conn))
 		{
 			struct pollfd waited = {PQsocket(conn), POLLIN, 0};
-			int64_t		left_us = deadline - clock_us(CLOCK_MONOTONIC);
+			int64_t		looked_at = clock_us(CLOCK_REALTIME);
+			int			ready = poll(&waited, 1, LOOK_MS);
 
-			if (left_us <= 0 ||
-				(poll(&waited, 1, (int) (left_us / 1000) + 1) < 0 && errno != EINTR) ||
-				(waited.revents != 0 && !PQconsumeInput(conn)))
+			if (ready == 0 && empty_at != NULL)
+				*empty_at = looked_at;
+			if (clock_us(CLOCK_MONOTONIC) >= deadline ||
+				(ready < 0 && errno != EINTR) ||
+				(ready > 0 && !PQconsumeInput(conn)))
 			{
 				PQclear(last);
 				return NULL;
@@ -174,17 +194,30 @@ run(PGconn *conn, const char *statement, int timeout_ms)
 
 	if (!PQsendQuery(conn, statement))
 		return false;
-	result = await_result(conn, timeout_ms);
+	result = await_result(conn, timeout_ms, NULL);
 	is_done = result != NULL && succeeded(result);
 	PQclear(result);
 	return is_done;
 }
 
+/*
+ * Did the server answer with an error, and the session goes on?  A FATAL comes
+ * as a result too: of that commit nothing is known.
+ */
+static bool
+is_refusal(PGconn *conn, const PGresult *result)
+{
+	const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+
+	return PQresultStatus(result) == PGRES_FATAL_ERROR && PQstatus(conn) == CONNECTION_OK
+		&& severity != NULL && strcmp(severity, "ERROR") == 0;
+}
+
 /* A session that can write, or NULL. */
 static PGconn *
-open_session(const Options *options)
+open_session(const Options *options, const char *conninfo)
 {
-	PGconn	   *conn = PQconnectdb(options->conninfo);
+	PGconn	   *conn = PQconnectdb(conninfo);
 	char		statement[1024];
 
 	snprintf(statement, sizeof(statement), "PREPARE " INSERT_NAME " (int, bigint) AS %s", options->insert);
@@ -203,27 +236,29 @@ write_row(const Options *options, PGconn *conn, int writer, int64_t id, bool *wa
 	char		writer_text[16];
 	char		id_text[24];
 	const char *params[2] = {writer_text, id_text};
+	int64_t		empty_at = clock_us(CLOCK_REALTIME);
 	PGresult   *result = NULL;
 	bool		is_acknowledged;
+	bool		is_refused;
+	char		proof[160] = "";
 
 	snprintf(writer_text, sizeof(writer_text), "%d", writer);
 	snprintf(id_text, sizeof(id_text), "%lld", (long long) id);
 	if (PQsendQueryPrepared(conn, INSERT_NAME, 2, params, NULL, NULL, 0))
-		result = await_result(conn, options->timeout_ms);
+		result = await_result(conn, options->timeout_ms, &empty_at);
 
-	/* FATAL comes as a result too: of that commit nothing is known. */
 	is_acknowledged = result != NULL && succeeded(result) && PQstatus(conn) == CONNECTION_OK;
-	if (is_acknowledged)
-		record_row(options, 'a', writer, id);
-	else
-		record_row(options, 'u', writer, id);
+	is_refused = is_refusal(conn, result);
+	if (is_acknowledged && PQntuples(result) > 0)
+		snprintf(proof, sizeof(proof), " %lld %s", (long long) empty_at, PQgetvalue(result, 0, 0));
+	record_row(options, is_acknowledged ? 'a' : is_refused ? 'r' : 'u', writer, id, proof);
 	if (!is_acknowledged && *was_fine)
 		record_error(options, writer,
 					 result == NULL && PQstatus(conn) == CONNECTION_OK ? "no answer in time" :
 					 result != NULL ? PQresultErrorMessage(result) : PQerrorMessage(conn));
 	*was_fine = is_acknowledged;
 	PQclear(result);
-	return is_acknowledged;
+	return is_acknowledged || (is_refused && options->is_keeping);
 }
 
 /* The life of one writer. */
@@ -234,14 +269,15 @@ write_rows(const Options *options, int writer)
 	PGconn	   *conn = NULL;
 	bool		was_fine = true;
 	int64_t		id = 0;
+	int			next = writer;
 
 	while (!is_stopping && clock_us(CLOCK_MONOTONIC) < stop_at)
 	{
 		if (conn == NULL)
-			conn = open_session(options);
+			conn = open_session(options, options->conninfos[next++ % options->conninfos_n]);
 		if (conn == NULL)
 		{
-			pause_us(RETRY_US);
+			pause_us(options->retry_us);
 			continue;
 		}
 		if (!write_row(options, conn, writer, ++id, &was_fine))
@@ -260,8 +296,8 @@ static void
 usage(void)
 {
 	fprintf(stderr,
-			"usage: writer -o RECORD [-w WRITERS] [-f FIRST] [-p PAUSE_US] [-T TIMEOUT_MS]\n"
-			"              [-t SECONDS] [-i INSERT] [-s STATEMENT] CONNINFO\n");
+			"usage: writer -o RECORD [-w WRITERS] [-f FIRST] [-p PAUSE_US] [-R RETRY_US]\n"
+			"              [-T TIMEOUT_MS] [-t SECONDS] [-i INSERT] [-s STATEMENT] [-k] CONNINFO...\n");
 	exit(2);
 }
 
@@ -271,7 +307,7 @@ parse_options(int argc, char **argv, Options *options)
 	const char *record = NULL;
 	int			c;
 
-	while ((c = getopt(argc, argv, "o:w:f:p:T:t:i:s:")) != -1)
+	while ((c = getopt(argc, argv, "o:w:f:p:R:T:t:i:s:k")) != -1)
 	{
 		switch (c)
 		{
@@ -286,6 +322,12 @@ parse_options(int argc, char **argv, Options *options)
 				break;
 			case 'p':
 				options->pause_us = atoll(optarg);
+				break;
+			case 'R':
+				options->retry_us = atoll(optarg);
+				break;
+			case 'k':
+				options->is_keeping = true;
 				break;
 			case 'T':
 				options->timeout_ms = atoi(optarg);
@@ -303,9 +345,10 @@ parse_options(int argc, char **argv, Options *options)
 				usage();
 		}
 	}
-	if (record == NULL || optind != argc - 1 || options->writers < 1)
+	if (record == NULL || optind >= argc || options->writers < 1)
 		usage();
-	options->conninfo = argv[optind];
+	options->conninfos = argv + optind;
+	options->conninfos_n = argc - optind;
 	options->record = open(record, O_WRONLY | O_CREAT | O_APPEND, 0644);
 	if (options->record < 0)
 	{
@@ -322,6 +365,7 @@ main(int argc, char **argv)
 		.writers = 1,
 		.first_writer = 1,
 		.pause_us = 1000,
+		.retry_us = 2000,
 		.timeout_ms = 5000,
 		.seconds = 600
 	};

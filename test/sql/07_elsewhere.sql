@@ -26,6 +26,9 @@ SELECT * FROM ha.failover_history();
 -- acting needs a coordinator; what does not exist is said first
 SELECT ha.failover_trigger('nowhere');
 SELECT ha.failover_trigger('g', 'nobody');
+SELECT ha.failover_trigger('g');
+SELECT ha.failover_trigger('g', wait => false);
+SELECT ha.failover_cancel(1);
 SELECT ha.failover_status('nowhere');
 SELECT ha.failover_health('g', 'nobody');
 SELECT ha.failover_evaluate('nowhere');

@@ -6,12 +6,13 @@ use warnings;
 
 use FailoverTest::Lease;
 use FailoverTest::Node;
+use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $node = FailoverTest::Node->new('p');
 $node->init;
 $node->use_library('node');
-$node->append_conf('postgresql.conf', "max_prepared_transactions = 10\nlog_min_messages = warning");
+$node->append_conf('postgresql.conf', "wal_level = logical\nmax_prepared_transactions = 10\nlog_min_messages = warning");
 $node->start;
 
 # ---- nobody coordinates it yet ----
@@ -38,9 +39,19 @@ is($node->safe_psql('postgres', 'BEGIN; INSERT INTO t (note) VALUES (1); ROLLBAC
 $lease->grant(term => 1, seconds => 600);
 is($lease->status('may_commit'), 't', 'a lease is granted');
 my $state = $node->data_dir . '/pg_replslot/failover.state';
-my $written = (stat $state)[1];
+my $written = slurp_file($state);
 $lease->grant(term => 1, seconds => 600) foreach 1 .. 3;
-is((stat $state)[1], $written, 'grants of the same term write nothing');
+ok(slurp_file($state) eq $written, 'grants of the same term write nothing');
+
+my $directory = PostgreSQL::Test::Utils::tempdir('space');
+my $here = $node->connstr('d') =~ s/'//gr;
+mkdir "$directory/$_" foreach qw(r s);
+$node->safe_psql('postgres', 'CREATE DATABASE d');
+$node->safe_psql('postgres', "CREATE TABLESPACE s LOCATION '$directory/s'");
+my $space = $node->safe_psql('postgres', q{SELECT oid FROM pg_tablespace WHERE spcname = 's'});
+$node->safe_psql('d', q{SELECT pg_create_logical_replication_slot('b', 'pgoutput')});
+$node->safe_psql('postgres', "CREATE SUBSCRIPTION b CONNECTION '$here' PUBLICATION t WITH (create_slot = false, connect = false, slot_name = b)");
+
 $node->safe_psql('postgres', q{INSERT INTO t (note) VALUES ('leased')});
 $node->safe_psql('postgres', q{BEGIN; INSERT INTO t (note) VALUES ('prepared'); PREPARE TRANSACTION 'x'});
 $node->safe_psql('postgres', q{BEGIN; INSERT INTO t (note) VALUES ('prepared'); PREPARE TRANSACTION 'y'});
@@ -48,12 +59,27 @@ $node->safe_psql('postgres', q{BEGIN; INSERT INTO t (note) VALUES ('prepared'); 
 # ---- grants that must not count ----
 
 my $clock = $lease->status('clock_us');
+my $walwriter = $node->freeze_process('walwriter');
+my (undef, $inserted) = split(/\n/, $node->safe_psql('postgres', q{SET synchronous_commit = off; SELECT pg_logical_emit_message(true, 'test', 'asynchronous'); SELECT pg_current_wal_insert_lsn()}));
 $lease->fence(term => 2, holder => 'b');
 is($lease->status('may_commit'), 'f', 'a fence ends the lease at once');
+is($node->safe_psql('postgres', "SELECT pg_current_wal_flush_lsn() >= '$inserted'"), 't', 'what was acknowledged before is flushed');
+$node->thaw_process($walwriter);
 my $error = refused('INSERT INTO t (note) VALUES (1)', 'and commits with it');
 like($error, qr/HINT:.*peer "b"/, 'the hint names the new primary');
 refused("COMMIT PREPARED 'x'", 'a prepared transaction is not committed without a lease');
 refused("ROLLBACK PREPARED 'y'", 'nor rolled back');
+
+# What these do could not be taken back when the commit is refused.
+refused('DROP DATABASE d', 'a database is not dropped without a lease');
+is($node->safe_psql('d', 'SELECT 1'), '1', 'and not begun to be');
+refused("ALTER DATABASE d SET TABLESPACE pg_default", 'nor moved');
+refused('DROP TABLESPACE s', 'nor is a tablespace dropped');
+ok(-e $node->data_dir . "/pg_tblspc/$space", 'which keeps its link');
+refused("CREATE TABLESPACE r LOCATION '$directory/r'", 'nor created');
+is(scalar(() = glob("$directory/r/*")), 0, 'which leaves nothing');
+refused('DROP SUBSCRIPTION b', 'nor is a subscription dropped');
+is($node->safe_psql('postgres', q{SELECT count(*) FROM pg_replication_slots WHERE slot_name = 'b'}), '1', 'which keeps its slot');
 
 $lease->grant(term => 2, seconds => 600);
 is($lease->status('may_commit'), 'f', 'a fence is final for its term');
@@ -88,6 +114,46 @@ $node->start;
 is($lease->status('may_commit'), 'f', 'so does a crash');
 like($lease->hear_fails(term => 3), qr/older than term 4/, 'and the term survives it');
 
+# ---- its file ----
+
+# Overwrite the copies of the state that those numbers of writes left.
+sub spoil
+{
+	my ($file, @numbers) = @_;
+	my $content = slurp_file($file);
+	foreach my $at (0, 4096)
+	{
+		my ($number) = unpack('x8 Q', substr($content, $at, 16));
+		substr($content, $at + 16, 1) ^= "\xff" if grep { $_ == $number } @numbers;
+	}
+	open(my $out, '>', $file) or die "could not open $file: $!";
+	print $out $content;
+	close($out);
+	return;
+}
+
+# Their numbers, the newer one first.
+sub copies
+{
+	my ($content) = @_;
+	return sort { $b <=> $a } map { unpack('x8 Q', substr($content, $_, 16)) } 0, 4096;
+}
+
+$node->stop;
+$written = slurp_file($state);
+spoil($state, (copies($written))[0]);
+$node->start;
+is($lease->status(q{node_term || ' ' || node_coordinator}), '3 test', 'a write that was torn leaves what was written before');
+$lease->fence(term => 4, coordinator => 'other');
+$node->stop;
+spoil($state, copies(slurp_file($state)));
+is($node->start(fail_ok => 1), 0, 'without an intact copy it does not start');
+cmp_ok(scalar($node->logged(qr/failover\.state" is damaged/)), '>', 0, 'and says why');
+open(my $out, '>', $state) or die "could not open $state: $!";
+print $out $written;
+close($out);
+$node->start;
+
 # One line a loss in the server's log, however often clients try.
 my $before = $node->logged(qr{cannot commit: this server does not hold});
 refused('INSERT INTO t (note) VALUES (1)', "refused again ($_)") foreach 1 .. 5;
@@ -101,6 +167,17 @@ $node->safe_psql('postgres', q{INSERT INTO t (note) VALUES ('released')});
 $node->restart;
 $node->safe_psql('postgres', q{INSERT INTO t (note) VALUES ('released')});
 pass('a released server needs no lease, after a restart either');
+$lease->hear(term => 4, coordinator => 'other');
+is($lease->status(q{armed || ' ' || may_commit}), 'false true', 'a coordinator that only asks does not change that');
+$lease->grant(term => 4, coordinator => 'other', seconds => 600);
+is($lease->status(q{armed || ' ' || may_commit}), 'true true', 'with the lease that one gives it is armed again');
+$node->safe_psql('postgres', 'SELECT failover_node_release()');
+$lease->hear(term => 5);
+is($lease->status(q{armed || ' ' || may_commit}), 'true false', 'and with a higher term');
+$node->safe_psql('postgres', 'SELECT failover_node_release()');
+$lease->fence(term => 5);
+is($lease->status(q{armed || ' ' || may_commit}), 'true false', 'and with a fence');
+$node->safe_psql('postgres', 'SELECT failover_node_release()');
 
 $node->safe_psql('postgres', 'CREATE ROLE nobody LOGIN');
 my ($status, $out, $err) = $node->psql('postgres', 'SET ROLE nobody; SELECT failover_node_fence(9)');

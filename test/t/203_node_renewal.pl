@@ -1,17 +1,18 @@
 # While the coordinator is away, a majority of the standbys keeps the lease
-# alive, and nothing else does.
+# alive, and nothing else does: no stranger, not even one of the same name.
 use strict;
 use warnings;
 
 use FailoverTest::Lease;
 use FailoverTest::Node;
+use IPC::Run;
 use Test::More;
 
 my %node;
 $node{p} = FailoverTest::Node->new('p');
 $node{p}->init;
 $node{p}->use_library('node');
-$node{p}->append_conf('postgresql.conf', "wal_sender_timeout = 60s\nlog_min_messages = warning");
+$node{p}->append_conf('postgresql.conf', "wal_level = logical\nwal_sender_timeout = 60s\nlog_min_messages = warning");
 $node{p}->start;
 my $lease = FailoverTest::Lease->new($node{p});
 $lease->create_extension;
@@ -42,6 +43,14 @@ ok(outlives(3), 'and go on');
 cmp_ok($node{p}->safe_psql('postgres', "SELECT pg_current_wal_lsn() - '$before'"), '<', 100 * 500,
 	'for a few bytes of WAL');
 
+# What others write counts as soon as it is sent.
+my $trickle = IPC::Run::start([ 'psql', '-X', '-d', $node{p}->connstr('postgres'),
+		'-c', 'DO $$BEGIN LOOP INSERT INTO t VALUES (2); PERFORM count(*) FROM generate_series(1, 50000); END LOOP; END$$' ], '>', '/dev/null', '2>', '/dev/null');
+$node{p}->ask_until(q{SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'DO %'}, '1') or die 'nobody writes';
+ok(outlives(3), 'a transaction that fills no page does not keep the standbys from renewing');
+$node{p}->safe_psql('postgres', q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'DO %'});
+$trickle->finish;
+
 $node{c}->stop;
 ok(outlives(3), 'two of three are enough');
 $node{b}->freeze('all');
@@ -69,8 +78,58 @@ $lease->hear(term => 1, standbys => [ 'a', 'b' ], standbys_version => 3);
 ok($node{p}->ask_until('SELECT may_commit FROM failover_node_status()', 't'), 'names are what counts');
 is($lease->status('node_standbys_version'), '3', 'and the coordinator can see which ones');
 
-my $twice = $lease->hear_fails(term => 1, standbys => [ 'a', 'b', 'a' ], standbys_version => 4);
+# A subscription may bear the name of a standby that is not there.
+my $subscriber = FailoverTest::Node->new('subscriber');
+$subscriber->init;
+$subscriber->start;
+$subscriber->safe_psql('postgres', 'CREATE TABLE t (id bigint)');
+$node{p}->safe_psql('postgres', 'CREATE PUBLICATION t FOR TABLE t');
+$subscriber->safe_psql('postgres',
+	q{CREATE SUBSCRIPTION x CONNECTION '} . $node{p}->conninfo . q{' PUBLICATION t WITH (copy_data = false)});
+$node{p}->ask_until(q{SELECT count(*) FROM pg_stat_replication WHERE application_name = 'x' AND state = 'streaming'}, '1')
+  or die 'the subscription does not stream';
+$lease->hear(term => 1, standbys => [ 'a', 'x', 'y' ], standbys_version => 4);
+ok(ends(), 'a subscription does not stand for the standby whose name it bears');
+$subscriber->safe_psql('postgres', 'DROP SUBSCRIPTION x');
+$subscriber->stop;
+$lease->hear(term => 1, standbys => [ 'a', 'b' ], standbys_version => 5);
+ok($node{p}->ask_until('SELECT may_commit FROM failover_node_status()', 't'), 'the standby does');
+
+my $twice = $lease->hear_fails(term => 1, standbys => [ 'a', 'b', 'a' ], standbys_version => 6);
 like($twice, qr/22023.*standby "a" is listed twice/, 'nobody has two words');
+
+# ---- two of one name ----
+
+# A clone that nobody registered has kept the name of a standby that counts.
+$node{d} = FailoverTest::Node->new('d');
+$node{d}->init_standby($node{p}, 'base');
+$node{d}->append_conf('postgresql.auto.conf',
+	"primary_conninfo = '" . $node{a}->safe_psql('postgres', 'SHOW primary_conninfo') . "'");
+my $log = -s $node{p}->logfile;
+$node{d}->start;
+$lease->grant(term => 1, seconds => $length, standbys => ['a'], standbys_version => 5);
+ok($node{p}->wait_for_log(qr/two standbys call themselves "a"/, $log), 'two standbys of one name are noticed');
+ok(outlives(3), 'while both are there the lease is renewed');
+$node{a}->stop;
+ok(ends(), 'the one that is left does not renew it alone');
+is($node{p}->safe_psql('postgres', q{SELECT count(*) FROM pg_stat_replication WHERE application_name = 'a' AND state = 'streaming'}),
+	'1', 'though it streams');
+$lease->grant(term => 1, seconds => $length, standbys => ['a'], standbys_version => 5);
+ok(outlives(3), 'after another word of the coordinator it does');
+$node{d}->stop;
+$node{a}->start;
+ok($node{p}->ask_until('SELECT may_commit FROM failover_node_status()', 't'), 'and so does the other');
+
+# ---- lists that overtake each other ----
+
+$lease->grant(term => 1, seconds => $length, standbys => ['x'], standbys_version => 4);
+is($lease->status('node_standbys_version'), '5', 'an older list does not replace a newer one');
+ok(outlives(3), 'nor does it end the lease');
+$lease->grant(term => 1, seconds => 2 * $length, standbys => [ 'a', 'b' ], standbys_version => 6);
+$lease->hear(term => 1, lease_us => $length * 1_000_000, standbys => [ 'a', 'b' ], standbys_version => 7);
+FailoverTest::Lease::wait_until(Time::HiRes::time() + 2 * $length);
+cmp_ok($lease->status('lease_until_us - clock_us'), '<=', $length * 1_000_000, 'a new lease time holds without a grant, too');
+ok(outlives(2), 'for renewals that go on');
 
 # ---- terms and fences ----
 

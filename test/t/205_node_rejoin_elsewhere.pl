@@ -50,6 +50,15 @@ chdir(dirname($conf)) or die;
 start(basename($conf));
 rejoins('started with a relative path');
 is($a->safe_psql('postgres', 'SHOW config_file'), "$conf/postgresql.conf", 'the same configuration file');
+
+# ---- the configuration says by a relative path where the data are ----
+
+$a->stop;
+PostgreSQL::Test::Utils::append_to_file("$conf/postgresql.conf", "data_directory = '" . basename($a->data_dir) . "'\n");
+start($conf);
+rejoins('data_directory is relative');
+is($a->safe_psql('postgres', 'SHOW config_file'), "$conf/postgresql.conf", 'the same configuration file');
+
 $a->stop;
 rename("$conf/$_", $a->data_dir . "/$_") or die "$_: $!" foreach qw(postgresql.conf pg_hba.conf pg_ident.conf);
 PostgreSQL::Test::Utils::append_to_file($a->data_dir . '/postgresql.conf',

@@ -43,12 +43,16 @@ is($t->count_operations('failover'), '1', 'one failover');
 is($t->sql(q{SELECT count(*) FROM failover_history WHERE kind = 'rejoin' AND status = 'completed' AND from_peer = 'p'}), '1',
 	'and one rejoin');
 
-# The same server, killed and started again as a service manager does it.
+# The same server, killed and started again as a service manager does it.  The
+# end of its sessions proves its death, unless a question was under way just then.
 my $old = $new;
+ok($t->wait_for_checks(1), 'a check has just been answered');
 $t->node($old)->kill_hard('all');
 ok($t->wait_for(qq{SELECT verdict <> 'none' FROM failover_evaluate('main')}), 'the next failure is seen');
 $t->sql(q{SELECT failover_acknowledge('main', 'drill')});
 ok($t->wait_for_failover($old), 'and answered');
+is( $t->sql(qq{SELECT status FROM failover_timeline WHERE step = 'lease' AND peer_name = '$old' ORDER BY started_at DESC LIMIT 1}),
+	'skipped', 'its lease needs no waiting for');
 $t->node($old)->wait_killed;
 $t->node($old)->start;
 ok($t->wait_for("SELECT role = 'standby' AND replication_state = 'streaming' FROM failover_health('main', '$old')"),

@@ -123,6 +123,27 @@ sub fence
 		  . join(', ', map { "$_ => " . _literal($arguments{$_}) } sort keys %arguments) . ')');
 }
 
+# About to be promoted; the same, which must fail.
+sub prepare_promotion { my ($self, %arguments) = @_; return $self->{node}->safe_psql('postgres', $self->_preparation(%arguments)) }
+sub prepare_promotion_fails
+{
+	my ($self, %arguments) = @_;
+	my ($status, $out, $err) =
+	  $self->{node}->psql('postgres', "\\set VERBOSITY verbose\n" . $self->_preparation(%arguments));
+
+	croak 'the promotion could be prepared' if $err eq '';
+	return $err;
+}
+
+sub _preparation
+{
+	my ($self, %arguments) = @_;
+
+	$arguments{coordinator} //= $self->{coordinator};
+	return 'SELECT * FROM failover_node_prepare_promotion('
+	  . join(', ', map { "$_ => " . _literal($arguments{$_}) } sort keys %arguments) . ')';
+}
+
 # Stop and become a standby of that server: planned, or after a failover.
 sub demote { my ($self, $node, %arguments) = @_; return $self->_become_standby('demote', $node, %arguments) }
 sub rejoin { my ($self, $node, %arguments) = @_; return $self->_become_standby('rejoin', $node, %arguments) }

@@ -139,6 +139,17 @@ sub cut
 	return;
 }
 
+# Undo cut_one_way().
+sub mend_one_way
+{
+	my ($self, $from, $to) = @_;
+	my $rule = delete $self->{cuts}{"$from $to"} // return;
+
+	print "# mending $from -> $to\n";
+	_ip('rule', 'del', @$rule);
+	return;
+}
+
 # Cut a host off from each of the others (the test itself still reaches it).
 sub cut_off
 {

@@ -4,7 +4,8 @@
 # what this extension is about), may live on a host of its own
 # (FailoverTest::Net), and can be killed and frozen, its postmaster alone or
 # every process of it.  SQL from the test goes through the unix socket, which no
-# cut wire concerns.
+# cut wire concerns.  With container => 1 its postmaster is process 1 of a process
+# namespace, as in a container.
 package FailoverTest::Node;
 
 use strict;
@@ -13,6 +14,7 @@ use warnings;
 use parent 'PostgreSQL::Test::Cluster';
 
 use Carp;
+use POSIX ();
 use PostgreSQL::Test::Utils ();
 use Test::More;
 use Time::HiRes ();
@@ -25,9 +27,11 @@ sub new
 	my ($class, $name, %params) = @_;
 	my $net = delete $params{net};
 	my $env = delete $params{env};
+	my $container = delete $params{container};
 	my $self = $class->SUPER::new($name, %params);
 
 	$self->{fo_net} = $net;
+	$self->{fo_is_contained} = $container;
 	$self->{fo_env} = $env // {};
 	$self->{fo_address} = defined $net ? $net->add_host($name) : '127.0.0.1';
 	return $self;
@@ -137,6 +141,7 @@ sub start
 	my $name = $self->name;
 
 	BAIL_OUT("node \"$name\" is already running") if defined $self->{_pid};
+	return $self->_start_container if $self->{fo_is_contained};
 	print "### Starting node \"$name\"\n";
 	if ($self->_pg_ctl('-w', '-l', $self->logfile, '-o', "--cluster-name=$name", 'start') != 0)
 	{
@@ -155,6 +160,77 @@ sub restart
 
 	$self->stop('fast');
 	return $self->start;
+}
+
+sub stop
+{
+	my ($self, $mode, %params) = @_;
+
+	return $self->SUPER::stop($mode, %params) unless $self->{fo_is_contained};
+	return 1 unless defined $self->{_pid};
+	print '### Stopping the container of node "' . $self->name . "\"\n";
+	kill(($mode // 'fast') eq 'immediate' ? 'QUIT' : 'INT', $self->{_pid});
+	return $self->wait_container == 0;
+}
+
+# ---- containers ----
+
+# Can process namespaces be had here?
+sub can_contain
+{
+	return system('unshare --pid --fork --mount-proc true 2>/dev/null') == 0;
+}
+
+# The postmaster as process 1 of a process namespace.  It ends with the test, however that happens.
+sub _start_container
+{
+	my ($self) = @_;
+	my $name = $self->name;
+	my @enter = defined $self->{fo_net} ? $self->{fo_net}->enter($name) : ();
+	my $deadline = Time::HiRes::time() + $PostgreSQL::Test::Utils::timeout_default;
+	my ($runtime, $pid);
+
+	print "### Starting node \"$name\" in a container\n";
+	$runtime = fork() // croak "could not fork: $!";
+	if ($runtime == 0)
+	{
+		local %ENV = $self->_get_env(PGAPPNAME => undef, %{ $self->{fo_env} });
+		open(STDERR, '>>', $self->logfile);
+		open(STDOUT, '>&', \*STDERR);
+		open(STDIN, '<', '/dev/null');
+		exec(@enter, qw(setpriv --pdeathsig KILL unshare --pid --fork --kill-child --mount-proc),
+			'postgres', '-D', $self->data_dir, "--cluster-name=$name") or POSIX::_exit(127);
+	}
+	$self->{fo_container} = $runtime;
+	until (defined $pid && defined $self->ask('SELECT 1'))
+	{
+		BAIL_OUT("could not start node \"$name\" in a container")
+		  if waitpid($runtime, POSIX::WNOHANG()) != 0 || Time::HiRes::time() > $deadline;
+		($pid) = _children($runtime);
+		Time::HiRes::sleep(0.02);
+	}
+	$self->{_pid} = $pid;
+	return 1;
+}
+
+# Wait until the container has ended; its exit status.
+sub wait_container
+{
+	my ($self) = @_;
+
+	waitpid(delete $self->{fo_container}, 0);
+	$self->{_pid} = undef;
+	return $? >> 8;
+}
+
+# Which process it is, beyond its number: the time at which the kernel started it.
+sub process_identity
+{
+	my ($self) = @_;
+	my ($pid) = $self->pids('postmaster');
+	my $stat = PostgreSQL::Test::Utils::slurp_file("/proc/$pid/stat") =~ s/^.*\) //sr;
+
+	return "$pid, started at " . (split(/ /, $stat))[19];
 }
 
 # ---- processes ----
@@ -215,6 +291,7 @@ sub kill_hard
 	kill('KILL', $which eq 'all' ? @pids : $postmaster);
 	delete $frozen{$_} foreach @pids;
 	$self->{_pid} = undef;
+	delete $self->{fo_frozen};
 	$self->{fo_killed} = \@pids;
 	return $at;
 }
@@ -224,6 +301,7 @@ sub wait_killed
 {
 	my ($self) = @_;
 
+	$self->wait_container if defined $self->{fo_container};
 	$self->wait_gone(@{ delete $self->{fo_killed} // [] });
 	return;
 }
@@ -255,13 +333,23 @@ sub thaw
 	return;
 }
 
-# SIGSTOP one process: a backend_type of pg_stat_activity ('startup', 'walreceiver'...).
+# The title that a process shows, without "postgres: <cluster_name>: ".
+sub _title
+{
+	my ($self, $pid) = @_;
+	my $name = $self->name;
+
+	open(my $in, '<', "/proc/$pid/cmdline") or return '';
+	return join('', <$in>) =~ s/^postgres: (?:$name: )?//r;
+}
+
+# SIGSTOP one process, by the beginning of its title ('startup', 'walreceiver', 'failover node'...).
 sub freeze_process
 {
 	my ($self, $type) = @_;
-	my $pid = $self->safe_psql('postgres', "SELECT pid FROM pg_stat_activity WHERE backend_type = '$type'");
+	my ($pid, @more) = grep { $self->_title($_) =~ /^\Q$type\E\b/ } _children($self->pids('postmaster'));
 
-	croak "no $type process" unless $pid =~ /^\d+$/;
+	croak defined $pid ? "more than one $type process" : "no $type process" if !defined $pid || @more;
 	print '### Freezing the ' . $type . ' process of ' . $self->name . "\n";
 	kill('STOP', $pid);
 	$frozen{$pid} = 1;
@@ -284,6 +372,11 @@ sub find_process
 	my ($self) = @_;
 	my ($pid, $command);
 
+	if ($self->{fo_is_contained})
+	{
+		$self->{_pid} = undef unless defined $self->{fo_container};
+		return;
+	}
 	$self->{_pid} = undef;
 	if (open(my $in, '<', $self->data_dir . '/postmaster.pid'))
 	{
@@ -309,25 +402,33 @@ sub thaw_all
 sub ask
 {
 	my ($self, $query) = @_;
-	my ($status, $out) = $self->psql('postgres', $query, timeout => 20, timed_out => \my $late);
+
+	# psql may end before it was told everything.
+	local $SIG{PIPE} = 'IGNORE';
+	my ($status, $out) = eval { $self->psql('postgres', $query, timeout => 20, timed_out => \my $late) };
 
 	return defined $status && $status == 0 ? $out : undef;
+}
+
+# Call until it returns true; false when the limit has passed.
+sub until_true
+{
+	my ($condition) = @_;
+	my $deadline = Time::HiRes::time() + $PostgreSQL::Test::Utils::timeout_default;
+
+	until ($condition->())
+	{
+		return 0 if Time::HiRes::time() > $deadline;
+		Time::HiRes::sleep(0.02);
+	}
+	return 1;
 }
 
 # Ask until the answer is that one; the server may be away meanwhile.
 sub ask_until
 {
 	my ($self, $query, $wanted) = @_;
-	my $deadline = Time::HiRes::time() + $PostgreSQL::Test::Utils::timeout_default;
-
-	# psql may end before it was told everything.
-	local $SIG{PIPE} = 'IGNORE';
-	while ((eval { $self->ask($query) } // '') ne $wanted)
-	{
-		return 0 if Time::HiRes::time() > $deadline;
-		Time::HiRes::sleep(0.02);
-	}
-	return 1;
+	return until_true(sub { ($self->ask($query) // '') eq $wanted });
 }
 
 # Everything the server has logged that matches.

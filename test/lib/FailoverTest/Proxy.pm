@@ -4,7 +4,10 @@
 # from one server to another is a TCP proxy, on a loopback address of its own and
 # the port of the server called to, and a cut is a proxy that forwards no more.  Bytes wait in the kernel meanwhile, as they would
 # in a sender that retransmits; a new connection is made but nobody answers.
-# Refusals of the network (reject) cannot be had: see can_reject().
+# Refusals of the network (reject) cannot be had: see can_reject().  What can be
+# had here, and not with namespaces alone, is a firewall that resets (reset): what
+# goes over the wire is reset, and new connections are refused, as if nobody
+# listened there.
 #
 # One process for each wire; it reads from a file which directions are open, and
 # ends when the test does.
@@ -18,7 +21,7 @@ use IO::Select;
 use IO::Socket::INET;
 use POSIX ();
 use PostgreSQL::Test::Utils ();
-use Socket qw(SHUT_RDWR);
+use Socket qw(SOL_SOCKET SO_LINGER);
 
 use constant CHUNK => 65536;
 
@@ -58,8 +61,7 @@ sub _start_wire
 	my ($self, $name, $port) = @_;
 	my $address = '127.0.1.' . (1 + keys %{ $self->{wires} });
 	my $wire = { address => $address, state => PostgreSQL::Test::Utils::tempdir("wire_$name") . '/state' };
-	my $listener = IO::Socket::INET->new(Listen => 64, LocalAddr => $address, LocalPort => $port, ReuseAddr => 1)
-	  or croak "could not listen on $address:$port: $!";
+	my $listener = _listen($address, $port);
 
 	pipe(my $read, my $write) or croak "could not create a pipe: $!";
 	_write_state($wire, 1, 1);
@@ -70,41 +72,69 @@ sub _start_wire
 		close($_) foreach $write, map { $_->{pipe} } grep { defined } values %{ $self->{wires} };
 		$SIG{PIPE} = 'IGNORE';
 		$SIG{INT} = $SIG{TERM} = 'DEFAULT';
-		eval { _forward($listener, $port, $wire->{state}, $read) };
+		eval { _forward($listener, $address, $port, $wire->{state}, $read) };
 		POSIX::_exit(0);
 	}
 	$wire->{pipe} = $write;
 	return $wire;
 }
 
-# Whether bytes pass there (to the server) and back.
+sub _listen
+{
+	my ($address, $port) = @_;
+
+	return IO::Socket::INET->new(Listen => 64, LocalAddr => $address, LocalPort => $port, ReuseAddr => 1)
+	  || croak "could not listen on $address:$port: $!";
+}
+
+# Whether bytes pass there (to the server) and back, and whether all is reset.
 sub _write_state
 {
-	my ($wire, $there, $back) = @_;
+	my ($wire, $there, $back, $reset) = @_;
 
 	@$wire{ 'there', 'back' } = ($there, $back);
 	open(my $out, '>', "$wire->{state}.new") or croak "could not write the state of a wire: $!";
-	print $out "$there$back";
+	print $out $there, $back, $reset ? 1 : 0;
 	close($out);
 	rename("$wire->{state}.new", $wire->{state}) or croak "could not write the state of a wire: $!";
+	return;
+}
+
+# Close so that the other end sees a reset.
+sub _reset
+{
+	foreach my $socket (@_)
+	{
+		setsockopt($socket, SOL_SOCKET, SO_LINGER, pack('ii', 1, 0));
+		close($socket);
+	}
 	return;
 }
 
 # The proxy: one loop over the listener and pairs of sockets, until our end of the pipe is closed.
 sub _forward
 {
-	my ($listener, $port, $state_file, $pipe) = @_;
+	my ($listener, $address, $port, $state_file, $pipe) = @_;
 	my (%peer, %is_client, %waiting);
 
 	for (;;)
 	{
 		open(my $in, '<', $state_file) or return;
-		my ($there, $back) = split(//, <$in> // '11');
+		my ($there, $back, $reset) = split(//, <$in> // '110');
 		close($in);
+
+		if ($reset && $listener)
+		{
+			close($listener);
+			undef $listener;
+			_reset(map { $_->[0] } values %peer);
+			%$_ = () foreach \(%peer, %is_client, %waiting);
+		}
+		$listener = _listen($address, $port) if !$reset && !$listener;
 
 		# Read from nobody whose bytes may not pass, or wait to be written.
 		my $readable = IO::Select->new($pipe);
-		$readable->add($listener) if $there && $back;
+		$readable->add($listener) if $listener && $there && $back;
 		my $writable = IO::Select->new;
 		foreach my $socket (map { $_->[0] } values %peer)
 		{
@@ -130,7 +160,7 @@ sub _forward
 			{
 				return;
 			}
-			elsif ($socket == $listener)
+			elsif ($listener && $socket == $listener)
 			{
 				my $client = $listener->accept or next;
 				my $server = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port);
@@ -175,20 +205,27 @@ sub cut_one_way
 	return;
 }
 
+# Both ways; how: drop (silently) or reset.
 sub cut
 {
-	my ($self, $one, $other) = @_;
+	my ($self, $one, $other, $how) = @_;
 
-	$self->cut_one_way($one, $other);
-	$self->cut_one_way($other, $one);
+	if (($how // 'drop') eq 'drop')
+	{
+		$self->cut_one_way($one, $other);
+		$self->cut_one_way($other, $one);
+		return;
+	}
+	print "# resetting $one - $other\n";
+	_write_state($_, 0, 0, 1) foreach grep { defined } map { $self->{wires}{$_} } "$one $other", "$other $one";
 	return;
 }
 
 sub cut_off
 {
-	my ($self, $name) = @_;
+	my ($self, $name, $how) = @_;
 
-	$self->cut($name, $_) foreach grep { $_ ne $name } sort keys %{ $self->{hosts} };
+	$self->cut($name, $_, $how) foreach grep { $_ ne $name } sort keys %{ $self->{hosts} };
 	return;
 }
 

@@ -15,8 +15,9 @@ use Time::HiRes ();
 my %running;
 
 # Start writers on the servers.  Options: writers (how many), first (number of
-# the first), pause_us, timeout_ms, setup (SQL of each session), insert (instead
-# of the plain one), name.
+# the first), pause_us, retry_us, timeout_ms, seconds, setup (SQL of each session),
+# insert (instead of the plain one), keep (a session whose commit is refused goes
+# on), singly (a connection string for each server instead of one for all), name.
 sub start
 {
 	my ($class, $nodes, %options) = @_;
@@ -26,26 +27,37 @@ sub start
 		record => PostgreSQL::Test::Utils::tempdir($name) . '/record',
 		nodes => $nodes,
 	  }, $class;
-	my $user = getpwuid($<);
-	my $conninfo = 'host=' . join(',', map { $_->address } @$nodes)
-	  . ' port=' . join(',', map { $_->port } @$nodes)
-	  . " user=$user dbname=postgres target_session_attrs=read-write connect_timeout=2";
+	my @conninfos = map { _conninfo(@$_) } $options{singly} ? map { [$_] } @$nodes : $nodes;
 	my @command = (
 		dirname(__FILE__) . '/../writer', '-o', $self->{record},
 		'-w', $options{writers} // 2, '-p', $options{pause_us} // 1000,
 		'-T', $options{timeout_ms} // 2000);
 
 	push @command, '-f', $options{first} if defined $options{first};
+	push @command, '-R', $options{retry_us} if defined $options{retry_us};
+	push @command, '-t', $options{seconds} if defined $options{seconds};
+	push @command, '-k' if $options{keep};
 	push @command, '-s', $options{setup} if defined $options{setup};
 	push @command, '-i', $options{insert} if defined $options{insert};
-	print '# ', join(' ', @command, $conninfo), "\n";
+	print '# ', join(' ', @command, @conninfos), "\n";
 	$self->{pid} = fork() // croak "could not fork: $!";
 	if ($self->{pid} == 0)
 	{
-		exec(@command, $conninfo) or POSIX::_exit(1);
+		exec(@command, @conninfos) or POSIX::_exit(1);
 	}
 	$running{ $self->{pid} } = 1;
 	return $self;
+}
+
+# A session that can write, on whichever of the servers gives one.
+sub _conninfo
+{
+	my (@nodes) = @_;
+	my $user = getpwuid($<);
+
+	return 'host=' . join(',', map { $_->address } @nodes)
+	  . ' port=' . join(',', map { $_->port } @nodes)
+	  . " user=$user dbname=postgres target_session_attrs=read-write connect_timeout=2";
 }
 
 sub stop
@@ -66,16 +78,18 @@ sub stop_all
 	return;
 }
 
-# The record as [ kind, writer, id, seconds ]; kind is a (acknowledged) or u (unknown).
+# The record as [ kind, writer, id, seconds ]; kind is a (acknowledged), r (refused) or u (unknown).
 sub rows
 {
 	my ($self, $kind) = @_;
 	my @rows;
+	# The caller's may be one of a list of writers.
+	local $_;
 
 	open(my $in, '<', $self->{record}) or return;
 	while (<$in>)
 	{
-		push @rows, [ $1, $2, $3, $4 / 1e6 ] if /^([au]) (\d+) (\d+) (\d+)$/ && (!defined $kind || $1 eq $kind);
+		push @rows, [ $1, $2, $3, $4 / 1e6 ] if /^([aru]) (\d+) (\d+) (\d+)\b/ && (!defined $kind || $1 eq $kind);
 	}
 	close($in);
 	return @rows;

@@ -1,0 +1,61 @@
+# A standby with the node library knows that its primary has shut down, from the
+# WAL: neither from WAL that goes on, nor from an earlier shutdown, nor from a crash.
+use strict;
+use warnings;
+
+use FailoverTest::Lease;
+use FailoverTest::Node;
+use Test::More;
+
+my $p = FailoverTest::Node->new('p');
+$p->init;
+$p->use_library('node');
+$p->start;
+FailoverTest::Lease->new($p)->create_extension;
+$p->safe_psql('postgres', 'CREATE TABLE t (id bigint)');
+$p->safe_psql('postgres', 'CREATE ROLE somebody LOGIN');
+$p->backup('base');
+my $a = FailoverTest::Node->new('a');
+$a->init_standby($p, 'base');
+$a->append_conf('postgresql.conf', 'wal_retrieve_retry_interval = 100ms');
+$a->start;
+
+sub is_shut_down
+{
+	my ($from) = @_;
+	return "SELECT failover_node_is_shut_down('$from')";
+}
+
+# Something written, and where it ends.
+sub write_on
+{
+	$p->safe_psql('postgres', 'INSERT INTO t VALUES (1)');
+	my $end = $p->safe_psql('postgres', 'SELECT pg_current_wal_flush_lsn()');
+	$p->wait_for_catchup($a);
+	return $end;
+}
+
+my $begin = write_on();
+my $from = write_on();
+is($p->safe_psql('postgres', is_shut_down($begin)), 'f', 'a primary has not shut down');
+is($a->safe_psql('postgres', is_shut_down($_)), 'f', "a standby whose primary goes on, from $_") foreach $begin, $from, 'F/0', '0/0';
+is($a->safe_psql('postgres', 'SELECT failover_node_is_shut_down(NULL) IS NULL'), 't', 'null');
+my ($status, undef, $stderr) = $a->psql('postgres', "SET ROLE somebody; SELECT failover_node_is_shut_down('$begin')");
+isnt($status, 0, 'not everybody may ask');
+like($stderr, qr/permission denied for function/, 'and is told so');
+
+$p->stop('fast');
+ok($a->ask_until(is_shut_down($from), 't'), 'its primary has shut down');
+is($a->safe_psql('postgres', is_shut_down($begin)), 't', 'from an earlier position on, too');
+my $end = $a->safe_psql('postgres', 'SELECT pg_last_wal_replay_lsn()');
+is($a->safe_psql('postgres', is_shut_down($end)), 'f', 'beyond the record there is none');
+
+$p->start;
+$from = write_on();
+is($a->safe_psql('postgres', is_shut_down($begin)), 'f', 'its primary goes on after a shutdown');
+$p->kill_hard('all');
+$p->wait_killed;
+ok($a->ask_until('SELECT NOT EXISTS (SELECT FROM pg_stat_wal_receiver)', 't'), 'it loses its primary');
+is($a->safe_psql('postgres', is_shut_down($from)), 'f', 'a primary that was killed has not shut down');
+
+done_testing();
