@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * ideal.c
- *		The fastest failover that a script could do: what the benchmark measures
- *		the extension against.
+ *		The fastest failover that a script could do, and the fastest promotion:
+ *		what the benchmark measures the extension against.
  *
- * It does the least that replaces a killed primary, knows in advance what is
+ * "crash" does the least that replaces a killed primary, knows in advance what is
  * going to happen, and takes no precaution whatever: an idle session to the
  * primary sees EOF, a new connection is refused, the standby that has more WAL
  * is promoted with pg_promote(false), polled every millisecond and woken by a
@@ -12,11 +12,15 @@
  * witness is asked, no receiver is frozen, nothing is written down, nothing is
  * fenced, and it works once.
  *
- * usage: ideal PRIMARY NAME CONNINFO NAME CONNINFO
+ * usage: ideal crash PRIMARY NAME CONNINFO NAME CONNINFO
+ *		  ideal promote CONNINFO
+ *		  ideal await CONNINFO QUERY
  *
- * The second to fifth arguments are the standbys.  Prints "ready" once it
+ * The last four arguments of "crash" are the standbys.  Prints "ready" once it
  * watches, and one line of milliseconds since EOF (refused, promoted, followed)
- * when it is done.
+ * when it is done.  "promote" does the same with one standby whose primary is gone
+ * already, and prints the milliseconds until its first commit.  "await" waits until
+ * the answer is t.
  *
  *-------------------------------------------------------------------------
  */
@@ -140,16 +144,16 @@ point_to(Standby *standby, const Standby *primary)
 	ask(standby->conn, "SELECT pg_reload_conf()", answer, sizeof(answer));
 }
 
-/* Poll until the answer is t, with a reload every 20 ms. */
+/* Poll until the answer is t; is_kicking: with a reload every 20 ms. */
 static void
-await_true(PGconn *conn, const char *query)
+await_true(PGconn *conn, const char *query, bool is_kicking)
 {
 	double		kick_at = now_ms() + 20;
 	char		answer[16];
 
 	while (strcmp(ask(conn, query, answer, sizeof(answer)), "t") != 0)
 	{
-		if (now_ms() >= kick_at)
+		if (is_kicking && now_ms() >= kick_at)
 		{
 			ask(conn, "SELECT pg_reload_conf()", answer, sizeof(answer));
 			kick_at = now_ms() + 20;
@@ -158,26 +162,27 @@ await_true(PGconn *conn, const char *query)
 	}
 }
 
-int
-main(int argc, char **argv)
+static void
+promote(PGconn *conn)
 {
+	char		answer[16];
+
+	ask(conn, "SELECT pg_promote(false)", answer, sizeof(answer));
+}
+
+static void
+replace_crashed(char **arguments)
+{
+	PGconn	   *primary = connect_to(arguments[0]);
 	Standby		standbys[2];
-	PGconn	   *primary;
 	double		eof,
 				refused,
 				promoted;
-	char		answer[16];
 
-	if (argc != 6)
-	{
-		fprintf(stderr, "usage: ideal PRIMARY NAME CONNINFO NAME CONNINFO\n");
-		return 2;
-	}
-	primary = connect_to(argv[1]);
 	for (int i = 0; i < 2; i++)
 	{
-		standbys[i].name = argv[2 + 2 * i];
-		standbys[i].conninfo = argv[3 + 2 * i];
+		standbys[i].name = arguments[1 + 2 * i];
+		standbys[i].conninfo = arguments[2 + 2 * i];
 		standbys[i].conn = connect_to(standbys[i].conninfo);
 	}
 	puts("ready");
@@ -185,16 +190,47 @@ main(int argc, char **argv)
 
 	await_eof(primary);
 	eof = now_ms();
-	await_refused(argv[1]);
+	await_refused(arguments[0]);
 	refused = now_ms();
 
 	order_by_position(standbys);
-	ask(standbys[0].conn, "SELECT pg_promote(false)", answer, sizeof(answer));
+	promote(standbys[0].conn);
 	point_to(&standbys[1], &standbys[0]);
-	await_true(standbys[0].conn, "SELECT NOT pg_is_in_recovery()");
+	await_true(standbys[0].conn, "SELECT NOT pg_is_in_recovery()", true);
 	promoted = now_ms();
 	await_true(standbys[1].conn,
-			   "SELECT EXISTS (SELECT FROM pg_stat_wal_receiver WHERE status = 'streaming' AND received_tli > 1)");
+			   "SELECT EXISTS (SELECT FROM pg_stat_wal_receiver WHERE status = 'streaming' AND received_tli > 1)", true);
 	printf("%.1f %.1f %.1f %s\n", refused - eof, promoted - eof, now_ms() - eof, standbys[0].name);
+}
+
+static void
+promote_alone(const char *conninfo)
+{
+	PGconn	   *conn = connect_to(conninfo);
+	double		begin = now_ms();
+	char		answer[16];
+
+	promote(conn);
+	await_true(conn, "SELECT NOT pg_is_in_recovery()", true);
+	ask(conn, "INSERT INTO failover_test (writer, id) VALUES (-1, 1)", answer, sizeof(answer));
+	printf("%.1f\n", now_ms() - begin);
+}
+
+int
+main(int argc, char **argv)
+{
+	if (argc == 7 && strcmp(argv[1], "crash") == 0)
+		replace_crashed(argv + 2);
+	else if (argc == 3 && strcmp(argv[1], "promote") == 0)
+		promote_alone(argv[2]);
+	else if (argc == 4 && strcmp(argv[1], "await") == 0)
+		await_true(connect_to(argv[2]), argv[3], false);
+	else
+	{
+		fprintf(stderr, "usage: ideal crash PRIMARY NAME CONNINFO NAME CONNINFO\n"
+				"       ideal promote CONNINFO\n"
+				"       ideal await CONNINFO QUERY\n");
+		return 2;
+	}
 	return 0;
 }

@@ -1,0 +1,72 @@
+# silence.sh - part of test/bench/bench: a primary falls silent under load, and comes back
+#
+# Shared by the parts frozen and isolated.  Clients that know only the standbys say
+# when there was somebody to write to again; clients of the old primary alone go on
+# asking it, before, meanwhile and afterwards: what it acknowledges after the
+# promotion is what must not be.
+
+# silence_run PART NUMBER BEGIN END: appends "outage back late lost lost_bytes" to $work/PART
+silence_run()
+{
+	local part=$1 record=$work/$1.$2.record begin=$3 end=$4 new silent promoted back late outage parts
+
+	fresh_servers node '' "${silence_conf:-}" && start_failover lease || return 1
+	start_writer "$record" 300 "$writers" a b
+	start_old_writer "$record.old"
+	wait_acks "$record.old" 500 || return 1
+
+	silent=$($begin)
+	wait_sql coordinator "SELECT status = 'completed' FROM failover_history WHERE kind = 'failover' ORDER BY event_id DESC LIMIT 1" || return 1
+	promoted=$(sql coordinator "SELECT (extract(epoch FROM max(finished_at)) * 1000000)::bigint FROM failover_timeline WHERE step = 'promote' AND status = 'done'")
+	new=$(sql coordinator "SELECT primary_peer FROM failover_status('bench')")
+	wait_acks "$record" 300 || return 1
+	outage=$(awk -v from="$silent" '/^a/ { if (!first || $4 < first) first = $4 } END { printf "%.1f", (first - from) / 1000 }' "$record")
+
+	back=$(now_us)
+	$end
+	as "$work/src/test/bench/ideal" await "$(conninfo "$new")" \
+		"SELECT EXISTS (SELECT FROM pg_stat_replication WHERE application_name = 'p' AND state = 'streaming')" || return 1
+	back=$(since "$back")
+	wait_acks "$record" $(($(grep -c '^a' "$record") + 300)) || return 1
+	stop_writer
+	stop_old_writer
+	late=$(awk -v from="$promoted" '/^a/ && $4 > from { n++ } END { print n + 0 }' "$record.old")
+	sql "$new" "SELECT writer || '/' || id FROM failover_test" >"$work/rows"
+	read -r acknowledged _ lost < <(cat "$record" "$record.old" >"$work/both" && "$root/test/lib/acks" "$work/both" "$work/rows")
+	echo "$outage $back $late $lost $acknowledged" >>"$work/$part"
+	parts=$(sql coordinator "SELECT 'detection ' || round(detection_ms) || coalesce((SELECT string_agg(format(', %s %s', step, round(duration_ms)), '' ORDER BY step_no)
+		FROM failover_timeline t WHERE t.event_id = h.event_id AND status = 'done' AND step IN ('freeze', 'lease', 'promote')), '')
+		FROM failover_history h WHERE kind = 'failover' ORDER BY event_id DESC LIMIT 1")
+	note "run $2: $outage ms, streaming again after $back ms, $late acknowledged by the old primary after the promotion, $lost of $acknowledged lost ($parts)"
+	wait_sql coordinator "SELECT current_event IS NULL FROM failover_status('bench')"
+	forget_group
+	drop_servers
+}
+
+# Writers that know nobody but p; their numbers are others.
+start_old_writer()
+{
+	# shellcheck disable=SC2086
+	${host_of[p]:-} "${as_user[@]}" "$work/src/test/lib/writer" -o "$1" -t 300 -w "$writers" -f 100 -T 1000 \
+		"$(conninfo p) target_session_attrs=any connect_timeout=2" 2>"$1.err" &
+	old_writer_pid=$!
+}
+
+stop_old_writer()
+{
+	kill -TERM "$old_writer_pid" 2>/dev/null
+	wait "$old_writer_pid" 2>/dev/null || true
+	old_writer_pid=
+}
+
+# silence_report PART HEADING
+silence_report()
+{
+	heading "$2"
+	row "until somebody takes writes again" "$work/$1" 1
+	row "the old primary streams again, once it is back" "$work/$1" 2
+	row "commits acknowledged by it after the promotion" "$work/$1" 3
+	row "acknowledged rows that were lost, asynchronous replication" "$work/$1" 4
+	column "$work/$1" 1 | quantiles | awk '{ exit $1 > 4500 }' || fail "median outage: more than lease_time + 1.5 s"
+	at_most "commits acknowledged after the promotion" "$work/$1" 3 0
+}
