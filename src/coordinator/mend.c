@@ -55,7 +55,7 @@ asked(FoTask *task, void *arg)
 	else if (task->facts.odd_since != 0 && now - task->facts.odd_since < FRESH_WORD_US)
 		peer->view.probe = FO_PROBE_LOST;
 	else
-		peer->view.probe = FO_PROBE_NONE;	/* the witness itself fell silent: it has said nothing */
+		peer->view.probe = task->acts_n > 0 ? FO_PROBE_UNHEARD : FO_PROBE_NONE;
 	fo_coordinator_record(peer->group, peer, "witness_asked", FO_NOTICE, NULL,
 						  "was asked to reconnect to the primary: %s", task->detail);
 	fo_coordinator_group_changed(peer->group);

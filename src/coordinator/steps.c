@@ -207,6 +207,36 @@ is_other_ordered(const FoRun *run)
 	return false;
 }
 
+/*
+ * Does a fenced primary still have what no standby has received in time?  They
+ * go on receiving it then: one whose postmaster hangs would take none of them
+ * back after a freeze.
+ */
+static bool
+is_drain_unfinished(const FoRun *run)
+{
+	bool		is_any = false;
+
+	if (run->drain_to == 0 || fo_coordinator_is_planned(run) || run->row.is_forced)
+		return false;
+	for (int i = 0; i < run->peers_n; i++)
+	{
+		const FoPeer *peer = run->peers[i].peer;
+
+		if (peer != NULL && peer != run->from && peer->view.observed.lsn >= run->drain_to)
+			return false;
+	}
+	for (int i = run->phase_first_step - 1; i >= 0; i--)
+	{
+		if (run->steps[i]->row.kind != FO_STEP_DRAIN)
+			continue;
+		if (run->steps[i]->row.status == FO_STEP_DONE)
+			return false;
+		is_any = is_any || run->steps[i]->row.status == FO_STEP_FAILED;
+	}
+	return is_any;
+}
+
 static void
 plan_freeze(FoRun *run, const FoStepDef *def)
 {
@@ -214,6 +244,12 @@ plan_freeze(FoRun *run, const FoStepDef *def)
 	{
 		fo_coordinator_end_step(fo_coordinator_add_step(run, def, NULL), FO_STEP_SKIPPED,
 								"the old primary has ended and the candidate has all of it");
+		return;
+	}
+	if (is_drain_unfinished(run))
+	{
+		fo_coordinator_fail_run(run, "no standby has received yet everything that the primary had written");
+		fo_coordinator_end_step(fo_coordinator_add_step(run, def, NULL), FO_STEP_FAILED, "%s", run->row.error);
 		return;
 	}
 	for (int i = 0; i < run->peers_n; i++)

@@ -33,6 +33,7 @@ typedef struct FoWitnesses
 	int32_t		probe_lost;		/* lost it and, asked to reconnect, could not */
 	int32_t		probe_asked;	/* asked to reconnect, outcome awaited */
 	int32_t		probe_back;		/* asked, was able to not long ago, and has not lost it since */
+	int32_t		probe_unheard;	/* asked, has not said what became of it, and is to be asked again or waited for */
 	int32_t		unasked;		/* stale, neither asked nor back */
 	int32_t		stale;			/* any stale one */
 	int32_t		awaited;		/* not heard since, and not silent for too long to wait for */

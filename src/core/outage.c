@@ -182,10 +182,18 @@ is_door_shut_to_witness(FoJudging *judging)
 	return is_door_shut(judging) && is_about(judging, judging->witnesses.probe_lost);
 }
 
+/* Trying to reconnect, or told to and silent since. */
 static bool
 is_door_asked_about(FoJudging *judging)
 {
-	return is_door_shut(judging) && is_about(judging, judging->witnesses.probe_asked);
+	const FoWitnesses *witnesses = &judging->witnesses;
+
+	if (!is_door_shut(judging))
+		return false;
+	if (is_about(judging, witnesses->probe_asked))
+		return true;
+	return is_about(judging, witnesses->probe_unheard)
+		&& !fo_core_peer_answers(&judging->group->peers[judging->subject]);
 }
 
 static bool
@@ -194,7 +202,7 @@ is_door_open_to_witness(FoJudging *judging)
 	return is_door_shut(judging) && is_about(judging, judging->witnesses.probe_back);
 }
 
-/* Whom to ask about the door: rather one that is not receiving anyway. */
+/* Whom to ask about the door: who has been asked already, else rather one that is not receiving anyway. */
 static bool
 is_door_to_be_asked_about(FoJudging *judging)
 {
@@ -202,7 +210,8 @@ is_door_to_be_asked_about(FoJudging *judging)
 
 	if (!is_door_shut(judging))
 		return false;
-	if (is_about(judging, witnesses->lost) || is_about(judging, witnesses->unasked))
+	if (is_about(judging, witnesses->probe_unheard) || is_about(judging, witnesses->lost)
+		|| is_about(judging, witnesses->unasked))
 		return true;
 	return is_about(judging, witnesses->receiving);
 }

@@ -72,9 +72,10 @@ typedef struct FoObservation
 typedef enum FoProbeState
 {
 	FO_PROBE_NONE = 0,			/* not asked -> ASKED */
-	FO_PROBE_ASKED,				/* told to reconnect, no result yet -> LOST, BACK */
+	FO_PROBE_ASKED,				/* told to reconnect, no result yet -> LOST, BACK, UNHEARD */
 	FO_PROBE_LOST,				/* it could not: the primary serves nobody -> NONE */
-	FO_PROBE_BACK				/* it streams again: the primary lives -> NONE */
+	FO_PROBE_BACK,				/* it streams again: the primary lives -> NONE */
+	FO_PROBE_UNHEARD			/* told to, perhaps, and then it fell silent itself -> ASKED, NONE */
 } FoProbeState;
 
 typedef struct FoPeerView

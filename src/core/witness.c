@@ -167,6 +167,22 @@ note_lost(FoJudging *judging, int32_t index)
 		note_first(judging, &judging->witnesses.probe_lost, index);
 }
 
+/*
+ * Told to reconnect, it may have lost a primary that others still receive from
+ * and whose last commits will come through them: nobody else is asked before
+ * it has said more, or counts as down.
+ */
+static void
+note_unheard_probe(FoJudging *judging, int32_t index)
+{
+	const FoPeerView *peer = &judging->group->peers[index];
+
+	if (peer->probe != FO_PROBE_UNHEARD || peer->probe_at <= judging->trouble)
+		return;
+	if (fo_core_peer_answers(peer) || is_awaited(judging, peer))
+		note_first(judging, &judging->witnesses.probe_unheard, index);
+}
+
 static void
 note_witness(FoJudging *judging, int32_t index)
 {
@@ -177,6 +193,7 @@ note_witness(FoJudging *judging, int32_t index)
 	if (witness == FO_WITNESS_NOT)
 		return;
 	evidence->witnesses++;
+	note_unheard_probe(judging, index);
 	switch (witness)
 	{
 		case FO_WITNESS_NOT:

@@ -281,7 +281,7 @@ coordinator_mended(World *w, Coordinator *c, Task *task, bool is_done, bool is_d
 	{
 		view->probe_at = now;
 		view->probe = is_done ? FO_PROBE_BACK
-			: task->odd_since != 0 && now - task->odd_since < FO_MS(300) ? FO_PROBE_LOST : FO_PROBE_NONE;
+			: task->odd_since != 0 && now - task->odd_since < FO_MS(300) ? FO_PROBE_LOST : FO_PROBE_UNHEARD;
 	}
 	else if (task->order.command == CMD_SYNC_NAMES)
 		sync_ended(w, c, task, is_done);

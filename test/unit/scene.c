@@ -240,7 +240,7 @@ random_peer(int peer)
 	view->received_at = unit_one_in(3) ? random_past() : NOW;
 	view->lsn_moved_at = random_past();
 	view->health.first_success_at = random_past();
-	view->probe = unit_one_in(3) ? (FoProbeState) unit_below(4) : FO_PROBE_NONE;
+	view->probe = unit_one_in(3) ? (FoProbeState) unit_below(5) : FO_PROBE_NONE;
 	view->probe_at = random_past();
 
 	observed->at = unit_one_in(3) ? random_past() : NOW;

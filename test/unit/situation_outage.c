@@ -68,6 +68,27 @@ SITUATION(32, FO_VERDICT_HOLD, "pg1", "the postmaster hangs, and a standby is re
 	probe(PG2, FO_PROBE_ASKED, 0.2);
 }
 
+SITUATION(34, FO_VERDICT_ASK, "pg3", "one that was asked has not said what became of it: it is asked again, before anybody who receives")
+{
+	shut_door();
+	lose(PG3);
+	probe(PG3, FO_PROBE_UNHEARD, 0.2);
+}
+
+SITUATION(32, FO_VERDICT_HOLD, "pg1", "one that was asked fell silent: nobody else is cut off before it has said more")
+{
+	shut_door();
+	probe(PG3, FO_PROBE_UNHEARD, 0.2);
+	fail(PG3, FO_ERROR_TIMEOUT, 0.2, 1);
+}
+
+SITUATION(34, FO_VERDICT_ASK, "pg2", "one that was asked has been silent for too long to wait for")
+{
+	shut_door();
+	probe(PG3, FO_PROBE_UNHEARD, 60);
+	fail(PG3, FO_ERROR_TIMEOUT, 60, 20);
+}
+
 SITUATION(33, FO_VERDICT_ALERT, "pg2", "new connections hang from here only")
 {
 	shut_door();
