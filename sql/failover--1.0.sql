@@ -114,7 +114,7 @@ CREATE TABLE failover_peer_state (
     lease_time        interval NOT NULL DEFAULT '0',
     renewers          text[] NOT NULL DEFAULT '{}',
     lease_time_before interval NOT NULL DEFAULT '0',
-    renewers_before   text[] NOT NULL DEFAULT '{}',
+    renewers_before   text[] DEFAULT '{}',
     fenced_at         timestamptz,
     fence_saved       jsonb,
     outages           bigint NOT NULL DEFAULT 0,
@@ -136,7 +136,7 @@ COMMENT ON COLUMN failover_peer_state.lease_version IS 'number of the lease time
 COMMENT ON COLUMN failover_peer_state.lease_time IS 'for how long a grant, or a renewal by standbys, keeps its lease; 0: it was told nothing of leases';
 COMMENT ON COLUMN failover_peer_state.renewers IS 'the standbys that renew its lease while the coordinator is silent, by application_name';
 COMMENT ON COLUMN failover_peer_state.lease_time_before IS 'the lease time that it may know instead; 0: it has taken the present one';
-COMMENT ON COLUMN failover_peer_state.renewers_before IS 'the standbys that may renew its lease instead';
+COMMENT ON COLUMN failover_peer_state.renewers_before IS 'the standbys that may renew its lease instead; null: not known, any of them';
 COMMENT ON COLUMN failover_peer_state.fence_saved IS 'settings that the fence replaced, put back when the peer is a standby again';
 
 CREATE TABLE failover_operation (

@@ -109,11 +109,14 @@ extern void fo_catalog_write_identity(const char *name, const char *place, bool 
 
 /* ---- config.c: configuration and state -> structs ---- */
 
+/* The number of names in a list that is not known. */
+#define FO_RENEWERS_UNKNOWN (-1)
+
 /* What a peer with the node library is told of its lease. */
 typedef struct FoLeaseTerms
 {
 	int64		lease_us;		/* how long it lasts; 0 = nothing was told */
-	int			renewers_n;		/* at most FO_LEASE_STANDBYS_MAX */
+	int			renewers_n;		/* at most FO_LEASE_STANDBYS_MAX, or FO_RENEWERS_UNKNOWN */
 	char		(*renewers)[FO_NAME_LEN];	/* application_names of standbys that renew it; NULL = none */
 } FoLeaseTerms;
 

@@ -163,12 +163,14 @@ read_conninfo(MemoryContext cxt, uint64 row, int column, const char *group, FoPe
 	return true;
 }
 
-/* A lease time and the names of the standbys that renew it. */
+/* A lease time and the names of the standbys that renew it; NULL = not known. */
 static void
 read_terms(MemoryContext cxt, uint64 row, int column, FoLeaseTerms *terms)
 {
 	terms->lease_us = fo_catalog_column_duration_us(row, column);
 	terms->renewers_n = fo_catalog_column_names(cxt, row, column + 1, FO_LEASE_STANDBYS_MAX, &terms->renewers);
+	if (terms->renewers_n < 0)
+		terms->renewers_n = terms->lease_us != 0 ? FO_RENEWERS_UNKNOWN : 0;
 }
 
 /* False if the row makes no sense. */

@@ -118,7 +118,7 @@ fo_catalog_add_names(FoParams *params, int n, char (*names)[FO_NAME_LEN])
 	for (int i = 0; i < n; i++)
 		elements[i] = CStringGetTextDatum(fo_catalog_clean_text(names[i]));
 	add(params, TEXTARRAYOID,
-		PointerGetDatum(construct_array(elements, n, TEXTOID, -1, false, TYPALIGN_INT)), false);
+		PointerGetDatum(construct_array(elements, Max(n, 0), TEXTOID, -1, false, TYPALIGN_INT)), n < 0);
 }
 
 void
@@ -237,8 +237,9 @@ fo_catalog_column_names(MemoryContext cxt, uint64 row, int column, int max, char
 	int			n = 0;
 
 	*names = NULL;
-	if (!is_null)
-		deconstruct_array(DatumGetArrayTypeP(value), TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, &n);
+	if (is_null)
+		return -1;
+	deconstruct_array(DatumGetArrayTypeP(value), TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, &n);
 	n = Min(n, max);
 	if (n == 0)
 		return 0;

@@ -39,7 +39,7 @@ extern void fo_catalog_add_bool(FoParams *params, bool value);
 extern void fo_catalog_add_ms(FoParams *params, double value);	/* < 0 = NULL */
 extern void fo_catalog_add_time(FoParams *params, TimestampTz value);	/* 0 = NULL */
 extern void fo_catalog_add_duration(FoParams *params, int64 us);
-extern void fo_catalog_add_names(FoParams *params, int n, char (*names)[FO_NAME_LEN]);	/* text[] */
+extern void fo_catalog_add_names(FoParams *params, int n, char (*names)[FO_NAME_LEN]);	/* text[]; n < 0 = NULL */
 
 /*
  * A stretch of statements in a backend's own transaction.  What is palloc'd in
@@ -64,7 +64,7 @@ extern double fo_catalog_column_ms(uint64 row, int column);	/* -1 */
 extern TimestampTz fo_catalog_column_time(uint64 row, int column);	/* 0 */
 extern int64 fo_catalog_column_duration_us(uint64 row, int column);	/* 0 */
 
-/* Of a text[], at most max names, palloc'd in cxt; returns how many, and NULL for none. */
+/* Of a text[], at most max names, palloc'd in cxt (NULL for none); returns how many, -1 for a NULL. */
 extern int	fo_catalog_column_names(MemoryContext cxt, uint64 row, int column, int max,
 									char (**names)[FO_NAME_LEN]);
 

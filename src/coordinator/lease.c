@@ -16,10 +16,17 @@
  * and one change at a time: what is replaced is kept until the peer's reply
  * shows that it has taken the new.  Only changes are written.
  *
- * Who may renew is the same for every check: the group's other peers by
- * application_name; a name that two of them share is left out, and who cascades.  A holder that has
- * fallen silent may know the list before, so the end of its lease is worked
- * out for both, and the later one counts.
+ * Who may renew: the group's other peers by application_name; a name that two
+ * of them share is left out, and who cascades.  The list of a primary leaves
+ * out the dead as well: they confirm nothing and would only raise the number
+ * that has to, so that a primary with one dead standby of two could not do
+ * without the coordinator.
+ *
+ * A holder that has fallen silent may know the list before, so the end of its
+ * lease is worked out for both, and the later one counts.  Where it is not
+ * known what was told before (at the first word to a peer, and when this
+ * coordinator takes over with tables that may lag behind those of the former),
+ * that may be any list: the end is known once every other peer is cut off.
  *
  *-------------------------------------------------------------------------
  */
@@ -36,6 +43,15 @@
 
 /* A lease holder's checks are given up after this share of the lease. */
 #define CHECKS_PER_LEASE 4
+
+/* A standby that has not answered for so long is no part of a primary's list. */
+#define DEAD_AFTER_US FO_MS(5000)
+
+static bool
+is_told(const FoLeaseTerms *terms)
+{
+	return terms->lease_us != 0;
+}
 
 /* ---- who may renew ---- */
 
@@ -74,13 +90,34 @@ is_name_shared(const FoGroup *group, const FoPeer *peer, const char *name)
 	return false;
 }
 
+static bool
+is_listed(const FoLeaseTerms *terms, const char *name)
+{
+	for (int i = 0; i < terms->renewers_n; i++)
+	{
+		if (strcmp(terms->renewers[i], name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Silent for long; or not heard yet by this process, and left out by the one before. */
+static bool
+is_dead(const FoPeer *holder, const FoPeer *peer, const char *name)
+{
+	const FoLeaseTerms *told = &holder->cfg.lease_told;
+
+	if (peer->view.observed.at == 0 && is_told(told) && !is_listed(told, name))
+		return true;
+	return fo_core_is_failing_since(&peer->view, fo_net_now() - DEAD_AFTER_US);
+}
+
 /*
- * The list for a holder, in order of peer name: every other peer, seen or not,
- * but those that stream from another standby.  They cannot confirm anything to
- * the holder, and would only raise the number that has to.
+ * In order of peer name: every other peer, seen or not, but those that stream
+ * from another standby, and the dead if they are not wanted.
  */
 static int
-list_renewers(const FoPeer *holder, char (*names)[FO_NAME_LEN])
+list_others(const FoPeer *holder, bool with_dead, char (*names)[FO_NAME_LEN])
 {
 	const FoGroup *group = holder->group;
 	int			n = 0;
@@ -91,11 +128,23 @@ list_renewers(const FoPeer *holder, char (*names)[FO_NAME_LEN])
 
 		renewer_name(peer, names[n]);
 		if (peer == holder || names[n][0] == '\0' || is_name_shared(group, peer, names[n]) ||
-			fo_coordinator_is_cascading(peer))
+			fo_coordinator_is_cascading(peer) ||
+			(!with_dead && is_dead(holder, peer, names[n])))
 			continue;
 		n++;
 	}
 	return n;
+}
+
+/* The list for a holder; with all of them dead, it is as if none was. */
+static int
+list_renewers(const FoPeer *holder, char (*names)[FO_NAME_LEN])
+{
+	int			n = 0;
+
+	if (holder == fo_coordinator_primary(holder->group))
+		n = list_others(holder, false, names);
+	return n > 0 ? n : list_others(holder, true, names);
 }
 
 /* ---- what a peer is told ---- */
@@ -124,12 +173,6 @@ array_literal(const FoLeaseTerms *terms)
 }
 
 static bool
-is_told(const FoLeaseTerms *terms)
-{
-	return terms->lease_us != 0;
-}
-
-static bool
 is_same(const FoLeaseTerms *a, const FoLeaseTerms *b)
 {
 	if (a->lease_us != b->lease_us || a->renewers_n != b->renewers_n)
@@ -147,7 +190,7 @@ fo_coordinator_lease_copy_terms(FoPeer *peer, FoLeaseTerms *to, const FoLeaseTer
 {
 	*to = *from;
 	to->renewers = NULL;
-	if (from->renewers_n == 0)
+	if (from->renewers_n <= 0)
 		return;
 	to->renewers = MemoryContextAlloc(peer->cxt, from->renewers_n * FO_NAME_LEN);
 	memcpy(to->renewers, from->renewers, from->renewers_n * FO_NAME_LEN);
@@ -175,7 +218,39 @@ terms_on_disk(const FoPeer *peer, int64 *version)
 	*version = peer->lease_on_disk;
 	if (peer->lease_on_disk == peer->cfg.lease_version && is_told(&peer->cfg.lease_told))
 		return &peer->cfg.lease_told;
-	return is_told(&peer->cfg.lease_before) ? &peer->cfg.lease_before : NULL;
+	return is_told(&peer->cfg.lease_before) && peer->cfg.lease_before.renewers_n != FO_RENEWERS_UNKNOWN ?
+		&peer->cfg.lease_before : NULL;
+}
+
+static FoLeaseTerms
+unknown_terms(int64 lease_us)
+{
+	FoLeaseTerms terms = {.lease_us = lease_us,.renewers_n = FO_RENEWERS_UNKNOWN};
+
+	return terms;
+}
+
+/* It may know another list than we think.  (Who was told nothing, for all we know, is in doubt anyway when it is.) */
+static void
+put_in_doubt(FoPeer *peer)
+{
+	FoPeerConfig *cfg = &peer->cfg;
+	int64		longest_us = Max(cfg->lease_told.lease_us, cfg->lease_before.lease_us);
+
+	if (is_told(&cfg->lease_told))
+	{
+		forget_terms(&cfg->lease_before);
+		cfg->lease_before = unknown_terms(longest_us);
+	}
+	cfg->lease_version++;
+	mark_dirty(peer);
+}
+
+void
+fo_coordinator_lease_doubt(FoGroup *group)
+{
+	for (int i = 0; i < group->peers_n; i++)
+		put_in_doubt(group->peers[i]);
 }
 
 /*
@@ -200,7 +275,7 @@ fo_coordinator_lease_prepare(FoPeer *peer)
 	wanted.renewers_n = list_renewers(peer, names);
 	if (may_change_terms(peer) && !is_same(&cfg->lease_told, &wanted))
 	{
-		cfg->lease_before = cfg->lease_told;
+		cfg->lease_before = is_told(&cfg->lease_told) ? cfg->lease_told : unknown_terms(wanted.lease_us);
 		fo_coordinator_lease_copy_terms(peer, &cfg->lease_told, &wanted);
 		cfg->lease_version++;
 		mark_dirty(peer);
@@ -229,8 +304,8 @@ fo_coordinator_lease_hear(FoPeer *peer)
 		return;
 	if (seen->standbys_version > cfg->lease_version && seen->standbys_version < PG_INT64_MAX)
 	{
+		put_in_doubt(peer);
 		cfg->lease_version = seen->standbys_version + 1;
-		mark_dirty(peer);
 	}
 	else if (is_told(&cfg->lease_before) && peer->lease_on_disk == cfg->lease_version &&
 			 fo_core_lease_is_settled(term, cfg->lease_version, cfg->lease_told.lease_us, seen->term,
@@ -308,12 +383,37 @@ cut_off_by_name(FoGroup *group, const char *name, FoCutOff cut_off, void *arg)
 	return cut_at;
 }
 
+/* The end whichever list the holder knows, be it of a single one of the other peers; 0 = cannot be known. */
+static FoTime
+end_by_any_list(FoPeer *holder, const FoLeaseBook *book, FoCutOff cut_off, void *arg)
+{
+	FoTime		end = fo_core_lease_end(book, 0, NULL);
+
+	for (int i = 0; i < holder->group->peers_n; i++)
+	{
+		FoPeer	   *peer = holder->group->peers[i];
+		FoTime		cut_at;
+		FoTime		end_by_him;
+
+		if (peer == holder)
+			continue;
+		cut_at = cut_off(peer, arg);
+		end_by_him = fo_core_lease_end(book, 1, &cut_at);
+		if (end_by_him == 0)
+			return 0;
+		end = Max(end, end_by_him);
+	}
+	return end;
+}
+
 /* The end if the holder knows this list; 0 = cannot be known. */
 static FoTime
 end_by_list(FoPeer *peer, const FoLeaseBook *book, const FoLeaseTerms *terms, FoCutOff cut_off, void *arg)
 {
 	FoTime		cut_at[FO_LEASE_STANDBYS_MAX];
 
+	if (terms->renewers_n == FO_RENEWERS_UNKNOWN)
+		return end_by_any_list(peer, book, cut_off, arg);
 	for (int i = 0; i < terms->renewers_n; i++)
 		cut_at[i] = cut_off_by_name(peer->group, terms->renewers[i], cut_off, arg);
 	return fo_core_lease_end(book, terms->renewers_n, cut_at);

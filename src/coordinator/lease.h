@@ -18,6 +18,12 @@
  */
 extern bool fo_coordinator_lease_prepare(FoPeer *peer);
 
+/*
+ * This coordinator takes the group over, with tables that may lag behind those
+ * of the former one: until a peer has taken what it is told now, it may know any list.
+ */
+extern void fo_coordinator_lease_doubt(FoGroup *group);
+
 /* The peer's state has been written: if it was to be told something new, it is checked at once. */
 extern void fo_coordinator_lease_written(FoPeer *peer);
 

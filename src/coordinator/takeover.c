@@ -39,6 +39,7 @@
 
 #include "coordinator/actions.h"
 #include "coordinator/executor.h"
+#include "coordinator/lease.h"
 #include "coordinator/monitor.h"
 #include "coordinator/record.h"
 #include "coordinator/run.h"
@@ -168,6 +169,7 @@ fo_coordinator_claim(FoGroup *group)
 	group->is_claiming = false;
 	group->cfg.term = newest + 1;
 	group->is_state_dirty = true;
+	fo_coordinator_lease_doubt(group);
 	fo_coordinator_record(group, NULL, "taken_over", FO_NOTICE, NULL,
 						  "this coordinator, \"%s\", takes over with term " INT64_FORMAT, identity, group->cfg.term);
 	fo_coordinator_monitor_recheck(group);

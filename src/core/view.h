@@ -170,6 +170,13 @@ fo_core_peer_answers(const FoPeerView *peer)
 	return peer->observed.at != 0 && peer->error == FO_ERROR_NONE;
 }
 
+/* Has every check failed since that moment, or since before? */
+static inline bool
+fo_core_is_failing_since(const FoPeerView *peer, FoTime moment)
+{
+	return peer->error != FO_ERROR_NONE && peer->failing_since != 0 && peer->failing_since <= moment;
+}
+
 /*
  * No server runs there: the process at the other end of our session ended it,
  * and since then the host refuses connections.  A refusal alone may be a

@@ -129,6 +129,7 @@ void
 coordinator_take_over(World *w, Coordinator *c, const Coordinator *from)
 {
 	c->disk = from->disk;
+	terms_take_copy(w, c);
 	coordinator_boot(w, c);
 }
 
@@ -142,7 +143,10 @@ coordinator_commit(World *w, Coordinator *c)
 	if (c->commits_until_crash > 0)
 		c->commits_until_crash--;
 	if (!is_last || !c->is_crash_before_commit)
+	{
 		c->disk = c->state;
+		terms_copy(w, c);
+	}
 	if (is_last)
 		coordinator_crash(w, c);
 	return !is_last;
@@ -420,6 +424,7 @@ claim(World *w, Coordinator *c)
 	c->state.term++;
 	c->state.owner = c->index;
 	c->is_claiming = false;
+	terms_doubt(w, c);
 	TELL(w, COORDINATOR_HOST(c->index), "takes over with term %lld", (long long) c->state.term);
 	(void) coordinator_commit(w, c);
 }

@@ -215,11 +215,14 @@ typedef struct Task
 	bool		is_applied;
 } Task;
 
+/* Any list of peers, for all we know. */
+#define RENEWERS_UNKNOWN UINT32_MAX
+
 /* What a server is told of its lease. */
 typedef struct Terms
 {
 	int64_t		lease_us;		/* 0 = nothing */
-	uint32_t	renewers;		/* mask of peers */
+	uint32_t	renewers;		/* mask of peers, or RENEWERS_UNKNOWN */
 } Terms;
 
 /* What survives a crash of the coordinator. */
@@ -253,6 +256,14 @@ typedef struct Durable
 	Terms		told[PEERS_MAX];
 	Terms		before[PEERS_MAX];	/* may be known instead; none once an answer has shown told */
 } Durable;
+
+/* What a successor's copy shows of terms: it may lag. */
+typedef struct TermsCopy
+{
+	int64_t		version[PEERS_MAX];
+	Terms		told[PEERS_MAX];
+	Terms		before[PEERS_MAX];
+} TermsCopy;
 
 typedef struct Run
 {
@@ -353,6 +364,8 @@ struct World
 	int			peers_n;
 	FoSettings	settings;		/* lease_time changes now and then */
 	uint32_t	unlisted;		/* mask: not to renew leases, as the configuration has it */
+	TermsCopy	terms_copy;		/* of the first coordinator's */
+	FoTime		patience;		/* a standby that has been silent for so long is not listed */
 	Host		hosts[HOSTS_MAX];
 	bool		is_cut[HOSTS_MAX][HOSTS_MAX];	/* from, to */
 	Server		servers[PEERS_MAX];

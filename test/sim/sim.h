@@ -157,6 +157,9 @@ extern bool terms_prepare(World *w, Coordinator *c, int peer);	/* false: it died
 extern void terms_tell(const Coordinator *c, int peer, Heartbeat *heartbeat);
 extern void terms_hear(World *w, Coordinator *c, int peer, const Status *status);
 extern void terms_begin(World *w, Coordinator *c);
+extern void terms_copy(World *w, const Coordinator *c);
+extern void terms_take_copy(const World *w, Coordinator *c);
+extern void terms_doubt(World *w, Coordinator *c);
 extern FoTime terms_lease_end(const World *w, const Coordinator *c);
 
 /* ---- sync.c ---- */

@@ -21,11 +21,28 @@ clock_of(const World *w, const Coordinator *c)
 	return world_clock(w, COORDINATOR_HOST(c->index));
 }
 
+/* Silent for too long; or not heard yet by this process, and left out by the one before. */
+static bool
+is_dead(const World *w, const Coordinator *c, int holder, int peer)
+{
+	const Terms *told = &c->state.told[holder];
+
+	if (c->views[peer].observed.at == 0 && told->lease_us != 0 && (told->renewers & (1u << peer)) == 0)
+		return true;
+	return fo_core_is_failing_since(&c->views[peer], clock_of(w, c) - w->patience);
+}
+
+/* All others but, for the primary, those that have been silent for too long, unless all have. */
 static Terms
-wanted_terms(const World *w, int peer)
+wanted_terms(const World *w, const Coordinator *c, int peer)
 {
 	Terms		terms = {FO_MS(w->settings.lease_time), ((1u << w->peers_n) - 1) & ~(1u << peer) & ~w->unlisted};
+	uint32_t	alive = terms.renewers;
 
+	for (int i = 0; i < w->peers_n && peer == c->state.primary; i++)
+		coordinator_set(&alive, i, (alive & (1u << i)) != 0 && !is_dead(w, c, peer, i));
+	if (alive != 0)
+		terms.renewers = alive;
 	return terms;
 }
 
@@ -42,16 +59,84 @@ bool
 terms_prepare(World *w, Coordinator *c, int peer)
 {
 	Durable    *state = &c->state;
-	Terms		wanted = wanted_terms(w, peer);
+	Terms		wanted = wanted_terms(w, c, peer);
 
 	if (!may_change(w, c, peer)
 		|| (state->told[peer].lease_us == wanted.lease_us && state->told[peer].renewers == wanted.renewers))
 		return true;
 	if (w->mutant != MUTANT_TERMS_ASSUMED)
-		state->before[peer] = state->told[peer];
+		state->before[peer] = state->told[peer].lease_us != 0 ? state->told[peer]
+			: (Terms) {wanted.lease_us, RENEWERS_UNKNOWN};
 	state->told[peer] = wanted;
 	state->terms_version[peer]++;
 	return coordinator_commit(w, c);
+}
+
+static int64_t
+longest_us(const World *w, const Coordinator *c, int peer)
+{
+	const Durable *state = &c->state;
+	int64_t		told = state->told[peer].lease_us;
+	int64_t		before = state->before[peer].lease_us;
+
+	if (told == 0 || (w->mutant == MUTANT_LEASE_TIME_OF_THE_DAY && c->views[peer].observed.at == 0))
+		return FO_MS(w->settings.lease_time);
+	return told > before ? told : before;
+}
+
+/* After a commit: the copy that a successor would begin with may have got it, or lag. */
+void
+terms_copy(World *w, const Coordinator *c)
+{
+	TermsCopy  *copy = &w->terms_copy;
+
+	if (c->index != 0 || world_chance(w, 60))
+		return;
+	memcpy(copy->version, c->disk.terms_version, sizeof(copy->version));
+	memcpy(copy->told, c->disk.told, sizeof(copy->told));
+	memcpy(copy->before, c->disk.before, sizeof(copy->before));
+}
+
+/* The lists may be old; a lease time that the copy does not know yet is the one thing that nobody could be safe from. */
+void
+terms_take_copy(const World *w, Coordinator *c)
+{
+	const TermsCopy *copy = &w->terms_copy;
+	Durable    *disk = &c->disk;
+
+	for (int i = 0; i < w->peers_n; i++)
+	{
+		int64_t		longest = disk->before[i].lease_us > disk->told[i].lease_us
+			? disk->before[i].lease_us : disk->told[i].lease_us;
+
+		disk->terms_version[i] = copy->version[i];
+		disk->told[i] = copy->told[i];
+		disk->before[i] = copy->before[i];
+		if (disk->told[i].lease_us != 0)
+			disk->told[i].lease_us = longest;
+	}
+}
+
+/* It may know another list than we think. */
+static void
+put_in_doubt(const World *w, Coordinator *c, int peer)
+{
+	Durable    *state = &c->state;
+
+	if (state->told[peer].lease_us != 0)
+	{
+		state->before[peer].lease_us = longest_us(w, c, peer);
+		state->before[peer].renewers = RENEWERS_UNKNOWN;
+	}
+	state->terms_version[peer]++;
+}
+
+/* Taken over from a copy that may lag behind. */
+void
+terms_doubt(World *w, Coordinator *c)
+{
+	for (int i = 0; i < w->peers_n; i++)
+		put_in_doubt(w, c, i);
 }
 
 void
@@ -71,7 +156,10 @@ terms_hear(World *w, Coordinator *c, int peer, const Status *status)
 	if (status->term != state->term || status->owner != c->index || state->owner != c->index)
 		return;
 	if (status->version > state->terms_version[peer])
+	{
+		put_in_doubt(w, c, peer);
 		state->terms_version[peer] = status->version + 1;
+	}
 	else if (state->before[peer].lease_us != 0
 			 && fo_core_lease_is_settled(state->term, state->terms_version[peer], state->told[peer].lease_us,
 										 status->term, status->version, status->lease_until - status->clock))
@@ -79,18 +167,6 @@ terms_hear(World *w, Coordinator *c, int peer, const Status *status)
 	else
 		return;
 	(void) coordinator_commit(w, c);
-}
-
-static int64_t
-longest_us(const World *w, const Coordinator *c, int peer)
-{
-	const Durable *state = &c->state;
-	int64_t		told = state->told[peer].lease_us;
-	int64_t		before = state->before[peer].lease_us;
-
-	if (told == 0 || (w->mutant == MUTANT_LEASE_TIME_OF_THE_DAY && c->views[peer].observed.at == 0))
-		return FO_MS(w->settings.lease_time);
-	return told > before ? told : before;
 }
 
 /* A process that begins does not know what was granted. */
@@ -101,12 +177,31 @@ terms_begin(World *w, Coordinator *c)
 		fo_core_lease_assume_sent(&c->books[i], clock_of(w, c), longest_us(w, c, i));
 }
 
+/* By whichever list, be it of a single one. */
+static FoTime
+end_by_any_list(const World *w, const Coordinator *c, const FoLeaseBook *book)
+{
+	FoTime		end = fo_core_lease_end(book, 0, NULL);
+
+	for (int i = 0; i < w->peers_n; i++)
+	{
+		FoTime		end_by_him = i == c->run.from ? end : fo_core_lease_end(book, 1, &c->run.cut_at[i]);
+
+		if (end_by_him == 0)
+			return 0;
+		end = end_by_him > end ? end_by_him : end;
+	}
+	return end;
+}
+
 static FoTime
 end_by_list(const World *w, const Coordinator *c, const FoLeaseBook *book, uint32_t renewers)
 {
 	FoTime		cut_at[PEERS_MAX];
 	int			n = 0;
 
+	if (renewers == RENEWERS_UNKNOWN)
+		return end_by_any_list(w, c, book);
 	for (int i = 0; i < w->peers_n; i++)
 	{
 		if ((renewers & (1u << i)) == 0 || (w->mutant == MUTANT_RENEWERS_FORGOTTEN && c->views[i].observed.at == 0))
@@ -130,7 +225,7 @@ terms_lease_end(const World *w, const Coordinator *c)
 		return clock_of(w, c);
 	book.longest_us = longest_us(w, c, peer);
 	if (told.lease_us == 0)
-		told = wanted_terms(w, peer);
+		told = wanted_terms(w, c, peer);
 	end = end_by_list(w, c, &book, told.renewers);
 	if (before->lease_us != 0 && end != 0)
 	{

@@ -338,6 +338,7 @@ begin_settings(World *w)
 	settings->check_timeout = 400;
 	settings->failure_threshold = 2 + world_below(w, 2);
 	settings->lease_time = world_lease_time(w);
+	w->patience = FO_MS(world_between(w, 100, 1000));
 	settings->block_period = 0;
 	settings->startup_timeout = 3000;
 	settings->promote_timeout = 1200;

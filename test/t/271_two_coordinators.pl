@@ -85,15 +85,21 @@ $third->start;
 $second->wait_for_catchup('third');
 ok($second->ask_until('SELECT copied FROM failover_identity', 't'), 'a coordinator that is copied remembers it');
 $second->wait_for_catchup('third');
+my $primary = $second->safe_psql('postgres', q{SELECT primary_peer FROM failover_status('main')});
+my ($silent, $standby) = map { $t->node($_) } grep { $_ ne $primary } $t->names;
+$silent->freeze('all');
 $second->stop('fast');
 $third->safe_psql('postgres', 'SELECT pg_promote()');
-my $primary;
 {
 	local $t->{coordinator} = $third;
 	ok($t->wait_for(q{SELECT count(*) = 1 FROM failover_events WHERE kind = 'taken_over'}), 'promoted, it takes over');
+	ok($t->wait_for(told_before($standby->name), '00:00:00 {}'), 'who answers knows what it is told now');
+	is($t->sql(told_before($silent->name)), '00:00:02 any', 'who does not may know any list of who renews a lease');
+	$silent->thaw;
+	ok($t->wait_for(told_before($silent->name), '00:00:00 {}'), 'until it answers');
 	ok($t->wait_for_state('healthy'), 'with all that is known');
-	isnt(owner($a), $other, 'under a name of its own');
-	$primary = $t->status('primary_peer');
+	isnt(owner($standby), $other, 'under a name of its own');
+	is($t->status('primary_peer'), $primary, 'and with the primary that was');
 	$t->node($primary)->kill_hard('all');
 	ok($t->wait_for_failover($primary), 'and fails over');
 	$t->one_primary_ok('to one primary');
@@ -120,6 +126,12 @@ ok(@lost == 0 || $admitted > 0, 'no acknowledged row is lost that is not admitte
 
 $_->stop foreach $second, $third;
 done_testing();
+
+sub told_before
+{
+	my ($peer) = @_;
+	return "SELECT lease_time_before || ' ' || coalesce(renewers_before::text, 'any') FROM failover_peer_state WHERE peer_name = '$peer'";
+}
 
 sub owner
 {
