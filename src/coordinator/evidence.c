@@ -19,6 +19,9 @@
 /* A standby must have been without WAL for this long, beside a primary that is well, to count as not receiving. */
 #define FORGET_RECEIVING_US FO_MS(10000)
 
+/* For so long after the first failed check another session's end may tell how the peer has ended. */
+#define LAST_WORDS_US FO_MS(2000)
+
 /* ---- failures ---- */
 
 /*
@@ -54,6 +57,21 @@ fo_coordinator_take_failure(FoPeer *peer, const FoNetError *error, FoTime now)
 	hear_last_words(view, error);
 	strlcpy(peer->last_error, error->message, sizeof(peer->last_error));
 	(void) fo_core_health_note(&view->health, &peer->group->cfg.settings, &failure, now);
+}
+
+bool
+fo_coordinator_is_end_fresh(const FoPeer *peer)
+{
+	return peer->view.failing_since != 0 && fo_net_now() - peer->view.failing_since <= LAST_WORDS_US;
+}
+
+void
+fo_coordinator_hear_end(FoPeer *peer)
+{
+	if (peer->view.failing_since != 0 && !fo_coordinator_is_end_fresh(peer))
+		return;
+	peer->view.is_hung_up = true;
+	fo_coordinator_group_changed(peer->group);
 }
 
 /* ---- answers ---- */

@@ -13,6 +13,17 @@
 /* Take in a check that failed. */
 extern void fo_coordinator_take_failure(FoPeer *peer, const FoNetError *error, FoTime now);
 
+/*
+ * Another session than that of the checks was ended by the process at its other
+ * end.  A server that dies resets one in which a question lies unread, and that
+ * of the checks may be such a one.  But what ends long after checks have begun
+ * to fail ends for reasons of its own.
+ */
+extern void fo_coordinator_hear_end(FoPeer *peer);
+
+/* Is it so short after the first failed check that another session may yet say how the peer has ended? */
+extern bool fo_coordinator_is_end_fresh(const FoPeer *peer);
+
 /* Take in an answer to the status query.  False, with error filled in, if it cannot be read. */
 extern bool fo_coordinator_take_answer(FoPeer *peer, const PGresult *result, int64 rtt_us, FoTime now,
 									   FoNetError *error);

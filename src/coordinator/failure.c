@@ -47,7 +47,7 @@ is_candidate_gone(const FoRunStep *step)
 		return false;
 	return step->is_refused ||
 		(step->peer->view.error == FO_ERROR_REFUSED &&
-		 (!fo_core_may_be_walled_off(&step->peer->view) || step->peer->view.observed.is_armed));
+		 (!fo_core_may_be_walled_off(&step->peer->view) || fo_core_needs_lease(&step->peer->view)));
 }
 
 /*

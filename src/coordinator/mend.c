@@ -67,7 +67,7 @@ ask_timeout_ms(FoGroup *group)
 {
 	const FoPeer *primary = fo_coordinator_primary(group);
 
-	if (primary != NULL && primary->view.observed.is_armed)
+	if (primary != NULL && fo_core_needs_lease(&primary->view))
 		return SHORT_ASK_MS;
 	return Max(group->cfg.settings.check_timeout, SHORT_ASK_MS);
 }

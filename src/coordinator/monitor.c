@@ -13,7 +13,9 @@
  * Beside the checks run, on their own timers: the knock (does the postmaster
  * take new connections?) and, on the recorded primary only, the write check
  * (does a flushed WAL record come back?), which has a session of its own so
- * that a write that hangs does not hide that reads still work.
+ * that a write that hangs does not hide that reads still work.  Whoever is to
+ * take writes without such a session has one in which nothing is asked, the
+ * listener.
  *
  * The loss of a session is told once, by the link's on_closed; the failure of
  * the call that was under way then is not counted again.
@@ -32,6 +34,7 @@
 #include "coordinator/evidence.h"
 #include "coordinator/executor.h"
 #include "coordinator/lease.h"
+#include "coordinator/listener.h"
 #include "coordinator/monitor.h"
 #include "coordinator/record.h"
 #include "coordinator/takeover.h"
@@ -71,6 +74,7 @@ struct FoMonitor
 	FoTimer		knock_timer;
 	FoKnock    *knock;
 	FoWriteCheck *write_check;
+	FoListener *listener;
 	bool		is_checking;	/* a status query is under way */
 	bool		is_library_prepared;	/* checks are heartbeats */
 	bool		is_looking;		/* it is one that tells nothing */
@@ -250,6 +254,7 @@ checked(void *arg, const PGresult *result, const FoNetError *error, int64 rtt_us
 	}
 	fo_coordinator_hear_term(peer);
 	fo_coordinator_write_check_apply(peer->monitor->write_check);
+	fo_coordinator_listener_apply(peer->monitor->listener);
 
 	/* One more standby that may renew the primary's lease: it should know at once. */
 	if (is_first && primary != NULL && primary != peer)
@@ -489,6 +494,7 @@ fo_coordinator_monitor_start(FoPeer *peer)
 	peer->link = fo_net_link_create(world->loop, world->resolver, peer->cxt, peer->cfg.name, &owner);
 	monitor->knock = fo_net_knock_create(world->loop, world->resolver, peer->cxt, knocked, peer);
 	monitor->write_check = fo_coordinator_write_check_create(peer);
+	monitor->listener = fo_coordinator_listener_create(peer);
 	monitor->check_timer.callback = check_due;
 	monitor->check_timer.arg = peer;
 	monitor->knock_timer.callback = knock_due;
@@ -508,6 +514,7 @@ fo_coordinator_monitor_stop(FoPeer *peer)
 	fo_net_loop_disarm(peer_loop(peer), &monitor->check_timer);
 	fo_net_loop_disarm(peer_loop(peer), &monitor->knock_timer);
 	fo_coordinator_write_check_destroy(monitor->write_check);
+	fo_coordinator_listener_destroy(monitor->listener);
 	fo_net_knock_destroy(monitor->knock);
 	fo_net_link_destroy(peer->link);
 	peer->link = NULL;
@@ -531,5 +538,14 @@ fo_coordinator_monitor_reconfigure(FoPeer *peer, bool is_conninfo_changed)
 	fo_net_loop_arm(peer_loop(peer), &peer->monitor->knock_timer,
 					fo_net_now() + FO_MS(peer_settings(peer)->connect_check_interval));
 	fo_coordinator_write_check_apply(peer->monitor->write_check);
+	fo_coordinator_listener_apply(peer->monitor->listener);
 	fo_coordinator_monitor_check_now(peer);
+}
+
+bool
+fo_coordinator_monitor_is_end_awaited(const FoPeer *peer)
+{
+	return !peer->view.is_hung_up && fo_coordinator_is_end_fresh(peer) && peer->link != NULL &&
+		(fo_coordinator_write_check_is_up(peer->monitor->write_check) ||
+		 fo_coordinator_listener_is_up(peer->monitor->listener));
 }

@@ -23,6 +23,9 @@ extern void fo_coordinator_monitor_reconfigure(FoPeer *peer, bool is_conninfo_ch
 /* Check this peer now (or as soon as the check in flight has ended). */
 extern void fo_coordinator_monitor_check_now(FoPeer *peer);
 
+/* It has just refused connections, and another session with it, still up, may show whether its process has ended. */
+extern bool fo_coordinator_monitor_is_end_awaited(const FoPeer *peer);
+
 /* At the first sign of trouble: check every peer of the group now. */
 extern void fo_coordinator_monitor_recheck(FoGroup *group);
 

@@ -309,7 +309,8 @@ task_step(void *arg)
 	}
 	if (!fo_net_link_is_ready(task_link(task)))
 	{
-		if (task->link == NULL && !task->action->is_restarting && task->peer->view.error == FO_ERROR_REFUSED)
+		if (task->link == NULL && !task->action->is_restarting && task->peer->view.error == FO_ERROR_REFUSED &&
+			!fo_coordinator_monitor_is_end_awaited(task->peer))
 		{
 			task->is_peer_dead = true;
 			fo_coordinator_task_explain(task, "it refuses connections");

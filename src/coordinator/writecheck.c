@@ -21,6 +21,7 @@
  */
 #include "postgres.h"
 
+#include "coordinator/evidence.h"
 #include "coordinator/writecheck.h"
 #include "guc.h"
 
@@ -31,9 +32,6 @@
 
 /* A write that hangs for so long is given up after all. */
 #define GIVE_UP_MS (600 * 1000)
-
-/* A session that ends so long after the other one was lost ends for reasons of its own. */
-#define LAST_WORDS_US FO_MS(2000)
 
 struct FoWriteCheck
 {
@@ -170,28 +168,13 @@ ready(void *arg)
 		write_now(check);
 }
 
-/*
- * A server that dies resets a session in which a question lies unread.  That of
- * the checks may be such a one; that its process ended shows here then.
- */
-static void
-hear_end(FoPeer *peer)
-{
-	FoPeerView *view = &peer->view;
-
-	if (view->failing_since != 0 && fo_net_now() - view->failing_since > LAST_WORDS_US)
-		return;
-	view->is_hung_up = true;
-	fo_coordinator_group_changed(peer->group);
-}
-
 static void
 closed(void *arg, const FoNetError *error)
 {
 	FoWriteCheck *check = arg;
 
 	if (error->is_hung_up)
-		hear_end(check->peer);
+		fo_coordinator_hear_end(check->peer);
 	check->sent_at = 0;
 	check->refusals++;
 	if (check->is_on)
@@ -230,6 +213,12 @@ fo_coordinator_write_check_destroy(FoWriteCheck *check)
 	stop(check);
 	fo_net_link_destroy(check->link);
 	pfree(check);
+}
+
+bool
+fo_coordinator_write_check_is_up(const FoWriteCheck *check)
+{
+	return fo_net_link_is_ready(check->link);
 }
 
 void

@@ -20,4 +20,7 @@ extern void fo_coordinator_write_check_destroy(FoWriteCheck *check);
 /* The peer has answered, or settings have changed: start or stop as its role and the settings want. */
 extern void fo_coordinator_write_check_apply(FoWriteCheck *check);
 
+/* Is its session up, so that the end of the peer's process would be heard? */
+extern bool fo_coordinator_write_check_is_up(const FoWriteCheck *check);
+
 #endif							/* FO_COORDINATOR_WRITECHECK_H */

@@ -1,0 +1,104 @@
+/*-------------------------------------------------------------------------
+ *
+ * listener.c
+ *		A session with a peer in which nothing is ever asked.
+ *
+ * A server that is killed resets the sessions in which a question lies unread,
+ * as a firewall may reset them all; only where nothing was asked its end shows
+ * as an end, and proves that it is dead.  The write check has such a session
+ * with the primary most of the time.  This one is for whoever is to take
+ * writes and has none: a primary whose group does without the write check, and
+ * the candidate from the moment that its promotion is ordered.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "coordinator/evidence.h"
+#include "coordinator/executor.h"
+#include "coordinator/listener.h"
+#include "guc.h"
+
+/* After a connect that failed the next one is no sooner than this. */
+#define RETRY_US FO_MS(10000)
+
+struct FoListener
+{
+	FoPeer	   *peer;
+	FoLink	   *link;
+	FoTime		retry_at;
+};
+
+static const char *const setup[] = {
+	"SET search_path = ''",
+	NULL
+};
+
+static bool
+is_wanted(const FoPeer *peer)
+{
+	FoGroup    *group = peer->group;
+
+	if (peer != fo_coordinator_run_lease_holder(group) || !fo_core_peer_answers(&peer->view))
+		return false;
+	return peer != fo_coordinator_primary(group) || !group->cfg.settings.write_check;
+}
+
+static void
+ready(void *arg)
+{
+	FoListener *listener = arg;
+
+	listener->retry_at = 0;
+}
+
+static void
+closed(void *arg, const FoNetError *error)
+{
+	FoListener *listener = arg;
+
+	listener->retry_at = fo_net_now() + RETRY_US;
+	if (error->is_hung_up)
+		fo_coordinator_hear_end(listener->peer);
+}
+
+FoListener *
+fo_coordinator_listener_create(FoPeer *peer)
+{
+	FoListener *listener = MemoryContextAllocZero(peer->cxt, sizeof(FoListener));
+	FoWorld    *world = peer->group->world;
+	FoLinkOwner owner = {ready, closed, listener};
+
+	listener->peer = peer;
+	listener->link = fo_net_link_create(world->loop, world->resolver, peer->cxt, peer->cfg.name, &owner);
+	return listener;
+}
+
+void
+fo_coordinator_listener_destroy(FoListener *listener)
+{
+	fo_net_link_destroy(listener->link);
+	pfree(listener);
+}
+
+void
+fo_coordinator_listener_apply(FoListener *listener)
+{
+	FoPeer	   *peer = listener->peer;
+
+	if (!is_wanted(peer))
+	{
+		if (!fo_net_link_is_closed(listener->link))
+			fo_net_link_close(listener->link);
+		listener->retry_at = 0;
+	}
+	else if (fo_net_link_is_closed(listener->link) && fo_net_now() >= listener->retry_at)
+		fo_net_link_open(listener->link, peer->cfg.conninfo, fo_guc_passfile, "failover listener", setup,
+						 peer->group->cfg.settings.check_timeout);
+}
+
+bool
+fo_coordinator_listener_is_up(const FoListener *listener)
+{
+	return fo_net_link_is_ready(listener->link);
+}
