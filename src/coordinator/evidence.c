@@ -11,6 +11,7 @@
 #include "coordinator/evidence.h"
 #include "coordinator/executor.h"
 #include "coordinator/lease.h"
+#include "coordinator/monitor.h"
 #include "net/probe.h"
 
 /* Default port of a conninfo without one. */
@@ -71,6 +72,8 @@ fo_coordinator_hear_end(FoPeer *peer)
 	if (peer->view.failing_since != 0 && !fo_coordinator_is_end_fresh(peer))
 		return;
 	peer->view.is_hung_up = true;
+	/* A session can be ended by itself: a server that lives says so at once. */
+	fo_coordinator_monitor_check_now(peer);
 	fo_coordinator_group_changed(peer->group);
 }
 

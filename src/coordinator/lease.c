@@ -101,12 +101,17 @@ is_listed(const FoLeaseTerms *terms, const char *name)
 	return false;
 }
 
-/* Silent for long; or not heard yet by this process, and left out by the one before. */
+/*
+ * Out of recovery, as a former primary that was not brought back; silent for
+ * long; or not heard yet by this process, and left out by the one before.
+ */
 static bool
 is_dead(const FoPeer *holder, const FoPeer *peer, const char *name)
 {
 	const FoLeaseTerms *told = &holder->cfg.lease_told;
 
+	if (fo_core_peer_answers(&peer->view) && !peer->view.observed.in_recovery)
+		return true;
 	if (peer->view.observed.at == 0 && is_told(told) && !is_listed(told, name))
 		return true;
 	return fo_core_is_failing_since(&peer->view, fo_net_now() - DEAD_AFTER_US);
@@ -275,8 +280,11 @@ fo_coordinator_lease_prepare(FoPeer *peer)
 	wanted.renewers_n = list_renewers(peer, names);
 	if (may_change_terms(peer) && !is_same(&cfg->lease_told, &wanted))
 	{
+		FoLeaseTerms told;
+
+		fo_coordinator_lease_copy_terms(peer, &told, &wanted);
 		cfg->lease_before = is_told(&cfg->lease_told) ? cfg->lease_told : unknown_terms(wanted.lease_us);
-		fo_coordinator_lease_copy_terms(peer, &cfg->lease_told, &wanted);
+		cfg->lease_told = told;
 		cfg->lease_version++;
 		mark_dirty(peer);
 	}
@@ -304,13 +312,15 @@ fo_coordinator_lease_hear(FoPeer *peer)
 		return;
 	if (seen->standbys_version > cfg->lease_version && seen->standbys_version < PG_INT64_MAX)
 	{
-		put_in_doubt(peer);
+		fo_coordinator_lease_doubt(peer->group);
 		cfg->lease_version = seen->standbys_version + 1;
 	}
 	else if (is_told(&cfg->lease_before) && peer->lease_on_disk == cfg->lease_version &&
 			 fo_core_lease_is_settled(term, cfg->lease_version, cfg->lease_told.lease_us, seen->term,
 									  seen->standbys_version, seen->lease_until_us - seen->clock_us))
 	{
+		/* Those of the old list may have renewed it to beyond what was granted. */
+		fo_core_lease_note_held(&peer->lease_book, seen->at, seen->lease_until_us - seen->clock_us);
 		forget_terms(&cfg->lease_before);
 		mark_dirty(peer);
 	}

@@ -7,8 +7,8 @@
  * as a firewall may reset them all; only where nothing was asked its end shows
  * as an end, and proves that it is dead.  The write check has such a session
  * with the primary most of the time.  This one is for whoever is to take
- * writes and has none: a primary whose group does without the write check, and
- * the candidate from the moment that its promotion is ordered.
+ * writes and has none: the candidate from the moment that its promotion is
+ * ordered, and a primary whose write check is off or has lost its session.
  *
  *-------------------------------------------------------------------------
  */
@@ -31,18 +31,9 @@ struct FoListener
 
 static const char *const setup[] = {
 	"SET search_path = ''",
+	"SELECT set_config('idle_session_timeout', '0', false) WHERE current_setting('idle_session_timeout', true) IS NOT NULL",
 	NULL
 };
-
-static bool
-is_wanted(const FoPeer *peer)
-{
-	FoGroup    *group = peer->group;
-
-	if (peer != fo_coordinator_run_lease_holder(group) || !fo_core_peer_answers(&peer->view))
-		return false;
-	return peer != fo_coordinator_primary(group) || !group->cfg.settings.write_check;
-}
 
 static void
 ready(void *arg)
@@ -82,11 +73,11 @@ fo_coordinator_listener_destroy(FoListener *listener)
 }
 
 void
-fo_coordinator_listener_apply(FoListener *listener)
+fo_coordinator_listener_apply(FoListener *listener, bool has_other)
 {
 	FoPeer	   *peer = listener->peer;
 
-	if (!is_wanted(peer))
+	if (has_other || peer != fo_coordinator_run_lease_holder(peer->group) || !fo_core_peer_answers(&peer->view))
 	{
 		if (!fo_net_link_is_closed(listener->link))
 			fo_net_link_close(listener->link);

@@ -17,8 +17,11 @@ typedef struct FoListener FoListener;
 extern FoListener *fo_coordinator_listener_create(FoPeer *peer);
 extern void fo_coordinator_listener_destroy(FoListener *listener);
 
-/* The peer has answered, or settings have changed: connect or disconnect as its role wants. */
-extern void fo_coordinator_listener_apply(FoListener *listener);
+/*
+ * The peer has answered, or settings have changed: connect or disconnect as its
+ * role wants.  has_other: there is another session in which its end would show.
+ */
+extern void fo_coordinator_listener_apply(FoListener *listener, bool has_other);
 
 /* Is its session up, so that the end of the peer's process would be heard? */
 extern bool fo_coordinator_listener_is_up(const FoListener *listener);

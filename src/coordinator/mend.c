@@ -26,6 +26,9 @@
 #define UNFENCE_TIMEOUT_MS 5000
 #define SHORT_ASK_MS 1000
 
+/* One that could not do it, or has not said, is asked again by a later check. */
+#define ASK_AGAIN_US FO_MS(1000)
+
 /* A witness must have said "not connected" within this long for its word to count. */
 #define FRESH_WORD_US FO_MS(1000)
 
@@ -55,7 +58,7 @@ asked(FoTask *task, void *arg)
 	else if (task->facts.odd_since != 0 && now - task->facts.odd_since < FRESH_WORD_US)
 		peer->view.probe = FO_PROBE_LOST;
 	else
-		peer->view.probe = task->acts_n > 0 ? FO_PROBE_UNHEARD : FO_PROBE_NONE;
+		peer->view.probe = task->acts_n > 0 && !task->is_refused ? FO_PROBE_UNHEARD : FO_PROBE_NONE;
 	fo_coordinator_record(peer->group, peer, "witness_asked", FO_NOTICE, NULL,
 						  "was asked to reconnect to the primary: %s", task->detail);
 	fo_coordinator_group_changed(peer->group);
@@ -77,7 +80,7 @@ fo_coordinator_ask_witness(FoPeer *peer)
 {
 	FoTaskFacts facts = {0};
 
-	if (peer->task != NULL)
+	if (peer->task != NULL || (peer->view.probe_at != 0 && fo_net_now() - peer->view.probe_at < ASK_AGAIN_US))
 		return;
 	peer->view.probe = FO_PROBE_ASKED;
 	peer->view.probe_at = fo_net_now();

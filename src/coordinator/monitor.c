@@ -100,6 +100,15 @@ peer_settings(const FoPeer *peer)
 	return &peer->group->cfg.settings;
 }
 
+/* The sessions beside that of the checks: as the peer's role and the settings want. */
+static void
+apply_role(FoPeer *peer)
+{
+	fo_coordinator_write_check_apply(peer->monitor->write_check);
+	fo_coordinator_listener_apply(peer->monitor->listener,
+								  fo_coordinator_write_check_is_up(peer->monitor->write_check));
+}
+
 /* ---- when to check next ---- */
 
 /* Does a verdict on the primary wait for more evidence? */
@@ -253,8 +262,7 @@ checked(void *arg, const PGresult *result, const FoNetError *error, int64 rtt_us
 		return;
 	}
 	fo_coordinator_hear_term(peer);
-	fo_coordinator_write_check_apply(peer->monitor->write_check);
-	fo_coordinator_listener_apply(peer->monitor->listener);
+	apply_role(peer);
 
 	/* One more standby that may renew the primary's lease: it should know at once. */
 	if (is_first && primary != NULL && primary != peer)
@@ -537,8 +545,7 @@ fo_coordinator_monitor_reconfigure(FoPeer *peer, bool is_conninfo_changed)
 		return;
 	fo_net_loop_arm(peer_loop(peer), &peer->monitor->knock_timer,
 					fo_net_now() + FO_MS(peer_settings(peer)->connect_check_interval));
-	fo_coordinator_write_check_apply(peer->monitor->write_check);
-	fo_coordinator_listener_apply(peer->monitor->listener);
+	apply_role(peer);
 	fo_coordinator_monitor_check_now(peer);
 }
 

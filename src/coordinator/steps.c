@@ -213,7 +213,7 @@ is_other_ordered(const FoRun *run)
  * back after a freeze.
  */
 static bool
-is_drain_unfinished(const FoRun *run)
+is_drain_unfinished(FoRun *run)
 {
 	bool		is_any = false;
 
@@ -221,9 +221,9 @@ is_drain_unfinished(const FoRun *run)
 		return false;
 	for (int i = 0; i < run->peers_n; i++)
 	{
-		const FoPeer *peer = run->peers[i].peer;
+		const FoRunPeer *member = &run->peers[i];
 
-		if (peer != NULL && peer != run->from && peer->view.observed.lsn >= run->drain_to)
+		if (fo_coordinator_takes_part(run, member) && member->peer->view.observed.lsn >= run->drain_to)
 			return false;
 	}
 	for (int i = run->phase_first_step - 1; i >= 0; i--)

@@ -194,6 +194,13 @@ fo_core_lease_note_sent(FoLeaseBook *book, FoTime replied_at, int64_t lease_us)
 }
 
 void
+fo_core_lease_note_held(FoLeaseBook *book, FoTime received_at, int64_t remaining_us)
+{
+	if (remaining_us > 0 && received_at + remaining_us > book->granted_until)
+		book->granted_until = received_at + remaining_us;
+}
+
+void
 fo_core_lease_assume_sent(FoLeaseBook *book, FoTime now, int64_t lease_us)
 {
 	fo_core_lease_note_sent(book, now, lease_us);

@@ -108,7 +108,7 @@ extern bool fo_core_is_confirmed(int standbys_n, int accepted_n);
 /* What the coordinator remembers of the grants it has sent to one peer. */
 typedef struct FoLeaseBook
 {
-	FoTime		granted_until;	/* no grant ends later, but for the margin; 0 = none was sent */
+	FoTime		granted_until;	/* no grant, nor a renewal by a list that was replaced, ends later, but for the margin; 0 = none was sent */
 	int64_t		longest_us;		/* longest lease time ever sent: standbys renew by no more */
 } FoLeaseBook;
 
@@ -125,6 +125,9 @@ extern FoTime fo_core_lease_offer(FoTime clock_of_reply, int64_t lease_us);
 
 /* Note a grant before sending it; replied_at is when the reply was received whose clock it is based on. */
 extern void fo_core_lease_note_sent(FoLeaseBook *book, FoTime replied_at, int64_t lease_us);
+
+/* Note a lease that the holder's reply, received at that moment, shows to last so much longer (it may be over). */
+extern void fo_core_lease_note_held(FoLeaseBook *book, FoTime received_at, int64_t remaining_us);
 
 /*
  * A coordinator that has just started, or whose memory of a peer is gone, does

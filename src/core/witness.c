@@ -71,6 +71,13 @@ witness_in_peace(const FoPeerView *peer)
 	return peer->observed.receiver == FO_RECEIVER_STREAMING ? FO_WITNESS_RECEIVES : FO_WITNESS_LOST;
 }
 
+/* Told to reconnect, with an outcome that is not known yet. */
+static bool
+is_interrupted_by_us(const FoPeerView *peer, FoTime trouble)
+{
+	return peer->probe == FO_PROBE_ASKED || (peer->probe == FO_PROBE_UNHEARD && peer->probe_at > trouble);
+}
+
 FoWitness
 fo_core_witness(const FoGroupView *group, int index)
 {
@@ -89,7 +96,7 @@ fo_core_witness(const FoGroupView *group, int index)
 	if (observed->at <= trouble)
 		return FO_WITNESS_UNHEARD;
 
-	if (observed->receiver != FO_RECEIVER_STREAMING && peer->probe != FO_PROBE_ASKED)
+	if (observed->receiver != FO_RECEIVER_STREAMING && !is_interrupted_by_us(peer, trouble))
 		return FO_WITNESS_LOST;
 	if (!fo_core_peer_answers(peer))
 		return FO_WITNESS_UNHEARD;

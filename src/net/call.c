@@ -93,6 +93,13 @@ fo_net_call_drop_all(FoLink *link)
 	drop_list(&link->failed);
 }
 
+/* Did the server end this session alone, because nobody used it? */
+static bool
+is_ended_for_idleness(const FoNetError *last_words)
+{
+	return strcmp(last_words->sqlstate, "57P05") == 0 || strcmp(last_words->sqlstate, "25P03") == 0;
+}
+
 /*
  * The session broke.  libpq's words are poorer than the server's last ones,
  * where there were any.
@@ -111,7 +118,7 @@ lose_session(FoLink *link, const FoNetError *error)
 	/* Whatever libpq calls it: a session that was up has ended, unless our own kernel gave up waiting. */
 	if (loss.sqlstate[0] == '\0' && loss.class != FO_ERROR_TIMEOUT)
 		loss.class = FO_ERROR_RESET;
-	loss.is_hung_up = link->state == FO_LINK_READY &&
+	loss.is_hung_up = link->state == FO_LINK_READY && !is_ended_for_idleness(&link->last_words) &&
 		(link->is_hung_up || link->last_words.class != FO_ERROR_NONE);
 	fo_net_link_lose(link, &loss);
 }

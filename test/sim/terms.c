@@ -21,12 +21,14 @@ clock_of(const World *w, const Coordinator *c)
 	return world_clock(w, COORDINATOR_HOST(c->index));
 }
 
-/* Silent for too long; or not heard yet by this process, and left out by the one before. */
+/* Out of recovery; silent for too long; or not heard yet by this process, and left out by the one before. */
 static bool
 is_dead(const World *w, const Coordinator *c, int holder, int peer)
 {
 	const Terms *told = &c->state.told[holder];
 
+	if (fo_core_peer_answers(&c->views[peer]) && !c->views[peer].observed.in_recovery)
+		return true;
 	if (c->views[peer].observed.at == 0 && told->lease_us != 0 && (told->renewers & (1u << peer)) == 0)
 		return true;
 	return fo_core_is_failing_since(&c->views[peer], clock_of(w, c) - w->patience);
@@ -157,13 +159,16 @@ terms_hear(World *w, Coordinator *c, int peer, const Status *status)
 		return;
 	if (status->version > state->terms_version[peer])
 	{
-		put_in_doubt(w, c, peer);
+		terms_doubt(w, c);
 		state->terms_version[peer] = status->version + 1;
 	}
 	else if (state->before[peer].lease_us != 0
 			 && fo_core_lease_is_settled(state->term, state->terms_version[peer], state->told[peer].lease_us,
 										 status->term, status->version, status->lease_until - status->clock))
+	{
+		fo_core_lease_note_held(&c->books[peer], clock_of(w, c), status->lease_until - status->clock);
 		memset(&state->before[peer], 0, sizeof(Terms));
+	}
 	else
 		return;
 	(void) coordinator_commit(w, c);

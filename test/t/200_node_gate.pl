@@ -180,7 +180,7 @@ is($lease->status(q{armed || ' ' || may_commit}), 'true false', 'and with a fenc
 $node->safe_psql('postgres', 'SELECT failover_node_release()');
 
 $node->safe_psql('postgres', 'CREATE ROLE nobody LOGIN');
-my ($status, $out, $err) = $node->psql('postgres', 'SET ROLE nobody; SELECT failover_node_fence(9)');
+my (undef, undef, $err) = $node->psql('postgres', 'SET ROLE nobody; SELECT failover_node_fence(9)');
 like($err, qr/permission denied for function/, 'nobody may fence a server but whom the administrator names');
 
 $node->stop;

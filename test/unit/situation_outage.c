@@ -89,6 +89,14 @@ SITUATION(34, FO_VERDICT_ASK, "pg2", "one that was asked has been silent for too
 	fail(PG3, FO_ERROR_TIMEOUT, 60, 20);
 }
 
+SITUATION(64, FO_VERDICT_ASK, "pg2", "one that was cut off by asking it, and has not said more, has not lost the primary by itself")
+{
+	fail(PG1, FO_ERROR_TIMEOUT, 6, 6);
+	lose(PG2);
+	probe(PG2, FO_PROBE_UNHEARD, 0.2);
+	lose(PG3);
+}
+
 SITUATION(33, FO_VERDICT_ALERT, "pg2", "new connections hang from here only")
 {
 	shut_door();

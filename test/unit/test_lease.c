@@ -136,6 +136,19 @@ TEST("lease: the coordinator knows no end while enough standbys may renew")
 	CHECK_INT(fo_core_lease_end(&book, 3, cut_at), 15 * SECOND + fo_core_lease_margin(LEASE));
 }
 
+TEST("lease: what a list of standbys had renewed counts when it is replaced")
+{
+	FoLeaseBook book = {0, 0};
+	FoTime		cut_at[1] = {SECOND};
+
+	fo_core_lease_note_sent(&book, 10 * SECOND, LEASE);
+	fo_core_lease_note_held(&book, 12 * SECOND, LEASE / 2);
+	CHECK_INT(fo_core_lease_end(&book, 1, cut_at), 13500 * (SECOND / 1000) + fo_core_lease_margin(LEASE));
+	fo_core_lease_note_held(&book, 20 * SECOND, -SECOND);
+	fo_core_lease_note_held(&book, 12 * SECOND, 1);
+	CHECK_INT(fo_core_lease_end(&book, 1, cut_at), 13500 * (SECOND / 1000) + fo_core_lease_margin(LEASE));
+}
+
 /*
  * Both ends.  True time runs in steps; the holder's clock runs faster or
  * slower by up to 8 % and from another origin.  Replies, grants and
