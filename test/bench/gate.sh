@@ -26,26 +26,34 @@ gate_servers()
 	[ "$(sql b "SELECT armed AND may_commit FROM failover_node_status()")" = t ]
 }
 
-# gate_row WORDS KIND ROUNDS TRANSACTIONS SERVER: appends nothing, prints a line; leaves its first figure in gate_ratio
+# gate_row WORDS KIND ROUNDS TRANSACTIONS SERVER: prints a line; leaves its last figures in gate_without and gate_with
 gate_row()
 {
-	local wall without with
+	local ratio wall
 
-	read -r gate_ratio wall without with < <(as "$work/src/test/bench/gate" "$2" "$3" "$4" "$(conninfo p)" "$(conninfo "$5")") || return 1
-	awk -v words="$1" -v cpu="$gate_ratio" -v wall="$wall" -v a="$without" -v b="$with" 'BEGIN {
+	read -r ratio wall gate_without gate_with < <(as "$work/src/test/bench/gate" "$2" "$3" "$4" "$(conninfo p)" "$(conninfo "$5")") || return 1
+	awk -v words="$1" -v cpu="$ratio" -v wall="$wall" -v a="$gate_without" -v b="$gate_with" 'BEGIN {
 		printf "   %-42s %+9.2f %% %+9.2f %% %10.2f %10.2f\n", words, (cpu - 1) * 100, (wall - 1) * 100, a, b }'
 }
 
+# What is judged is the time that the least transaction takes longer, which has the
+# same gate, as a part of a TPC-B transaction: of a whole TPC-B transaction the
+# processor's caches alone make one server several percent slower than its twin.
 part_gate()
 {
+	local tpcb
+
 	gate_servers || { abandon "gate: no servers"; return; }
 	echo
 	echo "${bold}What the node library adds to a transaction under a lease${plain}"
 	printf '   %-42s %11s %11s %10s %10s\n' "" "processor" "wall clock" "us without" "us with"
 	gate_row "TPC-B, without against without: noise" tpcb 150 20 a || fail "gate"
 	gate_row "TPC-B" tpcb 300 20 b || fail "gate"
-	awk -v r="$gate_ratio" 'BEGIN { exit r > 1.01 }' || fail "the gate costs more than 1 % of a TPC-B transaction"
+	tpcb=$gate_without
 	gate_row "the least transaction, noise" tiny 1500 50 a || fail "gate"
 	gate_row "the least transaction" tiny 3000 50 b || fail "gate"
+	awk -v a="$gate_without" -v b="$gate_with" -v t="$tpcb" 'BEGIN {
+		printf "   the gate, of a TPC-B transaction: %.2f us, %.2f %% (limit 1 %%)\n", b - a, (b - a) / t * 100
+		exit (b - a) / t > 0.01 }' || fail "the gate costs more than 1 % of a TPC-B transaction"
 	drop_servers
 }
