@@ -393,26 +393,22 @@ cut_off_by_name(FoGroup *group, const char *name, FoCutOff cut_off, void *arg)
 	return cut_at;
 }
 
-/* The end whichever list the holder knows, be it of a single one of the other peers; 0 = cannot be known. */
+/* The end whichever list the holder knows; 0 = cannot be known. */
 static FoTime
 end_by_any_list(FoPeer *holder, const FoLeaseBook *book, FoCutOff cut_off, void *arg)
 {
-	FoTime		end = fo_core_lease_end(book, 0, NULL);
+	const FoGroup *group = holder->group;
+	FoTime	   *cut_at = palloc(group->peers_n * sizeof(FoTime));
+	FoTime		end;
+	int			n = 0;
 
-	for (int i = 0; i < holder->group->peers_n; i++)
+	for (int i = 0; i < group->peers_n; i++)
 	{
-		FoPeer	   *peer = holder->group->peers[i];
-		FoTime		cut_at;
-		FoTime		end_by_him;
-
-		if (peer == holder)
-			continue;
-		cut_at = cut_off(peer, arg);
-		end_by_him = fo_core_lease_end(book, 1, &cut_at);
-		if (end_by_him == 0)
-			return 0;
-		end = Max(end, end_by_him);
+		if (group->peers[i] != holder)
+			cut_at[n++] = cut_off(group->peers[i], arg);
 	}
+	end = fo_core_lease_end_by_any(book, n, cut_at);
+	pfree(cut_at);
 	return end;
 }
 

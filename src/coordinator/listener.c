@@ -18,6 +18,7 @@
 #include "coordinator/executor.h"
 #include "coordinator/listener.h"
 #include "guc.h"
+#include "net/probe.h"
 
 /* After a connect that failed the next one is no sooner than this. */
 #define RETRY_US FO_MS(10000)
@@ -31,7 +32,7 @@ struct FoListener
 
 static const char *const setup[] = {
 	"SET search_path = ''",
-	"SELECT set_config('idle_session_timeout', '0', false) WHERE current_setting('idle_session_timeout', true) IS NOT NULL",
+	FO_NET_STAY_IDLE,
 	NULL
 };
 

@@ -270,3 +270,18 @@ fo_core_lease_end(const FoLeaseBook *book, int standbys_n, const FoTime *cut_at)
 	}
 	return end + fo_core_lease_margin(book->longest_us);
 }
+
+FoTime
+fo_core_lease_end_by_any(const FoLeaseBook *book, int others_n, const FoTime *cut_at)
+{
+	FoTime		last_cut = 0;
+
+	for (int i = 0; i < others_n; i++)
+	{
+		if (cut_at[i] == 0)
+			return 0;
+		if (cut_at[i] > last_cut)
+			last_cut = cut_at[i];
+	}
+	return fo_core_lease_end(book, others_n > 0 ? 1 : 0, &last_cut);
+}

@@ -156,4 +156,10 @@ extern FoTime fo_core_lease_received_by(const FoObservation *before, const FoObs
  */
 extern FoTime fo_core_lease_end(const FoLeaseBook *book, int standbys_n, const FoTime *cut_at);
 
+/*
+ * The same where it is not known which of others_n peers the holder was told to
+ * count: it may be a single one, so each of them has to be cut off.
+ */
+extern FoTime fo_core_lease_end_by_any(const FoLeaseBook *book, int others_n, const FoTime *cut_at);
+
 #endif							/* FO_CORE_LEASE_H */

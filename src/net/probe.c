@@ -118,7 +118,7 @@ typedef enum FoColumn
 	"  FROM pg_stat_get_wal_senders()) w"
 
 /*
- * One string, hence one round trip.  idle_session_timeout exists since 14.
+ * One string, hence one round trip.
  * force_generic_plan: the only parameter does not matter to the planner.
  */
 static const char *const setup_statements[] = {
@@ -128,8 +128,7 @@ static const char *const setup_statements[] = {
 	" SET idle_in_transaction_session_timeout = '60s';"
 	" SET synchronous_commit = local;"
 	" SET plan_cache_mode = force_generic_plan;"
-	" SELECT set_config('idle_session_timeout', '0', false)"
-	" WHERE current_setting('idle_session_timeout', true) IS NOT NULL;"
+	" " FO_NET_STAY_IDLE ";"
 	" PREPARE " FO_PROBE_STATEMENT " (bool) AS " STATUS_COLUMNS STATUS_TABLES,
 	NULL
 };

@@ -182,38 +182,20 @@ terms_begin(World *w, Coordinator *c)
 		fo_core_lease_assume_sent(&c->books[i], clock_of(w, c), longest_us(w, c, i));
 }
 
-/* By whichever list, be it of a single one. */
-static FoTime
-end_by_any_list(const World *w, const Coordinator *c, const FoLeaseBook *book)
-{
-	FoTime		end = fo_core_lease_end(book, 0, NULL);
-
-	for (int i = 0; i < w->peers_n; i++)
-	{
-		FoTime		end_by_him = i == c->run.from ? end : fo_core_lease_end(book, 1, &c->run.cut_at[i]);
-
-		if (end_by_him == 0)
-			return 0;
-		end = end_by_him > end ? end_by_him : end;
-	}
-	return end;
-}
-
 static FoTime
 end_by_list(const World *w, const Coordinator *c, const FoLeaseBook *book, uint32_t renewers)
 {
 	FoTime		cut_at[PEERS_MAX];
 	int			n = 0;
 
-	if (renewers == RENEWERS_UNKNOWN)
-		return end_by_any_list(w, c, book);
 	for (int i = 0; i < w->peers_n; i++)
 	{
-		if ((renewers & (1u << i)) == 0 || (w->mutant == MUTANT_RENEWERS_FORGOTTEN && c->views[i].observed.at == 0))
+		if (i == c->run.from || (renewers & (1u << i)) == 0
+			|| (w->mutant == MUTANT_RENEWERS_FORGOTTEN && c->views[i].observed.at == 0))
 			continue;
 		cut_at[n++] = c->run.cut_at[i];
 	}
-	return fo_core_lease_end(book, n, cut_at);
+	return renewers == RENEWERS_UNKNOWN ? fo_core_lease_end_by_any(book, n, cut_at) : fo_core_lease_end(book, n, cut_at);
 }
 
 /* When the old primary's lease is certainly over, on our clock; 0 = that cannot be known. */

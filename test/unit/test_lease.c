@@ -149,6 +149,20 @@ TEST("lease: what a list of standbys had renewed counts when it is replaced")
 	CHECK_INT(fo_core_lease_end(&book, 1, cut_at), 13500 * (SECOND / 1000) + fo_core_lease_margin(LEASE));
 }
 
+TEST("lease: where any list may have been told, every other peer has to be cut off")
+{
+	FoLeaseBook book = {0, 0};
+	FoTime		cut_at[3] = {11 * SECOND, 0, 12 * SECOND};
+
+	fo_core_lease_note_sent(&book, 10 * SECOND, LEASE);
+	CHECK_INT(fo_core_lease_end_by_any(&book, 3, cut_at), 0);
+	CHECK_INT(fo_core_lease_end_by_any(&book, 0, cut_at), 13 * SECOND + fo_core_lease_margin(LEASE));
+	cut_at[1] = 5 * SECOND;
+	CHECK_INT(fo_core_lease_end_by_any(&book, 3, cut_at), 15 * SECOND + fo_core_lease_margin(LEASE));
+	cut_at[0] = cut_at[2] = SECOND;	/* long before the last grant ended */
+	CHECK_INT(fo_core_lease_end_by_any(&book, 3, cut_at), 13 * SECOND + fo_core_lease_margin(LEASE));
+}
+
 /*
  * Both ends.  True time runs in steps; the holder's clock runs faster or
  * slower by up to 8 % and from another origin.  Replies, grants and
