@@ -5,7 +5,7 @@
  *
  * run.c begins and ends it; executor.c drives its phases, intents and outcomes;
  * failure.c decides what a failed step means, and undoes.  steps.c (with
- * choose.c, steps_promote.c and steps_node.c) knows what each step means: on whom it runs, with which
+ * choose.c, steps_freeze.c, steps_promote.c and steps_node.c) knows what each step means: on whom it runs, with which
  * action and facts, and what follows from its outcome.
  *
  *-------------------------------------------------------------------------
@@ -108,6 +108,11 @@ extern bool fo_coordinator_is_pointing(const FoRunStep *step);
 
 /* Take in the outcome of a task; sets the step's status and detail. */
 extern void fo_coordinator_step_ended(FoRunStep *step, FoTask *task);
+
+/* steps_freeze.c: what is still received from the old primary, and the end of that. */
+extern void fo_coordinator_plan_drain(FoRun *run, const FoStepDef *def);
+extern void fo_coordinator_plan_freeze(FoRun *run, const FoStepDef *def);
+extern void fo_coordinator_freeze_ended(FoRunStep *step, FoTask *task);
 
 /* steps_promote.c: the promotion and the repointing. */
 extern void fo_coordinator_plan_promote(FoRun *run, const FoStepDef *def);
