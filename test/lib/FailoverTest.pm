@@ -282,7 +282,7 @@ sub wait_for_following
 {
 	my ($self, $standby, $primary) = @_;
 	my (undef, $port) = $primary->endpoint('coordinator');
-	my $timeline = hex(substr($primary->safe_psql('postgres', 'SELECT pg_walfile_name(pg_current_wal_lsn())'), 0, 8));
+	my $timeline = $primary->timeline;
 
 	return $self->wait_for_sql($standby, <<"EOF");
 SELECT status = 'streaming' AND sender_port = $port AND received_tli = $timeline FROM pg_stat_wal_receiver

@@ -37,7 +37,7 @@ $lease_p->demote($a, term => $term);
 # It stops before it follows: only then is everything of it here.
 ok($p->ask_until('SELECT pg_is_in_recovery()', 't'), 'the old primary restarts as a standby');
 promote($a, $lease_a);
-ok(follows($p, $a), 'a demoted primary streams from the new one');
+ok($p->streams_from($a), 'a demoted primary streams from the new one');
 is(postmaster_pid($p), $pid, 'and is the same process');
 is($lease_p->status('rejoin_phase'), 'none', 'nothing is left to be done');
 is($lease_p->status('rewind_ms IS NULL'), 't', 'nothing was rewound');
@@ -53,11 +53,11 @@ $a->safe_psql('postgres', 'INSERT INTO t VALUES (-1)');
 $lease_a->fence(term => $term);
 $pid = postmaster_pid($a);
 # Of two divergent histories the higher timeline is the group's.
-is(timeline($p), 3, 'p is on timeline 3');
-is(timeline($a), 2, 'a is on timeline 2');
+is($p->timeline, 3, 'p is on timeline 3');
+is($a->timeline, 2, 'a is on timeline 2');
 my $conf = PostgreSQL::Test::Utils::slurp_file($a->data_dir . '/postgresql.conf');
 $lease_a->rejoin($p, term => $term);
-ok(follows($a, $p), 'a diverged primary streams from the new one');
+ok($a->streams_from($p), 'a diverged primary streams from the new one');
 is(postmaster_pid($a), $pid, 'and is the same process');
 is($a->safe_psql('postgres', 'SELECT count(*), min(id) FROM t'), '10001|0', 'with the new history');
 is(PostgreSQL::Test::Utils::slurp_file($a->data_dir . '/postgresql.conf'), $conf, 'its own configuration is kept');
@@ -86,7 +86,7 @@ $a->safe_psql('postgres', 'INSERT INTO t VALUES (-2)');
 $p->start;
 is($lease_p->status('may_commit'), 'f', 'it comes back without a lease');
 $lease_p->rejoin($a, term => $term);
-ok(follows($p, $a), 'and is rejoined');
+ok($p->streams_from($a), 'and is rejoined');
 is($p->safe_psql('postgres', 'SELECT count(*) FROM t WHERE id = -2'), '1', 'with the new history');
 
 $_->stop foreach $p, $a;
@@ -98,12 +98,6 @@ sub postmaster_pid
 	return (split(/\n/, PostgreSQL::Test::Utils::slurp_file($node->data_dir . '/postmaster.pid')))[0];
 }
 
-sub timeline
-{
-	my ($node) = @_;
-	return $node->safe_psql('postgres', q{SELECT ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int});
-}
-
 sub promote
 {
 	my ($node, $lease) = @_;
@@ -113,17 +107,4 @@ sub promote
 	$node->safe_psql('postgres', 'SELECT pg_promote()');
 	$node->safe_psql('postgres', 'INSERT INTO t VALUES (0)');
 	return;
-}
-
-# Does it stream from that server, on its timeline?
-sub follows
-{
-	my ($node, $primary) = @_;
-	my $timeline = timeline($primary);
-
-	$node->ask_until(
-		"SELECT count(*) FROM pg_stat_wal_receiver WHERE status = 'streaming' AND received_tli = $timeline", '1')
-	  or return 0;
-	$primary->wait_for_catchup($node->name);
-	return 1;
 }

@@ -65,7 +65,7 @@ while ($rewinding < $kills_wanted && $kills < 10 * $kills_wanted)
 		$kills++;
 		$rewinding++ if $phase eq 'out of place';
 		$node{$old}->wait_killed;
-		start_in_background($node{$old});
+		$node{$old}->start_in_background;
 	}
 	my $streams = $node{$old}->ask_until(q{SELECT count(*) FROM pg_stat_wal_receiver WHERE status = 'streaming'}, '1');
 	ok($streams, "round $round: $old streams from $new");
@@ -98,18 +98,4 @@ sub where_it_is
 {
 	my ($node) = @_;
 	return -e $node->data_dir . '/base' ? 'in place' : 'out of place';
-}
-
-# As a service manager does: start it, and do not wait for what comes of it.
-sub start_in_background
-{
-	my ($node) = @_;
-	my $file = $node->data_dir . '/postmaster.pid';
-
-	# A lock file of the dead is taken over.
-	unlink $file;
-	$node->_pg_ctl('-W', '-l', $node->logfile, '-o', '--cluster-name=' . $node->name, 'start');
-	FailoverTest::Lease::wait_until(Time::HiRes::time() + 0.01) until -s $file;
-	$node->_update_pid(1);
-	return;
 }

@@ -45,7 +45,7 @@ $node{c}->kill_hard('all');
 $node{c}->wait_killed;
 $node{c}->start;
 is(histories($node{c}), '', 'a standby that was not promoted drops them at its next start');
-ok(streams($node{c}, $p), 'and streams again');
+ok($node{c}->streams_from($p), 'and streams again');
 
 # ---- two candidates ----
 
@@ -56,23 +56,23 @@ $term = 7;
 $lease{a}->prepare_promotion(term => $term, timeline => 2);
 $lease{a}->grant(term => $term, seconds => 600);
 $node{a}->safe_psql('postgres', 'SELECT pg_promote()');
-is(timeline($node{a}), 2, 'the first candidate begins the next timeline');
+is($node{a}->timeline, 2, 'the first candidate begins the next timeline');
 $node{a}->safe_psql('postgres', 'INSERT INTO t VALUES (1)');
 $term++;
 $lease{b}->prepare_promotion(term => $term, timeline => 3);
 $lease{b}->grant(term => $term, seconds => 600);
 $node{b}->safe_psql('postgres', 'SELECT pg_promote()');
-is(timeline($node{b}), 3, 'the second one another');
+is($node{b}->timeline, 3, 'the second one another');
 $node{b}->safe_psql('postgres', 'INSERT INTO t VALUES (2)');
 $node{c}->safe_psql('postgres', 'ALTER SYSTEM SET primary_conninfo = \'' . $node{b}->conninfo . ' application_name=c\'');
 $node{c}->safe_psql('postgres', 'SELECT pg_reload_conf()');
-ok(streams($node{c}, $node{b}), 'a standby follows over the number that was left out');
+ok($node{c}->streams_from($node{b}), 'a standby follows over the number that was left out');
 $lease{a}->rejoin($node{b}, term => $term, coordinator => 'test');
-ok(streams($node{a}, $node{b}), 'the first candidate is rejoined');
+ok($node{a}->streams_from($node{b}), 'the first candidate is rejoined');
 like($lease{a}->status('rejoin_report'), qr/^rewound/, 'by a rewind, which can tell the two apart');
 is(rows($node{a}), '2', 'and has the history of the second');
 $node{a}->restart;
-ok(streams($node{a}, $node{b}), 'a standby with a reservation below its timeline starts');
+ok($node{a}->streams_from($node{b}), 'a standby with a reservation below its timeline starts');
 
 # ---- and if two servers did begin the same ----
 
@@ -85,7 +85,7 @@ foreach my $name (qw(a c))
 	$lease{$name}->grant(term => $term, seconds => 600);
 	$node{$name}->safe_psql('postgres', 'SELECT pg_promote()');
 	$node{$name}->safe_psql('postgres', 'INSERT INTO t VALUES (' . ($name eq 'a' ? 3 : 4) . ')');
-	is(timeline($node{$name}), 4, "$name begins timeline 4");
+	is($node{$name}->timeline, 4, "$name begins timeline 4");
 	$node{$name}->safe_psql('postgres', 'CHECKPOINT');
 }
 $lease{c}->rejoin($node{a}, term => ++$term);
@@ -101,12 +101,12 @@ $node{a}->append_conf('standby.signal', '');
 $node{a}->start;
 $lease{a}->grant(term => ++$term, seconds => 600);
 $node{a}->safe_psql('postgres', 'SELECT pg_promote()');
-is(timeline($node{a}), 5, 'the primary is on a later timeline');
+is($node{a}->timeline, 5, 'the primary is on a later timeline');
 $node{a}->safe_psql('postgres', 'CHECKPOINT');
 $node{c}->append_conf('postgresql.conf', 'failover.allow_clone = on');
 $node{c}->safe_psql('postgres', 'SELECT pg_reload_conf()');
 $lease{c}->rejoin($node{a}, term => $term);
-ok(streams($node{c}, $node{a}), 'where it is allowed a copy replaces it');
+ok($node{c}->streams_from($node{a}), 'where it is allowed a copy replaces it');
 like($lease{c}->status('rejoin_report'), qr/^copied the new primary/, 'and the report says so');
 is(rows($node{c}), '2,3', 'it has the history of the primary');
 
@@ -130,27 +130,8 @@ sub histories
 	return join(' ', map { m{([0-9A-F]{8})\.history$} ? $1 : () } sort glob($node->data_dir . '/pg_wal/*.history'));
 }
 
-sub timeline
-{
-	my ($node) = @_;
-	return $node->safe_psql('postgres', q{SELECT ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int});
-}
-
 sub rows
 {
 	my ($node) = @_;
 	return $node->safe_psql('postgres', q{SELECT string_agg(id::text, ',' ORDER BY id) FROM t});
-}
-
-# Does it stream from that server, on its timeline, and has caught up?
-sub streams
-{
-	my ($node, $primary) = @_;
-	my $timeline = timeline($primary);
-
-	$node->ask_until(
-		"SELECT count(*) FROM pg_stat_wal_receiver WHERE status = 'streaming' AND received_tli = $timeline", '1')
-	  or return 0;
-	$primary->wait_for_catchup($node->name);
-	return 1;
 }

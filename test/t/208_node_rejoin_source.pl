@@ -66,7 +66,7 @@ ok(!-e $p->data_dir . '/base', 'and holds nothing that could be served');
 
 # ---- killed ----
 
-start_in_background($p);
+$p->start_in_background;
 ok($a->ask_until($copying, '1'), 'the next start goes on with the rewind');
 $pid = $p->{_pid};
 $a->kill_hard('all');
@@ -102,16 +102,4 @@ sub contents
 {
 	my ($node) = @_;
 	return $node->safe_psql('postgres', q{SELECT count(*), md5(string_agg(id || filler, ',' ORDER BY id)) FROM t});
-}
-
-# Start it and do not wait for what comes of it.
-sub start_in_background
-{
-	my ($node) = @_;
-	my $file = $node->data_dir . '/postmaster.pid';
-
-	$node->_pg_ctl('-W', '-l', $node->logfile, '-o', '--cluster-name=' . $node->name, 'start');
-	FailoverTest::Lease::wait_until(Time::HiRes::time() + 0.01) until -s $file;
-	$node->_update_pid(1);
-	return;
 }

@@ -70,7 +70,7 @@ ok($a->ask_until(q{SELECT count(*) FROM pg_stat_activity WHERE application_name 
 $p->kill_hard('all');
 $p->wait_killed;
 ok(-e $p->data_dir . '/base', 'the old data are in their place');
-start_in_background($p);
+$p->start_in_background;
 $a->thaw_process($checkpointer);
 my $deadline = time + $PostgreSQL::Test::Utils::timeout_default;
 FailoverTest::Lease::wait_until(Time::HiRes::time() + 0.002)
@@ -78,7 +78,7 @@ FailoverTest::Lease::wait_until(Time::HiRes::time() + 0.002)
 $p->kill_hard('all');
 note('killed with ' . join(' ', map { basename($_) } glob($p->data_dir . '/failover_*')));
 $p->wait_killed;
-start_in_background($p);
+$p->start_in_background;
 ok($p->ask_until(q{SELECT count(*) FROM pg_stat_wal_receiver WHERE status = 'streaming'}, '1'), 'the next start goes on, and it streams');
 $a->wait_for_catchup('p');
 is(contents($p), contents($a), 'with the same rows');
@@ -135,19 +135,6 @@ sub start_with_mount
 	my @start = ('pg_ctl', '-D', $node->data_dir, '-w', '-l', $node->logfile, '-o', '--cluster-name=' . $node->name, 'start');
 
 	PostgreSQL::Test::Utils::system_log(mount_command($node->data_dir . "/$directory", @start)) == 0 or die;
-	$node->_update_pid(1);
-	return;
-}
-
-sub start_in_background
-{
-	my ($node) = @_;
-	my $file = $node->data_dir . '/postmaster.pid';
-
-	# A lock file of the dead is taken over.
-	unlink $file;
-	$node->_pg_ctl('-W', '-l', $node->logfile, '-o', '--cluster-name=' . $node->name, 'start');
-	FailoverTest::Lease::wait_until(Time::HiRes::time() + 0.01) until -s $file;
 	$node->_update_pid(1);
 	return;
 }

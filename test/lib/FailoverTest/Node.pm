@@ -431,6 +431,40 @@ sub ask_until
 	return until_true(sub { ($self->ask($query) // '') eq $wanted });
 }
 
+# The timeline that it writes, as a primary.
+sub timeline
+{
+	my ($self) = @_;
+	return $self->safe_psql('postgres', q{SELECT ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int});
+}
+
+# Does it stream from that server, on its timeline, and has caught up?
+sub streams_from
+{
+	my ($self, $primary) = @_;
+	my $timeline = $primary->timeline;
+
+	$self->ask_until(
+		"SELECT count(*) FROM pg_stat_wal_receiver WHERE status = 'streaming' AND received_tli = $timeline", '1')
+	  or return 0;
+	$primary->wait_for_catchup($self->name);
+	return 1;
+}
+
+# As a service manager does: start it, and do not wait for what comes of it.
+sub start_in_background
+{
+	my ($self) = @_;
+	my $file = $self->data_dir . '/postmaster.pid';
+
+	# A lock file of the dead is taken over.
+	unlink $file;
+	$self->_pg_ctl('-W', '-l', $self->logfile, '-o', '--cluster-name=' . $self->name, 'start');
+	until_true(sub { -s $file });
+	$self->_update_pid(1);
+	return;
+}
+
 # Everything the server has logged that matches.
 sub logged
 {
