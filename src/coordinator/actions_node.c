@@ -27,14 +27,20 @@ literal_or_null(const char *text)
 
 /* ---- fence ---- */
 
+/* What the server has to say, from its status or with its answer to the fence. */
+static char *
+fence_question(const FoTask *task, const char *source)
+{
+	return psprintf("SELECT pg_is_in_recovery(), NOT s.may_commit AND s.fenced_term >= " INT64_FORMAT ","
+					" CASE WHEN NOT pg_is_in_recovery() THEN pg_current_wal_flush_lsn() END"
+					" FROM %s.%s s",
+					task->facts.term, task->peer->node_schema, source);
+}
+
 static void
 node_fence_look(FoTask *task, StringInfo sql)
 {
-	appendStringInfo(sql,
-					 "SELECT pg_is_in_recovery(), NOT s.may_commit AND s.fenced_term >= " INT64_FORMAT ","
-					 " CASE WHEN NOT pg_is_in_recovery() THEN pg_current_wal_flush_lsn() END"
-					 " FROM %s.failover_node_status() s",
-					 task->facts.term, task->peer->node_schema);
+	appendStringInfoString(sql, fence_question(task, "failover_node_status()"));
 }
 
 static FoLook
@@ -61,14 +67,16 @@ node_fence_read(FoTask *task, const PGresult *result)
 static bool
 node_fence_act(FoTask *task)
 {
-	fo_coordinator_task_statement(task, "SELECT may_commit FROM %s.failover_node_fence(" INT64_FORMAT ", %s, NULL)",
-								  task->peer->node_schema, task->facts.term,
+	char	   *source = psprintf("failover_node_fence(" INT64_FORMAT ", %s, NULL)", task->facts.term,
 								  quote_literal_cstr(fo_coordinator_identity()));
+
+	fo_coordinator_task_statement(task, "%s", fence_question(task, source));
 	return true;
 }
 
 const FoAction fo_coordinator_action_node_fence = {
-	.name = "fence",.look = node_fence_look,.read = node_fence_read,.act = node_fence_act,.poll_ms = 2
+	.name = "fence",.look = node_fence_look,.read = node_fence_read,.act = node_fence_act,.poll_ms = 2,
+	.is_telling = true
 };
 
 /* ---- the course of a rejoin ---- */

@@ -225,17 +225,10 @@ call_failed(FoTask *task, const FoNetError *error, bool is_untouched)
 }
 
 static void
-looked(void *arg, const PGresult *result, const FoNetError *error, int64 rtt_us)
+judge_look(FoTask *task, const PGresult *result)
 {
-	FoTask	   *task = arg;
 	int			poll_ms = task->action->poll_ms;
 
-	task->is_calling = false;
-	if (result == NULL)
-	{
-		call_failed(task, error, task->acts_n == 0);
-		return;
-	}
 	switch (task->action->read(task, result))
 	{
 		case FO_LOOK_DONE:
@@ -258,6 +251,18 @@ looked(void *arg, const PGresult *result, const FoNetError *error, int64 rtt_us)
 }
 
 static void
+looked(void *arg, const PGresult *result, const FoNetError *error, int64 rtt_us)
+{
+	FoTask	   *task = arg;
+
+	task->is_calling = false;
+	if (result == NULL)
+		call_failed(task, error, task->acts_n == 0);
+	else
+		judge_look(task, result);
+}
+
+static void
 acted(void *arg, const PGresult *result, const FoNetError *error, int64 rtt_us)
 {
 	FoTask	   *task = arg;
@@ -265,6 +270,8 @@ acted(void *arg, const PGresult *result, const FoNetError *error, int64 rtt_us)
 	task->is_calling = false;
 	if (result == NULL)
 		call_failed(task, error, task->acts_n == 1);
+	else if (task->action->is_telling)
+		judge_look(task, result);
 	else if (task->action->look == NULL)
 		finish(task, true);
 	else
@@ -334,7 +341,7 @@ task_step(void *arg)
 	if (is_kicking)
 	{
 		task->kicked_at = now;
-		task->kick_ms = Min(task->kick_ms * 3 / 2, task->action->kick_ms * KICKS_APART_MOST);
+		task->kick_ms = Min(task->kick_ms * 2, task->action->kick_ms * KICKS_APART_MOST);
 	}
 	send_look(task, is_kicking);
 }

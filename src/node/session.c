@@ -21,7 +21,7 @@
 #define ASK_TIMEOUT_MS 30000	/* for all of it */
 #define CONNECT_TIMEOUT "5"
 #define APPLICATION_NAME "failover_rejoin"
-#define AWAIT_PAUSE_US 5000
+#define AWAIT_PAUSE_US 20000	/* the server that is asked is being promoted, and has better to do */
 
 #define WORD_READY "ready"
 #define WORD_TABLESPACES "tablespaces"	/* how many */
