@@ -10,7 +10,8 @@
  * phase, commits, and starts its tasks.  Steps that need no peer end while
  * they are planned, and their rows ride on the next commit, as those of
  * steps that only look do.  So a crash failover costs two commits before the
- * promotion, and a switchover three.
+ * promotion, and a switchover three: its promotion is announced with the order to
+ * stop, so that none has to be waited for between the two.
  *
  * (run.c begins and ends operations; failure.c decides what a failed step means;
  * resume.c takes up what a former worker left; ledger.c writes operations down.)
@@ -193,10 +194,12 @@ fo_coordinator_run_task_callback(void)
 	return task_ended;
 }
 
-/* Steps that only look leave nothing behind that a later worker has to know of. */
+/* Steps that only look leave nothing behind that a later worker has to know of; what was announced he knows. */
 static bool
 is_intent(const FoRunStep *step)
 {
+	if (step->row.kind == FO_STEP_PROMOTE)
+		return !step->run->is_announced;
 	return step->row.kind != FO_STEP_DRAIN && step->row.kind != FO_STEP_STOPPED;
 }
 

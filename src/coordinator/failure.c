@@ -68,7 +68,7 @@ promotion_failed(FoRun *run, FoRunStep *step)
 		fo_coordinator_record(group, run->candidate, "candidate_failed", FO_WARNING, NULL,
 							  "%s: choosing again", step->is_refused ? "refused to be promoted" : "died during its promotion");
 		run->candidate = NULL;
-		run->is_promoting = false;
+		run->is_promoting = run->is_announced = false;
 		if (run->is_demoted)
 			run->target = NULL; /* anybody is better than no primary */
 		if (step->is_refused)

@@ -25,6 +25,17 @@
 /* A resumed operation waits at most this long for a first answer of every peer. */
 #define RESUME_WAIT_US FO_MS(10000)
 
+/* It may have been told to promote. */
+static void
+note_order(FoRun *run, const char *name)
+{
+	FoPeer	   *peer = fo_coordinator_find_peer(run->group, name);
+
+	strlcpy(run->ordered, name, sizeof(run->ordered));
+	if (peer != NULL)
+		fo_coordinator_run_peer(run, peer)->is_ordered = true;
+}
+
 /* Take up what the rows of the former worker say. */
 static void
 restore_steps(FoRun *run, const FoOperationRecord *record)
@@ -65,7 +76,11 @@ restore_steps(FoRun *run, const FoOperationRecord *record)
 		if (row->kind == FO_STEP_DRAIN)
 			run->is_drained = row->status == FO_STEP_DONE && strcmp(row->peer_name, run->to) == 0;
 		if (row->kind == FO_STEP_DEMOTE)
+		{
 			run->is_demoted = true;
+			if (row->status != FO_STEP_SKIPPED)
+				note_order(run, run->to);	/* announced with it */
+		}
 		if (row->kind == FO_STEP_PROMOTE && row->status != FO_STEP_SKIPPED &&
 			strcmp(row->peer_name, run->to) == 0)
 		{
@@ -74,11 +89,7 @@ restore_steps(FoRun *run, const FoOperationRecord *record)
 		}
 		/* Also of an earlier candidate: it may have been promoted, and nothing goes back. */
 		if (row->kind == FO_STEP_PROMOTE && row->status != FO_STEP_SKIPPED)
-		{
-			strlcpy(run->ordered, row->peer_name, sizeof(run->ordered));
-			if (peer != NULL)
-				fo_coordinator_run_peer(run, peer)->is_ordered = true;
-		}
+			note_order(run, row->peer_name);
 		if (row->status == FO_STEP_RUNNING || row->status == FO_STEP_PENDING)
 		{
 			step->begun_at = fo_net_now();

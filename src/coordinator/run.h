@@ -63,6 +63,7 @@ struct FoRun
 	bool		is_undoing;
 	bool		is_cancelled;	/* somebody wished it to end: that is no failure */
 	bool		is_demoted;		/* the old primary was told to stop: no way back */
+	bool		is_announced;	/* the intent to promote this candidate is on disk since then */
 	bool		is_drained;		/* resume.c: a former worker saw that the candidate has all that the old primary had written */
 	bool		is_promoting;	/* the promotion has been ordered: no way back */
 	bool		is_promoted;
@@ -116,6 +117,9 @@ extern void fo_coordinator_freeze_ended(FoRunStep *step, FoTask *task);
 
 /* steps_promote.c: the promotion and the repointing. */
 extern void fo_coordinator_plan_promote(FoRun *run, const FoStepDef *def);
+
+/* To be called when an intent is planned after which only the promotion can follow: written with that, it need not be written later. */
+extern void fo_coordinator_announce_promotion(FoRun *run);
 extern void fo_coordinator_plan_repoint(FoRun *run, const FoStepDef *def);
 
 /* The new primary takes writes: from here on it is the group's primary. */

@@ -122,6 +122,8 @@ fo_coordinator_plan_demote(FoRun *run, const FoStepDef *def)
 	if (run->is_demoted && (run->from == NULL || !fo_core_peer_answers(&run->from->view) ||
 							run->from->view.observed.in_recovery))
 		fo_coordinator_end_step(step, FO_STEP_SKIPPED, "it was told to stop before");
+	else
+		fo_coordinator_announce_promotion(run);
 }
 
 bool

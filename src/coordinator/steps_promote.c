@@ -16,19 +16,52 @@
 #include "coordinator/slots.h"
 #include "coordinator/syncmode.h"
 
+/* The number of the timeline to begin.  One that was announced stands unless it has been seen elsewhere since. */
+static void
+reserve_timeline(FoRun *run)
+{
+	FoGroup    *group = run->group;
+	uint32		others = group->cfg.newest_timeline - (run->is_announced ? 1 : 0);
+	uint32		next;
+
+	fo_coordinator_freeze_view(group);
+	next = fo_core_next_timeline(&group->view, fo_coordinator_final_positions(run), others);
+	if (next == group->cfg.newest_timeline)
+		return;
+	run->is_announced = false;
+	group->cfg.newest_timeline = next;
+	group->is_state_dirty = true;
+}
+
+/* A later worker takes the order to stop for the order to promote (resume.c). */
+void
+fo_coordinator_announce_promotion(FoRun *run)
+{
+	run->is_announced = false;
+	reserve_timeline(run);
+	run->is_announced = true;
+}
+
 void
 fo_coordinator_plan_promote(FoRun *run, const FoStepDef *def)
 {
-	FoGroup    *group = run->group;
-
 	(void) fo_coordinator_add_step(run, def, run->candidate);
-	fo_coordinator_freeze_view(group);
-	group->cfg.newest_timeline = fo_core_next_timeline(&group->view, fo_coordinator_final_positions(run),
-													   group->cfg.newest_timeline);
-	group->is_state_dirty = true;
+	reserve_timeline(run);
 	run->is_promoting = true;
 	strlcpy(run->ordered, run->to, sizeof(run->ordered));
 	fo_coordinator_run_peer(run, run->candidate)->is_ordered = true;
+}
+
+/* Was it told whom to follow together with the promotion? */
+static bool
+is_repointed(const FoRun *run, const FoPeer *peer)
+{
+	for (int i = run->steps_n - 1; i >= 0 && run->steps[i]->row.kind != FO_STEP_PROMOTE; i--)
+	{
+		if (run->steps[i]->row.kind == FO_STEP_REPOINT && run->steps[i]->peer == peer)
+			return true;
+	}
+	return false;
 }
 
 void
@@ -40,9 +73,12 @@ fo_coordinator_plan_repoint(FoRun *run, const FoStepDef *def)
 			(void) fo_coordinator_add_step(run, def, run->target);
 		return;
 	}
+	if (def->scope == FO_SCOPE_AWAITED && run->candidate->view.observed.sync_names[0] == '\0')
+		return;
 	for (int i = 0; i < run->peers_n; i++)
 	{
-		if (run->peers[i].peer != run->candidate && fo_coordinator_takes_part(run, &run->peers[i]))
+		if (run->peers[i].peer != run->candidate && fo_coordinator_takes_part(run, &run->peers[i]) &&
+			!is_repointed(run, run->peers[i].peer))
 			(void) fo_coordinator_add_step(run, def, run->peers[i].peer);
 	}
 }

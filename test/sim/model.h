@@ -280,6 +280,8 @@ typedef struct Run
 	bool		is_fencing;		/* the old primary is granted no lease any more */
 	bool		is_fenced;		/* it has given up its lease, in this term */
 	bool		is_demoted;		/* it was told to stop: no way back */
+	bool		is_announced;	/* the intent to promote the candidate is on disk since then */
+	bool		is_commit_needed;	/* by what was planned of the phase */
 	FoTime		began_at;
 	int			from;
 	int			candidate;

@@ -276,12 +276,13 @@ run_advance(World *w, Coordinator *c)
 			return;
 		}
 		run->phase++;
+		run->is_commit_needed = false;
 		for (int i = 0; i < n; i++)
 		{
 			if (steps[i].phase == run->phase && !run->is_waiting)
 				steps_plan(w, c, &steps[i]);
 		}
-		if (task_any(c, TASK_STEP) && !(w->mutant == MUTANT_INTENT_NOT_COMMITTED && run->is_promoting)
+		if (run->is_commit_needed && !(w->mutant == MUTANT_INTENT_NOT_COMMITTED && run->is_promoting)
 			&& !coordinator_commit(w, c))
 			return;
 	}

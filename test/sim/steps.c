@@ -41,6 +41,15 @@ is_refusing(const Coordinator *c, int peer)
 	return peer >= 0 && c->views[peer].error == FO_ERROR_REFUSED;
 }
 
+/* Steps that only look leave nothing behind that a later process has to know of; what was announced it knows. */
+static bool
+is_intent(const Coordinator *c, FoStepKind kind)
+{
+	if (kind == FO_STEP_PROMOTE)
+		return !c->run.is_announced;
+	return kind != FO_STEP_DRAIN && kind != FO_STEP_STOPPED;
+}
+
 static Task *
 add(World *w, Coordinator *c, const FoStepDef *def, int peer, const Order *order, FoTime timeout)
 {
@@ -48,6 +57,7 @@ add(World *w, Coordinator *c, const FoStepDef *def, int peer, const Order *order
 
 	if (task == NULL)
 		return NULL;
+	c->run.is_commit_needed = c->run.is_commit_needed || is_intent(c, def->kind);
 	task->step = def->kind;
 	task->on_failure = def->on_failure;
 	task->is_background = def->is_background;
@@ -240,13 +250,37 @@ plan_sync_names(World *w, Coordinator *c, const FoStepDef *def)
 	(void) add(w, c, def, c->run.candidate, &order, SYNC_NAMES_TIMEOUT_US);
 }
 
+/* One that was announced stands unless it has been seen elsewhere since. */
+static void
+reserve_timeline(World *w, Coordinator *c)
+{
+	uint32_t	others = c->state.newest_timeline - (c->run.is_announced ? 1 : 0);
+	uint32_t	next;
+
+	coordinator_freeze_view(w, c);
+	next = fo_core_next_timeline(&c->view, c->run.final, others);
+	if (next == c->state.newest_timeline)
+		return;
+	c->run.is_announced = false;
+	c->state.newest_timeline = next;
+}
+
+/* A later process takes the order to stop for the order to promote. */
+static void
+announce_promotion(World *w, Coordinator *c)
+{
+	c->run.is_announced = false;
+	reserve_timeline(w, c);
+	c->run.is_announced = true;
+	c->state.ordered = c->run.candidate;
+}
+
 static void
 plan_promote(World *w, Coordinator *c, const FoStepDef *def)
 {
 	Order		order = {.command = CMD_PROMOTE};
 
-	coordinator_freeze_view(w, c);
-	c->state.newest_timeline = fo_core_next_timeline(&c->view, c->run.final, c->state.newest_timeline);
+	reserve_timeline(w, c);
 	order.timeline = c->state.newest_timeline;
 	invariants_at_order(w, c->run.candidate);
 	faults_aim(w, c->run.candidate);
@@ -270,6 +304,8 @@ plan_repoint(World *w, Coordinator *c, const FoStepDef *def)
 		(void) add(w, c, def, c->run.target, &order, REPOINT_TIMEOUT_US);
 		return;
 	}
+	if ((def->scope == FO_SCOPE_AWAITED) == (w->settings.sync_mode == FO_SYNC_OFF))
+		return;
 	for (int i = 0; i < w->peers_n; i++)
 	{
 		if (i != c->run.candidate && takes_part(c, i))
@@ -290,6 +326,7 @@ plan_demote(World *w, Coordinator *c, const FoStepDef *def)
 	if (c->run.is_demoted && (!fo_core_peer_answers(from) || from->observed.in_recovery))
 		return;
 	c->state.is_demoted = true;
+	announce_promotion(w, c);
 	(void) add(w, c, def, c->run.from, &order, FENCE_TIMEOUT_US);
 	faults_aim(w, COORDINATOR_HOST(c->index));
 	faults_aim(w, c->run.from);
@@ -404,7 +441,7 @@ promotion_failed(World *w, Coordinator *c, bool is_dead)
 		task_cancel_all(c, TASK_STEP);
 		coordinator_set(&run->excluded, run->candidate, true);
 		run->candidate = -1;
-		run->is_promoting = false;
+		run->is_promoting = run->is_announced = false;
 		c->state.is_promoting = false;
 		run->attempts++;
 		run->phase = 0;

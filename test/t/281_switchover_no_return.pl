@@ -1,6 +1,7 @@
 # A switchover past its point of no return: the coordinator dies after it has
 # ordered the promotion, and the old primary does not come back; the candidate
-# dies in the middle of its promotion.  It is completed all the same.
+# dies in the middle of its promotion; the coordinator dies when it has ordered a
+# promotion of which nothing is written down yet.  It is completed all the same.
 use strict;
 use warnings;
 
@@ -53,9 +54,9 @@ $startup = begin_promotion('b');
 $b->kill_hard('all');
 ok($t->wait_for(q{SELECT count(*) FROM failover_history WHERE status = 'in_progress'}, 0), 'a candidate that dies');
 is($t->sql($last), 'switchover|completed|a|p|2||', 'the next one is promoted in the same switchover, whoever was named');
-is($t->sql(q{SELECT DISTINCT status FROM failover_timeline WHERE step = 'repoint' AND step_no <
+is($t->sql(q{SELECT count(*) FROM failover_timeline WHERE step = 'repoint' AND status <> 'skipped' AND step_no <
 	(SELECT max(step_no) FROM failover_timeline WHERE step = 'raise_term' AND event_id = (SELECT max(event_id) FROM failover_history WHERE kind = 'switchover'))
-	AND event_id = (SELECT max(event_id) FROM failover_history WHERE kind = 'switchover')}), 'skipped',
+	AND event_id = (SELECT max(event_id) FROM failover_history WHERE kind = 'switchover')}), '0',
 	'nobody is waited for to follow the dead one');
 is($t->sql(q{SELECT count(*) FROM failover_timeline WHERE step = 'lease' AND peer_name = 'b' AND status IN ('done', 'skipped')}), '1',
 	'the end of its lease is made sure of');
@@ -64,6 +65,30 @@ ok($writer->wait_for_more(50), 'clients write again');
 $writer->stop;
 # (Nobody can know it of the candidate that died: lost_bytes is not known.)
 is(scalar($writer->lost_rows($p)), 0, 'no acknowledged row is lost');
+
+# The promotion is announced with the order to stop: that it was ordered need not be on disk.
+$b->wait_killed;
+$b->start;
+ok($t->wait_for_state('healthy'), 'full redundancy again');
+$t->sql(<<'EOF');
+CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'the promotion cannot be written down'; END $$;
+CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON public.failover_step FOR EACH ROW WHEN (NEW.step = 'promote') EXECUTE FUNCTION public.refuse();
+EOF
+$startup = $a->freeze_process('startup');
+$t->sql(q{SELECT failover_switchover('main', 'a', wait => false)});
+ok(FailoverTest::Node::until_true(sub { -e $a->data_dir . '/promote' }), 'a is ordered to be promoted');
+$t->coordinator->kill_hard('all');
+$t->coordinator->wait_killed;
+$a->thaw_process($startup);
+ok($a->ask_until('SELECT pg_is_in_recovery()', 'f'), 'and is, with no coordinator');
+$t->coordinator->start;
+$t->sql('DROP TRIGGER refuse ON public.failover_step');
+is($t->sql(q{SELECT count(*) FROM failover_timeline WHERE step = 'promote' AND event_id = (SELECT max(event_id) FROM failover_history)
+	AND detail LIKE 'interrupted%'}), '0', 'nothing of it was written down');
+ok($t->wait_for(q{SELECT count(*) FROM failover_history WHERE status = 'in_progress'}, 0), 'the next coordinator ends the switchover');
+is($t->sql($last), 'switchover|completed|p|a|1|0|', 'as completed');
+ok($t->wait_for_state('healthy'), 'with full redundancy');
+is($t->one_primary_ok('one primary'), 'a', 'it is the one that was ordered');
 is($t->count_operations('failover'), '0', 'no failover was needed');
 
 done_testing();
