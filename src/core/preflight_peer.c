@@ -79,6 +79,12 @@ has_no_library(FoPreflightTrial *trial)
 }
 
 static bool
+has_no_worker(FoPreflightTrial *trial)
+{
+	return trial->view->observed.has_node_library && !trial->view->observed.has_node_worker;
+}
+
+static bool
 is_wal_minimal(FoPreflightTrial *trial)
 {
 	return strcmp(trial->facts->wal_level, "minimal") == 0;
@@ -212,6 +218,10 @@ static const FoPreflightRow rows[] = {
 	{FO_PREFLIGHT_KNOWN, FO_PREFLIGHT_WARNING, has_no_library, 0,
 		"has no node library: a silent primary cannot be fenced but by SQL, and a former primary does not rejoin by itself",
 	"Preload failover with failover.role = node there."},
+
+	{FO_PREFLIGHT_KNOWN, FO_PREFLIGHT_ERROR, has_no_worker, 0,
+		"the background worker of the node library does not run: it renews no lease, and cannot become a standby by itself",
+	"Raise max_worker_processes and restart the server."},
 
 	/* what every peer needs, because every peer may become the primary */
 	{FO_PREFLIGHT_KNOWN, FO_PREFLIGHT_ERROR, is_wal_minimal, 0,

@@ -54,6 +54,7 @@ typedef struct FoObservation
 	char		sync_names[FO_SYNC_NAMES_LEN];	/* synchronous_standby_names */
 	/* With the node library; 0 without it. */
 	bool		has_node_library;
+	bool		has_node_worker;	/* its background worker runs */
 	char		coordinator[FO_NAME_LEN];	/* who owns its term; '' = did not say */
 	bool		is_armed;		/* its gate demands a lease */
 	bool		may_commit;		/* it held one when it answered */

@@ -72,6 +72,7 @@ typedef enum FoColumn
 	COL_REJOIN_PHASE,
 	COL_REJOIN_REPORT,
 	COL_COORDINATOR,
+	COL_WORKER_RUNNING,
 	COL_NODE_N
 } FoColumn;
 
@@ -105,7 +106,7 @@ typedef enum FoColumn
 #define NODE_COLUMNS \
 	", h.node_term, h.lease_until_us, h.clock_us," \
 	" (extract(epoch FROM clock_timestamp()) * 1000000)::int8, h.node_incarnation, h.armed, h.may_commit," \
-	" h.fenced_term, h.node_standbys_version, h.rejoin_phase, h.rejoin_report, h.node_coordinator"
+	" h.fenced_term, h.node_standbys_version, h.rejoin_phase, h.rejoin_report, h.node_coordinator, h.worker_running"
 
 #define STATUS_TABLES \
 	" FROM (SELECT pg_is_in_recovery() AS rec," \
@@ -385,6 +386,7 @@ read_node(const PGresult *result, FoObservation *observed)
 	fo_net_copy_name(observed->rejoin_phase, sizeof(observed->rejoin_phase), text_of(result, COL_REJOIN_PHASE));
 	fo_net_copy_name(observed->rejoin_report, sizeof(observed->rejoin_report), text_of(result, COL_REJOIN_REPORT));
 	fo_net_copy_name(observed->coordinator, sizeof(observed->coordinator), text_of(result, COL_COORDINATOR));
+	observed->has_node_worker = bool_of(result, COL_WORKER_RUNNING);
 	return is_good;
 }
 

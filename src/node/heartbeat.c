@@ -57,6 +57,7 @@ enum
 	STATUS_REJOIN_MS,
 	STATUS_REWIND_MS,
 	STATUS_SYNC_IN_FORCE,
+	STATUS_WORKER_RUNNING,
 	STATUS_N
 };
 
@@ -95,6 +96,7 @@ status_row(FunctionCallInfo fcinfo)
 	lease = fo_node->lease;
 	values[STATUS_INCARNATION] = Int64GetDatum(fo_node->incarnation);
 	values[STATUS_STANDBYS_VERSION] = Int64GetDatum(fo_node->lease.version);
+	values[STATUS_WORKER_RUNNING] = BoolGetDatum(fo_node->worker_latch != NULL);
 	LWLockRelease(fo_node->lock);
 
 	values[STATUS_TERM] = Int64GetDatum(lease.term);

@@ -1,7 +1,8 @@
 # Drill: standbys follow through physical slots that the candidate does not have,
 # and the primary has logical slots.  The physical ones are created before anybody
 # follows, and those that a former primary is left with are dropped; that logical
-# slots do not move is said before and when it happens.
+# slots do not move is said before and when it happens.  A server without a slot
+# for the library's background worker is found by preflight, too.
 use strict;
 use warnings;
 
@@ -68,5 +69,14 @@ ok($t->wait_for_sql($t->node('a'), q{SELECT count(*) FROM pg_replication_slots W
 ok($writer->wait_for_more(50), 'clients write');
 $writer->stop;
 is($t->sql(q{SELECT count(*) FROM failover_events WHERE kind = 'slots_left'}), '0', 'nothing has failed');
+
+# ---- a slot for the worker ----
+
+my $worker = q{SELECT string_agg(peer_name || ' ' || severity || ': ' || hint, '; ') FROM failover_preflight('main') WHERE finding ~ 'background worker'};
+is($t->sql($worker), '', 'the background worker of the library runs everywhere');
+$t->sql(q{SELECT failover_pause('main')});
+$t->node($new)->append_conf('postgresql.conf', 'max_worker_processes = 1');
+$t->node($new)->restart;
+ok($t->wait_for($worker, "$new error: Raise max_worker_processes and restart the server."), 'where it found no slot, preflight says so');
 
 done_testing();

@@ -43,7 +43,7 @@ begin(void)
 		facts[peer].is_known = true;
 		for (i = 0; i < sizeof(well) / sizeof(well[0]); i++)
 			CHECK(fo_core_facts_put(&facts[peer], well[i][0], well[i][1]));
-		peers[peer].observed.has_node_library = true;
+		peers[peer].observed.has_node_library = peers[peer].observed.has_node_worker = true;
 	}
 	CHECK(fo_core_facts_put(&facts[PG2], "primary_slot_name", "pg2"));
 	CHECK(fo_core_facts_put(&facts[PG3], "primary_slot_name", "pg3"));
@@ -176,6 +176,9 @@ TEST("preflight: what the coordinator has observed is found")
 	peers[PG2].observed.server_version = 150003;
 	CHECK_FOUND(PG2, "warning", "its version is 15.3, and the primary's 15.0");
 
+	begin();
+	peers[PG2].observed.has_node_worker = false;
+	CHECK_FOUND(PG2, "error", "the background worker of the node library does not run: it renews no lease, and cannot become a standby by itself");
 	begin();
 	peers[PG2].observed.has_node_library = false;
 	CHECK_FOUND(PG2, "warning", "has no node library: a silent primary cannot be fenced but by SQL, and a former primary does not rejoin by itself");
