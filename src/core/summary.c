@@ -41,6 +41,7 @@ static const char *const block_names[FO_BLOCK_N] = {
 	[FO_BLOCK_CLOCK] = "clock",
 	[FO_BLOCK_ATTEMPTS] = "attempts",
 	[FO_BLOCK_PERIOD] = "block_period",
+	[FO_BLOCK_UNCONFIRMED] = "unconfirmed",
 	[FO_BLOCK_RETRY] = "retry",
 	[FO_BLOCK_AUTO_FAILOVER] = "auto_failover",
 };
@@ -371,6 +372,8 @@ find_block(const FoSummaryInput *input)
 		return FO_BLOCK_ATTEMPTS;
 	if (group->blocked_until > group->now)
 		return FO_BLOCK_PERIOD;
+	if (group->is_unconfirmed)
+		return FO_BLOCK_UNCONFIRMED;
 	if (group->retry_at > group->now)
 		return FO_BLOCK_RETRY;
 	return FO_BLOCK_NOT;

@@ -55,6 +55,7 @@ typedef enum FoBlock
 	FO_BLOCK_AUTO_FAILOVER,		/* switched off */
 	FO_BLOCK_ATTEMPTS,			/* failed over too often: waits to be acknowledged */
 	FO_BLOCK_PERIOD,			/* after a failover; with cascade, a proven death overrides it */
+	FO_BLOCK_UNCONFIRMED,		/* another coordinator may have taken over: too few standbys have taken our term */
 	FO_BLOCK_RETRY,				/* the last attempt has failed: waits before the next one */
 	FO_BLOCK_N
 } FoBlock;

@@ -30,6 +30,7 @@ is($t->sql(q{SELECT count(*) > 0 FROM failover_events WHERE kind = 'verdict' AND
 my ($status, undef, $error) = $p->psql('postgres', $insert);
 isnt($status, 0, 'it refuses commits');
 like($error, qr/does not hold the lease/, 'as the status says');
+is($t->status('blocked_by'), 'unconfirmed', 'that is what blocks a failover');
 $t->sql(q{SELECT failover_acknowledge('main', 'there is no other one')});
 ok($t->wait_for(q{SELECT rule NOT IN (37, 38) FROM failover_evaluate('main')}), 'acknowledged, the alert is over');
 $p->safe_psql('postgres', $insert);

@@ -225,6 +225,8 @@ TEST("summary: the first thing that blocks a failover is named, in the order of 
 	begin();
 	group.retry_at = group.now + SECONDS(10);
 	CHECK_TEXT(block(), "retry");
+	group.is_unconfirmed = true;
+	CHECK_TEXT(block(), "unconfirmed");
 	group.blocked_until = group.now + SECONDS(10);
 	CHECK_TEXT(block(), "block_period");
 	group.recent_failovers = (int32_t) group.settings.max_attempts;
