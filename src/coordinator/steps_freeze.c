@@ -70,15 +70,16 @@ is_other_ordered(const FoRun *run)
 
 /*
  * Does a fenced primary still have what no standby has received in time?  They
- * go on receiving it then: one whose postmaster hangs would take none of them
- * back after a freeze.
+ * go on receiving it then, unless the group prefers availability: one whose
+ * postmaster hangs would take none of them back after a freeze.
  */
 static bool
 is_drain_unfinished(FoRun *run)
 {
 	bool		is_any = false;
 
-	if (run->drain_to == 0 || fo_coordinator_is_planned(run) || run->row.is_forced)
+	if (run->drain_to == 0 || fo_coordinator_is_planned(run) || run->row.is_forced ||
+		run->group->cfg.settings.prefer == FO_PREFER_AVAILABILITY)
 		return false;
 	for (int i = 0; i < run->peers_n; i++)
 	{

@@ -253,7 +253,9 @@ static bool
 may_lack_commits(const Ranking *ranking, const FoCandidate *candidate)
 {
 	if (ranking->options->drained_to != 0)
-		return !ranking->options->is_forced && candidate->lsn < ranking->options->drained_to;
+		return !ranking->options->is_forced
+			&& ranking->group->settings.prefer == FO_PREFER_CONSISTENCY
+			&& candidate->lsn < ranking->options->drained_to;
 	if (!ranking->is_lossless_demanded)
 		return false;
 	return ranking->proof == FO_SYNC_PROOF_UNCOVERED || candidate->lsn < ranking->best_listed_lsn;

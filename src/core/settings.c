@@ -77,7 +77,7 @@ const FoSettingDef fo_core_settings[] = {
 	SIZE(max_lag, "16MB", 0, PETABYTE,
 		 "Sets how far a standby may be behind the last known position of the primary to be promoted."),
 	ENUM(prefer, "consistency", prefer_words,
-		 "Decides where the old primary can neither be proven dead nor be fenced: consistency waits, availability fails over."),
+		 "Decides where the old primary can neither be proven dead nor be fenced, or is fenced and has what no standby has received: consistency waits, availability fails over."),
 	ENUM(sync_mode, "off", sync_mode_words,
 		 "Lets the group manage synchronous_standby_names of its primary: quorum takes out standbys that are lost and puts them back, strict keeps all of them and lets commits wait, off leaves the setting alone."),
 	INTEGER(sync_standbys, "1", 1, 64,

@@ -317,6 +317,8 @@ TEST("candidate: what a drained primary has written is enough, and less is not")
 	options.drained_to++;
 	CHECK_INT(fo_core_rank_candidates(&group, &options, ranked), 0);
 	CHECK_TEXT(candidate_of(PG2)->reason, "has not received everything that the primary had written");
+	group.settings.prefer = FO_PREFER_AVAILABILITY;
+	CHECK_INT(fo_core_rank_candidates(&group, &options, ranked), 1);
 }
 
 TEST("candidate: a timeline that a dead candidate of ours has begun is a continuation, any other is not")
