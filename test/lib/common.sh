@@ -83,7 +83,8 @@ choose_user()
 	fi
 }
 
-# Makes a work directory of that user, with a copy of the checkout in src/.
+# Makes a work directory of that user, with a copy of the checkout in src/, and
+# goes there: where we come from, in /root say, that user may have no business.
 # Short, because socket paths are limited to 107 bytes.
 make_work()
 {
@@ -96,6 +97,7 @@ make_work()
 		chown -R "$user:" "$work"
 	fi
 	chmod 755 "$work"
+	cd "$work" && work=$PWD
 }
 
 # Builds in src/ and installs into stage/; writes stage.conf, with which a server finds it there.
