@@ -34,6 +34,7 @@
 #include "coordinator/evidence.h"
 #include "coordinator/executor.h"
 #include "coordinator/lease.h"
+#include "coordinator/library.h"
 #include "coordinator/listener.h"
 #include "coordinator/monitor.h"
 #include "coordinator/record.h"
@@ -75,6 +76,7 @@ struct FoMonitor
 	FoKnock    *knock;
 	FoWriteCheck *write_check;
 	FoListener *listener;
+	FoLibraryLook library;
 	bool		is_checking;	/* a status query is under way */
 	bool		is_library_prepared;	/* checks are heartbeats */
 	bool		is_looking;		/* it is one that tells nothing */
@@ -86,7 +88,6 @@ struct FoMonitor
 };
 
 static void check(FoPeer *peer);
-static void look_for_library(FoPeer *peer);
 
 static FoLoop *
 peer_loop(const FoPeer *peer)
@@ -270,6 +271,24 @@ checked(void *arg, const PGresult *result, const FoNetError *error, int64 rtt_us
 	result_is_in(peer, before == FO_RECEIVER_STREAMING && peer->view.observed.receiver != FO_RECEIVER_STREAMING);
 }
 
+/* Whether checks are heartbeats is known: the first one follows. */
+static void
+library_known(FoPeer *peer, bool is_prepared)
+{
+	peer->monitor->is_checking = false;
+	peer->monitor->is_library_prepared = is_prepared;
+	if (!fo_net_link_is_closed(peer->link))
+		check(peer);
+}
+
+static void
+look_for_library(FoPeer *peer)
+{
+	peer->monitor->is_checking = true;
+	peer->monitor->is_library_prepared = false;
+	fo_coordinator_library_look(&peer->monitor->library);
+}
+
 /* A fresh connect has worked, whatever earlier knocks have found. */
 static void
 link_ready(void *arg)
@@ -296,64 +315,6 @@ link_closed(void *arg, const FoNetError *error)
 	if (peer->view.failing_since == 0)
 		peer->monitor->is_check_wanted = true;
 	check_failed(peer, error);
-}
-
-/* ---- the node library ---- */
-
-static void
-library_prepared(void *arg, const PGresult *result, const FoNetError *error, int64 rtt_us)
-{
-	FoPeer	   *peer = arg;
-
-	peer->monitor->is_checking = false;
-	peer->monitor->is_library_prepared = result != NULL && PQntuples(result) == 1;
-	peer->node_incarnation = 0;
-	if (peer->monitor->is_library_prepared)
-	{
-		peer->node_term = strtoll(PQgetvalue(result, 0, 0), NULL, 10);
-		peer->node_incarnation = strtoll(PQgetvalue(result, 0, 1), NULL, 10);
-		peer->node_clock_us = strtoll(PQgetvalue(result, 0, 2), NULL, 10);
-		peer->node_clock_at = fo_net_now();
-	}
-	if (!fo_net_link_is_closed(peer->link))
-		check(peer);
-}
-
-static void
-library_found(void *arg, const PGresult *result, const FoNetError *error, int64 rtt_us)
-{
-	FoPeer	   *peer = arg;
-	const char *statements[4] = {NULL, NULL, NULL, NULL};
-
-	if (peer->node_schema != NULL)
-		pfree(peer->node_schema);
-	peer->node_schema = NULL;
-	if (result == NULL || PQntuples(result) != 1)
-	{
-		library_prepared(peer, NULL, error, rtt_us);
-		return;
-	}
-	peer->node_schema = MemoryContextStrdup(peer->cxt, PQgetvalue(result, 0, 0));
-	statements[0] = fo_net_probe_prepare_node(peer->node_schema);
-	statements[1] = fo_net_probe_prepare_look(peer->node_schema);
-	statements[2] = psprintf("SELECT node_term, node_incarnation, clock_us FROM %s.failover_node_status()",
-							 peer->node_schema);
-	fo_net_link_call(peer->link, statements, peer_settings(peer)->check_timeout, true, library_prepared, peer);
-}
-
-/*
- * A new session: has its server the node library?  If so its clock is read
- * along, so that the very first heartbeat, which arms the gate, can grant a
- * lease as well.  The first check follows.
- */
-static void
-look_for_library(FoPeer *peer)
-{
-	const char *statements[2] = {fo_net_probe_library_query(), NULL};
-
-	peer->monitor->is_checking = true;
-	peer->monitor->is_library_prepared = false;
-	fo_net_link_call(peer->link, statements, peer_settings(peer)->check_timeout, true, library_found, peer);
 }
 
 /* ---- the check ---- */
@@ -503,6 +464,8 @@ fo_coordinator_monitor_start(FoPeer *peer)
 	monitor->knock = fo_net_knock_create(world->loop, world->resolver, peer->cxt, knocked, peer);
 	monitor->write_check = fo_coordinator_write_check_create(peer);
 	monitor->listener = fo_coordinator_listener_create(peer);
+	monitor->library.peer = peer;
+	monitor->library.known = library_known;
 	monitor->check_timer.callback = check_due;
 	monitor->check_timer.arg = peer;
 	monitor->knock_timer.callback = knock_due;

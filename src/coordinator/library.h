@@ -1,0 +1,27 @@
+/*-------------------------------------------------------------------------
+ *
+ * library.h
+ *		Has the server of a session the node library?  Private to the monitor.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef FO_COORDINATOR_LIBRARY_H
+#define FO_COORDINATOR_LIBRARY_H
+
+#include "coordinator/world.h"
+
+/* One for each peer, the owner's; it lives as long as the peer's link. */
+typedef struct FoLibraryLook
+{
+	FoPeer	   *peer;
+	void		(*known) (FoPeer *peer, bool is_prepared);	/* is_prepared: heartbeats can be sent in this session */
+} FoLibraryLook;
+
+/*
+ * Ask in the peer's session, which is up.  Sets peer->node_schema (NULL = it has
+ * no library) and with it the peer's node_term, node_incarnation and clock.
+ * known is called once, never before this returns, also if the session is lost.
+ */
+extern void fo_coordinator_library_look(FoLibraryLook *look);
+
+#endif							/* FO_COORDINATOR_LIBRARY_H */
