@@ -92,7 +92,7 @@ is_phase_running(const FoRun *run)
 	{
 		const FoRunStep *step = run->steps[i];
 
-		if ((step->task != NULL && !step->def->is_background) || step->wait_until != 0)
+		if ((step->task != NULL && !step->def->is_background) || step->wait_until != 0 || step->held_until != 0)
 			return true;
 	}
 	return false;
@@ -123,6 +123,27 @@ end_waits(FoRun *run)
 	}
 }
 
+/* Start the steps that were held back, when their time has come or the candidate is promoted. */
+static void
+end_holds(FoRun *run)
+{
+	for (int i = run->phase_first_step; i < run->steps_n; i++)
+	{
+		FoRunStep  *step = run->steps[i];
+
+		if (step->held_until == 0)
+			continue;
+		if (!run->is_promoted && fo_net_now() < step->held_until)
+		{
+			fo_net_loop_arm(run->group->world->loop, &run->timer, step->held_until);
+			continue;
+		}
+		step->held_until = 0;
+		step->begun_at = fo_net_now();
+		fo_coordinator_start_step(step);
+	}
+}
+
 void
 fo_coordinator_cancel_tasks(FoRun *run, const char *why)
 {
@@ -130,7 +151,7 @@ fo_coordinator_cancel_tasks(FoRun *run, const char *why)
 	{
 		FoRunStep  *step = run->steps[i];
 
-		step->wait_until = 0;
+		step->wait_until = step->held_until = 0;
 		if (step->task != NULL)
 			fo_coordinator_task_cancel(step->task);
 		step->task = NULL;
@@ -166,7 +187,10 @@ enter(FoRun *run)
 
 		if (step->task == NULL && step->wait_until == 0 &&
 			(step->row.status == FO_STEP_PENDING || step->row.status == FO_STEP_RUNNING))
+		{
+			step->held_until = 0;
 			fo_coordinator_end_step(step, FO_STEP_SKIPPED, "interrupted by an error of the coordinator");
+		}
 	}
 }
 
@@ -226,6 +250,47 @@ commit_intents(FoGroup *group)
 	return true;
 }
 
+/* Start the steps that are RUNNING only by name: all of them, or those alone whose intents are on disk anyway. */
+static void
+start_marked(FoRun *run, bool with_intents)
+{
+	for (int i = 0; i < run->steps_n; i++)
+	{
+		FoRunStep  *step = run->steps[i];
+
+		if (step->row.status != FO_STEP_RUNNING || step->task != NULL || step->wait_until != 0 || step->held_until != 0 ||
+			(!with_intents && is_intent(step)))
+			continue;
+		step->held_until = fo_coordinator_held_until(step);
+		if (step->held_until != 0)
+			continue;
+		step->begun_at = fo_net_now();
+		fo_coordinator_start_step(step);
+
+		/*
+		 * From now on the candidate is granted the lease: it should have it
+		 * when it comes out of recovery.  And should it die on the way, the
+		 * next one is chosen by what the others have by now.
+		 */
+		if (step->row.kind == FO_STEP_PROMOTE)
+			check_everybody(run->group);
+	}
+}
+
+/* Their intents could not be written: they are not to run yet. */
+static void
+put_off_marked(FoRun *run)
+{
+	for (int i = 0; i < run->steps_n; i++)
+	{
+		if (run->steps[i]->row.status == FO_STEP_RUNNING && run->steps[i]->task == NULL &&
+			run->steps[i]->wait_until == 0 && run->steps[i]->held_until == 0)
+			run->steps[i]->row.status = FO_STEP_PENDING;
+	}
+	run->is_waiting = true;
+	fo_net_loop_arm(run->group->world->loop, &run->timer, fo_net_now() + RETRY_INTENT_US);
+}
+
 bool
 fo_coordinator_start_pending(FoRun *run)
 {
@@ -246,37 +311,15 @@ fo_coordinator_start_pending(FoRun *run)
 	if (!is_any)
 		return false;
 
+	/* Nobody waits for a commit of what need not be written first. */
+	start_marked(run, false);
 	if (is_any_intent && !commit_intents(run->group))
 	{
-		for (int i = 0; i < run->steps_n; i++)
-		{
-			if (run->steps[i]->row.status == FO_STEP_RUNNING && run->steps[i]->task == NULL &&
-				run->steps[i]->wait_until == 0)
-				run->steps[i]->row.status = FO_STEP_PENDING;
-		}
-		run->is_waiting = true;
-		fo_net_loop_arm(run->group->world->loop, &run->timer, fo_net_now() + RETRY_INTENT_US);
+		put_off_marked(run);
 		return true;
 	}
-
 	run->is_waiting = false;
-	for (int i = 0; i < run->steps_n; i++)
-	{
-		FoRunStep  *step = run->steps[i];
-
-		if (step->row.status != FO_STEP_RUNNING || step->task != NULL || step->wait_until != 0)
-			continue;
-		step->begun_at = fo_net_now();
-		fo_coordinator_start_step(step);
-
-		/*
-		 * From now on the candidate is granted the lease: it should have it
-		 * when it comes out of recovery.  And should it die on the way, the
-		 * next one is chosen by what the others have by now.
-		 */
-		if (step->row.kind == FO_STEP_PROMOTE)
-			check_everybody(run->group);
-	}
+	start_marked(run, true);
 	return true;
 }
 
@@ -298,6 +341,7 @@ advance_phases(FoRun *run)
 	for (;;)
 	{
 		end_waits(run);
+		end_holds(run);
 		if (run->is_resumed || is_phase_running(run))
 			return;
 		if (run->is_waiting)

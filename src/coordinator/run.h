@@ -25,6 +25,7 @@ typedef struct FoRunStep
 	FoTask	   *task;			/* NULL: not started, or ended */
 	FoTime		begun_at;
 	FoTime		wait_until;		/* the step is to wait until then; 0 = it does not wait */
+	FoTime		held_until;		/* it is started then, or when the candidate is promoted; 0 = it is not held back */
 	bool		is_way_back;	/* of a drill */
 	bool		is_restored;	/* of a former worker: only the row is known */
 	bool		is_rewound;		/* the server that came back had to be rewound, or copied */
@@ -121,6 +122,9 @@ extern void fo_coordinator_plan_promote(FoRun *run, const FoStepDef *def);
 /* To be called when an intent is planned after which only the promotion can follow: written with that, it need not be written later. */
 extern void fo_coordinator_announce_promotion(FoRun *run);
 extern void fo_coordinator_plan_repoint(FoRun *run, const FoStepDef *def);
+
+/* When a step that is about to start has to start; 0 = now. */
+extern FoTime fo_coordinator_held_until(const FoRunStep *step);
 
 /* The new primary takes writes: from here on it is the group's primary. */
 extern void fo_coordinator_promoted(FoRun *run, const FoTask *task);

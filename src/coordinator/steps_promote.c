@@ -16,6 +16,9 @@
 #include "coordinator/slots.h"
 #include "coordinator/syncmode.h"
 
+/* The others are repointed when the promotion is through, or this long after it was ordered. */
+#define REPOINT_HELD_US FO_MS(300)
+
 /* The number of the timeline to begin.  One that was announced stands unless it has been seen elsewhere since. */
 static void
 reserve_timeline(FoRun *run)
@@ -52,18 +55,6 @@ fo_coordinator_plan_promote(FoRun *run, const FoStepDef *def)
 	fo_coordinator_run_peer(run, run->candidate)->is_ordered = true;
 }
 
-/* Was it told whom to follow together with the promotion? */
-static bool
-is_repointed(const FoRun *run, const FoPeer *peer)
-{
-	for (int i = run->steps_n - 1; i >= 0 && run->steps[i]->row.kind != FO_STEP_PROMOTE; i--)
-	{
-		if (run->steps[i]->row.kind == FO_STEP_REPOINT && run->steps[i]->peer == peer)
-			return true;
-	}
-	return false;
-}
-
 void
 fo_coordinator_plan_repoint(FoRun *run, const FoStepDef *def)
 {
@@ -73,14 +64,29 @@ fo_coordinator_plan_repoint(FoRun *run, const FoStepDef *def)
 			(void) fo_coordinator_add_step(run, def, run->target);
 		return;
 	}
-	if (def->scope == FO_SCOPE_AWAITED && run->candidate->view.observed.sync_names[0] == '\0')
-		return;
 	for (int i = 0; i < run->peers_n; i++)
 	{
-		if (run->peers[i].peer != run->candidate && fo_coordinator_takes_part(run, &run->peers[i]) &&
-			!is_repointed(run, run->peers[i].peer))
+		if (run->peers[i].peer != run->candidate && fo_coordinator_takes_part(run, &run->peers[i]))
 			(void) fo_coordinator_add_step(run, def, run->peers[i].peer);
 	}
+}
+
+/*
+ * A server that is being promoted has better to do than to send WAL: on one disk
+ * that costs clients a quarter of a switchover.  Where commits wait for standbys
+ * they are wanted at once; anywhere else a promotion that takes its time is not
+ * waited for, since the new primary needs them to renew its lease should the
+ * coordinator be lost.
+ */
+FoTime
+fo_coordinator_held_until(const FoRunStep *step)
+{
+	const FoRun *run = step->run;
+
+	if (step->row.kind != FO_STEP_REPOINT || run->row.kind == FO_OPERATION_REJOIN || run->is_promoted ||
+		run->candidate == NULL || run->candidate->view.observed.sync_names[0] != '\0')
+		return 0;
+	return fo_net_now() + REPOINT_HELD_US;
 }
 
 char *

@@ -20,10 +20,9 @@
  * peer is touched; the old primary can no longer acknowledge (fence, or the end
  * of its lease, which standbys cannot renew once they are frozen) and the
  * standbys can no longer receive (freeze) before positions are compared; the
- * choice is on disk before the promotion.  Where commits of the new primary will
- * wait for the others, those are repointed together with its promotion; anywhere
- * else after it, because a server that is being promoted has better to do than
- * to send them its WAL.
+ * choice is on disk before the promotion.  Repointing belongs to the promotion:
+ * under synchronous replication writers wait for it, and a new primary without
+ * standbys keeps its lease only as long as the coordinator lives.
  */
 static const FoStepDef failover_steps[] = {
 	/* kind, phase, scope, on_failure, is_background */
@@ -36,8 +35,7 @@ static const FoStepDef failover_steps[] = {
 	{FO_STEP_SLOTS, 7, FO_SCOPE_CANDIDATE, FO_ON_FAILURE_NOTE, false},
 	{FO_STEP_SYNC_NAMES, 7, FO_SCOPE_CANDIDATE, FO_ON_FAILURE_ABORT, false},
 	{FO_STEP_PROMOTE, 8, FO_SCOPE_CANDIDATE, FO_ON_FAILURE_NEXT, false},
-	{FO_STEP_REPOINT, 8, FO_SCOPE_AWAITED, FO_ON_FAILURE_NOTE, false},
-	{FO_STEP_REPOINT, 9, FO_SCOPE_OTHERS, FO_ON_FAILURE_NOTE, false},
+	{FO_STEP_REPOINT, 8, FO_SCOPE_OTHERS, FO_ON_FAILURE_NOTE, false},
 	{FO_STEP_CHECKPOINT, 9, FO_SCOPE_CANDIDATE, FO_ON_FAILURE_NOTE, true},
 };
 
@@ -68,8 +66,7 @@ static const FoStepDef failover_steps[] = {
 	{FO_STEP_FREEZE, 8, FO_SCOPE_STANDBYS, FO_ON_FAILURE_EXCLUDE, false}, \
 	{FO_STEP_LEASE, 9, FO_SCOPE_COORDINATOR, FO_ON_FAILURE_ABORT, false}, \
 	{FO_STEP_PROMOTE, 10, FO_SCOPE_CANDIDATE, FO_ON_FAILURE_NEXT, false}, \
-	{FO_STEP_REPOINT, 10, FO_SCOPE_AWAITED, FO_ON_FAILURE_NOTE, false}, \
-	{FO_STEP_REPOINT, 11, FO_SCOPE_OTHERS, FO_ON_FAILURE_NOTE, false}, \
+	{FO_STEP_REPOINT, 10, FO_SCOPE_OTHERS, FO_ON_FAILURE_NOTE, false}, \
 	{FO_STEP_FOLLOW, 11, FO_SCOPE_OLD_PRIMARY, FO_ON_FAILURE_NOTE, false}
 
 static const FoStepDef switchover_steps[] = {

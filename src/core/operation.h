@@ -74,8 +74,7 @@ typedef enum FoStepScope
 	FO_SCOPE_OLD_PRIMARY,
 	FO_SCOPE_CANDIDATE,
 	FO_SCOPE_STANDBYS,			/* every standby that answers */
-	FO_SCOPE_AWAITED,			/* the others, if commits of the candidate are going to wait for standbys */
-	FO_SCOPE_OTHERS				/* every standby that answers, but the candidate, and has not been told before */
+	FO_SCOPE_OTHERS				/* every standby that answers, but the candidate */
 } FoStepScope;
 
 /* What becomes of the operation when a task of the step fails. */

@@ -41,11 +41,11 @@ is_refusing(const Coordinator *c, int peer)
 	return peer >= 0 && c->views[peer].error == FO_ERROR_REFUSED;
 }
 
-/* Steps that only look leave nothing behind that a later process has to know of; what was announced it knows. */
+/* Steps that only look leave nothing behind that a later process has to know of; what was announced it knows, and is ordered first. */
 static bool
 is_intent(const Coordinator *c, FoStepKind kind)
 {
-	if (kind == FO_STEP_PROMOTE)
+	if (kind == FO_STEP_PROMOTE || kind == FO_STEP_REPOINT)
 		return !c->run.is_announced;
 	return kind != FO_STEP_DRAIN && kind != FO_STEP_STOPPED;
 }
@@ -304,8 +304,6 @@ plan_repoint(World *w, Coordinator *c, const FoStepDef *def)
 		(void) add(w, c, def, c->run.target, &order, REPOINT_TIMEOUT_US);
 		return;
 	}
-	if ((def->scope == FO_SCOPE_AWAITED) == (w->settings.sync_mode == FO_SYNC_OFF))
-		return;
 	for (int i = 0; i < w->peers_n; i++)
 	{
 		if (i != c->run.candidate && takes_part(c, i))

@@ -30,6 +30,9 @@ sub begin_promotion
 
 $p->append_conf('postgresql.conf', q{shared_buffers = 'nonsense'});
 my $startup = begin_promotion('a');
+# Who is to renew its lease while the coordinator is away.
+ok($t->wait_for_sql($b, q{SELECT current_setting('primary_conninfo') ~ 'port=} . $a->port . q{( |$)'}, 't'),
+	'the other standby is told, although the promotion takes its time');
 $t->coordinator->kill_hard('all');
 $t->coordinator->wait_killed;
 $a->thaw_process($startup);
