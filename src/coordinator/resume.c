@@ -138,11 +138,49 @@ is_old_primary_well(const FoRun *run)
 		view->write_failing_since == 0 && view->connect_failing_since == 0;
 }
 
+/* Has a promotion been ordered, or may it have been, so that the operation can only go on? */
+static bool
+is_to_go_on(const FoRun *run)
+{
+	return (run->is_promoting || (run->is_demoted && run->is_drained)) && run->candidate != NULL;
+}
+
+/*
+ * Who was made the primary, or follows somebody who was, while there was no
+ * coordinator; NULL = nobody.  A primary that serves all the time is no reason
+ * to give up before the operation has gone further than that.
+ */
+static const FoPeer *
+find_usurper(FoRun *run)
+{
+	FoGroup    *group = run->group;
+	bool	   *is_ours = palloc0(Max(group->peers_n, 1) * sizeof(bool));
+	bool		is_going_on = is_to_go_on(run);
+	int32_t		candidate = -1;
+	int32_t		found;
+
+	if (!is_going_on && is_old_primary_well(run))
+		return NULL;
+	fo_coordinator_freeze_view(group);
+	for (int i = 0; i < group->peers_n; i++)
+	{
+		FoPeer	   *peer = group->peers[i];
+
+		is_ours[i] = peer == run->from || fo_coordinator_run_peer(run, peer)->is_ordered;
+		if (is_going_on && peer == run->candidate)
+			candidate = i;
+	}
+	found = fo_core_find_usurper(&group->view, is_ours, candidate, is_going_on ? group->cfg.newest_timeline : 0);
+	pfree(is_ours);
+	return found >= 0 ? group->peers[found] : NULL;
+}
+
 void
 fo_coordinator_run_poke(FoGroup *group)
 {
 	FoRun	   *run = group->run;
 	FoTime		now = fo_net_now();
+	const FoPeer *usurper;
 
 	if (run == NULL || !run->is_resumed || !fo_coordinator_is_in_charge(group) || !fo_coordinator_is_confirmed(group))
 		return;
@@ -154,7 +192,16 @@ fo_coordinator_run_poke(FoGroup *group)
 	run->is_resumed = false;
 
 	run->phase_first_step = run->steps_n;
-	if ((run->is_promoting || (run->is_demoted && run->is_drained)) && run->candidate != NULL)
+	usurper = find_usurper(run);
+	if (usurper != NULL)
+	{
+		/* Reality is judged and recorded as it is: by the verdicts that follow. */
+		fo_coordinator_fail_run(run, "somebody else was promoted while there was no coordinator: \"%s\" is on timeline %u",
+								usurper->cfg.name, usurper->view.observed.timeline);
+		fo_coordinator_finish_run(run, FO_OPERATION_FAILED);
+		return;
+	}
+	if (is_to_go_on(run))
 		run->phase = fo_core_operation_point_of_no_return(run->row.kind) - 1;
 	else if (run->from != NULL && strcmp(run->row.from_peer, run->row.to_peer) == 0 && run->row.attempts == 1)
 		fo_coordinator_begin_again(run);

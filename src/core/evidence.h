@@ -62,6 +62,14 @@ extern FoSyncProof fo_core_sync_proof(const FoGroupView *group, const FoFinalPos
  */
 extern uint32_t fo_core_next_timeline(const FoGroupView *group, const FoFinalPosition *final, uint32_t ordered);
 
+/*
+ * Who shows that somebody else was made the primary while an operation was not
+ * looked after; -1 = nobody does.  is_ours (one per peer): the old primary, and
+ * whom the operation ordered to promote.  candidate is whom it is about to
+ * promote, onto a timeline numbered ordered; -1 and 0 = it has not come that far.
+ */
+extern int32_t fo_core_find_usurper(const FoGroupView *group, const bool *is_ours, int32_t candidate, uint32_t ordered);
+
 /* Does it commit by lease only, as far as is known? */
 extern bool fo_core_needs_lease(const FoPeerView *peer);
 

@@ -373,6 +373,28 @@ is_primary_to_be_promoted(FoJudging *judging)
 	return is_primary_in_recovery(judging) && is_primary_vacant(judging);
 }
 
+int32_t
+fo_core_find_usurper(const FoGroupView *group, const bool *is_ours, int32_t candidate, uint32_t ordered)
+{
+	FoJudging	judging = {.group = group,.primary = fo_core_primary(group)};
+	const FoPeerView *to = candidate >= 0 ? &group->peers[candidate] : NULL;
+	bool		is_to_be_promoted = to != NULL && fo_core_peer_answers(to) && to->observed.in_recovery;
+	int			i;
+
+	for (i = 0; i < group->peers_n; i++)
+	{
+		const FoPeerView *peer = &group->peers[i];
+
+		if (i == candidate || !fo_core_peer_answers(peer) || !fo_core_is_surely_same_system(&judging, peer))
+			continue;
+		if (is_out_of_recovery(peer) && (!is_ours[i] || (ordered != 0 && peer->observed.timeline >= ordered)))
+			return i;
+		if (is_to_be_promoted && peer->observed.in_recovery && peer->observed.timeline > to->observed.timeline)
+			return i;
+	}
+	return is_to_be_promoted && ordered != 0 && to->observed.timeline >= ordered ? candidate : -1;
+}
+
 static const FoRuleRow rows[] = {
 	{{1, "no peer is registered", FO_VERDICT_UNKNOWN,
 		"No peer is registered in this group."}, has_no_peers},

@@ -321,6 +321,42 @@ TEST("candidate: what a drained primary has written is enough, and less is not")
 	CHECK_INT(fo_core_rank_candidates(&group, &options, ranked), 1);
 }
 
+TEST("candidate: who was promoted while nobody looked is found, and what an operation did itself is not")
+{
+	bool		is_ours[SCENE_PEERS] = {[PG1] = true,[PG2] = true};
+
+	/* pg1 has been told to stop and still answers, pg2 is about to begin timeline 2. */
+	scene_begin();
+	CHECK_INT(fo_core_find_usurper(&group, is_ours, PG2, 2), -1);
+	promote(PG2, 2);
+	CHECK_INT(fo_core_find_usurper(&group, is_ours, PG2, 2), -1);
+	scene_begin();
+	promote(PG3, 2);
+	CHECK_INT(fo_core_find_usurper(&group, is_ours, PG2, 2), PG3);
+	CHECK_INT(fo_core_find_usurper(&group, is_ours, -1, 0), PG3);
+	is_ours[PG3] = true;
+	CHECK_INT(fo_core_find_usurper(&group, is_ours, PG2, 3), -1);
+	fail(PG3, FO_ERROR_REFUSED, 60, 60);
+	CHECK_INT(fo_core_find_usurper(&group, is_ours, PG2, 2), -1);
+
+	/* The old primary has become one again. */
+	scene_begin();
+	promote(PG1, 2);
+	CHECK_INT(fo_core_find_usurper(&group, is_ours, PG2, 2), PG1);
+
+	/* Only followers of the new one answer. */
+	scene_begin();
+	peers[PG3].observed.timeline = 2;
+	CHECK_INT(fo_core_find_usurper(&group, is_ours, PG2, 2), PG3);
+	scene_begin();
+	peers[PG2].observed.timeline = 2;
+	CHECK_INT(fo_core_find_usurper(&group, is_ours, PG2, 2), PG2);
+	peers[PG2].observed.system_identifier++;
+	peers[PG3].observed.system_identifier++;
+	promote(PG3, 2);
+	CHECK_INT(fo_core_find_usurper(&group, is_ours, -1, 0), -1);
+}
+
 TEST("candidate: a timeline that a dead candidate of ours has begun is a continuation, any other is not")
 {
 	FoCandidateOptions options = {.final = final,.target = -1};
