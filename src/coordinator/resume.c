@@ -154,24 +154,26 @@ static const FoPeer *
 find_usurper(FoRun *run)
 {
 	FoGroup    *group = run->group;
-	bool	   *is_ours = palloc0(Max(group->peers_n, 1) * sizeof(bool));
-	bool		is_going_on = is_to_go_on(run);
+	bool	   *is_ordered;
+	uint32		unused = group->cfg.newest_timeline;
 	int32_t		candidate = -1;
 	int32_t		found;
 
-	if (!is_going_on && is_old_primary_well(run))
+	if (!is_to_go_on(run) && is_old_primary_well(run))
 		return NULL;
 	fo_coordinator_freeze_view(group);
+	is_ordered = palloc0(Max(group->peers_n, 1) * sizeof(bool));
 	for (int i = 0; i < group->peers_n; i++)
 	{
-		FoPeer	   *peer = group->peers[i];
-
-		is_ours[i] = peer == run->from || fo_coordinator_run_peer(run, peer)->is_ordered;
-		if (is_going_on && peer == run->candidate)
+		is_ordered[i] = fo_coordinator_run_peer(run, group->peers[i])->is_ordered;
+		if (is_to_go_on(run) && group->peers[i] == run->candidate)
 			candidate = i;
 	}
-	found = fo_core_find_usurper(&group->view, is_ours, candidate, is_going_on ? group->cfg.newest_timeline : 0);
-	pfree(is_ours);
+	/* The number that was reserved for the candidate, or what would be the next one. */
+	if (candidate < 0)
+		unused = Max(unused, run->from ? run->from->view.observed.timeline : 0) + 1;
+	found = fo_core_find_usurper(&group->view, is_ordered, candidate, unused);
+	pfree(is_ordered);
 	return found >= 0 ? group->peers[found] : NULL;
 }
 
