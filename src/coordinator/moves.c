@@ -4,9 +4,9 @@
  *		May the primary be moved now, as somebody wishes?  If so it is.
  *
  * Whoever wishes it, now by a function or beforehand by a schedule, is judged
- * alike: on a fresh look at the group, with the same ranking of candidates as
- * an automatic failover.  force overrides the block period, the lag limit and
- * the preference for consistency.
+ * alike: by the coordinator in charge only, on a fresh look at the group, with
+ * the same ranking of candidates as an automatic failover.  force overrides the
+ * block period, the lag limit and the preference for consistency.
  *
  *-------------------------------------------------------------------------
  */
@@ -18,6 +18,7 @@
 #include "core/verdict.h"
 #include "coordinator/executor.h"
 #include "coordinator/moves.h"
+#include "coordinator/takeover.h"
 
 static bool refuse(FoRefusal *refusal, const char *hint, const char *format,...) pg_attribute_printf(3, 4);
 
@@ -32,6 +33,23 @@ refuse(FoRefusal *refusal, const char *hint, const char *format,...)
 	vsnprintf(refusal->error, sizeof(refusal->error), format, args);
 	va_end(args);
 	strlcpy(refusal->hint, hint ? hint : "", sizeof(refusal->hint));
+	return false;
+}
+
+bool
+fo_coordinator_is_not_in_charge(FoGroup *group, FoRefusal *refusal)
+{
+	memset(refusal, 0, sizeof(*refusal));
+	if (group->newer_term != 0)
+		return !refuse(refusal, "Ask that coordinator; or stop it, then drop the group here and register it again.",
+					   "coordinator \"%s\" has taken over group \"%s\" with term " INT64_FORMAT,
+					   group->newer_owner, group->cfg.name, group->newer_term);
+	if (group->is_claiming)
+		return !refuse(refusal, "Try again in a moment.",
+					   "this coordinator is about to take over group \"%s\"", group->cfg.name);
+	if (!fo_coordinator_is_confirmed(group))
+		return !refuse(refusal, "Bring standbys back, or call failover_acknowledge if no other coordinator is alive.",
+					   "too few standbys of group \"%s\" have taken the term of this coordinator", group->cfg.name);
 	return false;
 }
 
@@ -167,7 +185,8 @@ fo_coordinator_move(FoGroup *group, const FoMove *move, FoRefusal *refusal)
 		fo_coordinator_find_peer(group, move->target);
 	FoOrder		order = {.kind = move->kind,.trigger = move->trigger,.request = move->request};
 
-	memset(refusal, 0, sizeof(*refusal));
+	if (fo_coordinator_is_not_in_charge(group, refusal))
+		return false;
 	if (move->target[0] != '\0' && target == NULL)
 	{
 		(void) refuse(refusal, NULL, "peer \"%s\" does not exist in group \"%s\"", move->target, group->cfg.name);

@@ -36,6 +36,12 @@ typedef struct FoRefusal
 /* Begin the operation; or return false with the reason, and nothing done. */
 extern bool fo_coordinator_move(FoGroup *group, const FoMove *move, FoRefusal *refusal);
 
+/*
+ * Is this coordinator not, or not yet, the one to act for the group?  refusal
+ * receives why.  Whatever is done by order of somebody asks this first.
+ */
+extern bool fo_coordinator_is_not_in_charge(FoGroup *group, FoRefusal *refusal);
+
 /* Can target (NULL: can anybody) not be promoted?  why receives each peer's reason.  Judges group->view. */
 extern bool fo_coordinator_is_nobody_eligible(FoGroup *group, const FoPeer *target, bool is_forced, char *why, size_t size);
 

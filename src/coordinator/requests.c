@@ -17,7 +17,6 @@
 #include "coordinator/report.h"
 #include "coordinator/requests.h"
 #include "coordinator/schedule.h"
-#include "coordinator/takeover.h"
 #include "coordinator/survey.h"
 #include "shared/shared.h"
 
@@ -151,6 +150,12 @@ serve_again(FoGroup *group, int slot, const FoRequest *request)
 	return true;
 }
 
+static void
+pass_on(int slot, const FoRefusal *refusal)
+{
+	refuse(slot, refusal->sqlstate, refusal->hint[0] ? refusal->hint : NULL, "%s", refusal->error);
+}
+
 /* Move the primary: failover_trigger, failover_switchover, failover_failback, failover_drill. */
 static void
 begin_move(FoGroup *group, int slot, const FoRequest *request, FoOperationKind kind)
@@ -160,7 +165,7 @@ begin_move(FoGroup *group, int slot, const FoRequest *request, FoOperationKind k
 	FoRefusal	refusal;
 
 	if (!fo_coordinator_move(group, &move, &refusal))
-		refuse(slot, refusal.sqlstate, refusal.hint[0] ? refusal.hint : NULL, "%s", refusal.error);
+		pass_on(slot, &refusal);
 }
 
 /* failover_rejoin: whatever automatic attempts there were, try now. */
@@ -170,8 +175,11 @@ begin_rejoin(FoGroup *group, int slot, const FoRequest *request)
 	FoPeer	   *target = fo_coordinator_find_peer(group, request->target);
 	const FoPeer *primary = fo_coordinator_primary(group);
 	FoOrder		order = {.kind = FO_OPERATION_REJOIN,.trigger = FO_TRIGGER_MANUAL,.request = slot};
+	FoRefusal	refusal;
 
-	if (target == NULL)
+	if (fo_coordinator_is_not_in_charge(group, &refusal))
+		pass_on(slot, &refusal);
+	else if (target == NULL)
 		refuse(slot, ERRCODE_UNDEFINED_OBJECT, NULL, "peer \"%s\" does not exist in group \"%s\"",
 			   request->target, request->group);
 	else if (group->run != NULL)
@@ -260,27 +268,6 @@ operation_of(FoRequestKind kind)
 		kind == FO_REQUEST_DRILL ? FO_OPERATION_DRILL : FO_OPERATION_FAILOVER;
 }
 
-/* Refuses and returns true if this coordinator is not, or not yet, the one to act for the group. */
-static bool
-is_not_in_charge(FoGroup *group, int slot)
-{
-	if (group->newer_term != 0)
-		refuse(slot, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-			   "Ask that coordinator; or stop it, then drop the group here and register it again.",
-			   "coordinator \"%s\" has taken over group \"%s\" with term " INT64_FORMAT,
-			   group->newer_owner, group->cfg.name, group->newer_term);
-	else if (group->is_claiming)
-		refuse(slot, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "Try again in a moment.",
-			   "this coordinator is about to take over group \"%s\"", group->cfg.name);
-	else if (!fo_coordinator_is_confirmed(group))
-		refuse(slot, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-			   "Bring standbys back, or call failover_acknowledge if no other coordinator is alive.",
-			   "too few standbys of group \"%s\" have taken the term of this coordinator", group->cfg.name);
-	else
-		return false;
-	return true;
-}
-
 static void
 serve(FoWorld *world, int slot, const FoRequest *request)
 {
@@ -303,14 +290,14 @@ serve(FoWorld *world, int slot, const FoRequest *request)
 		case FO_REQUEST_SWITCHOVER:
 		case FO_REQUEST_FAILBACK:
 		case FO_REQUEST_DRILL:
-			if (!serve_again(group, slot, request) && !is_not_in_charge(group, slot))
+			if (!serve_again(group, slot, request))
 				begin_move(group, slot, request, operation_of(request->kind));
 			return;
 		case FO_REQUEST_CANCEL:
 			cancel(world, slot, request);
 			return;
 		case FO_REQUEST_REJOIN:
-			if (!serve_again(group, slot, request) && !is_not_in_charge(group, slot))
+			if (!serve_again(group, slot, request))
 				begin_rejoin(group, slot, request);
 			return;
 	}

@@ -55,6 +55,13 @@ foreach my $call ('failover_trigger(\'main\')', 'failover_switchover(\'main\')',
 	my ($status, $out, $err) = $t->try_sql("SELECT $call");
 	like($err, qr/55000.*has taken over group "main".*HINT: .*Ask that coordinator/s, "$call is refused there");
 }
+
+# Nor does what was scheduled there move a primary to which it could grant no lease.
+my $event = $t->sql(q{SELECT failover_schedule('main', 'switchover', clock_timestamp() + '1s', 'a')});
+ok($t->wait_for(q{SELECT message ~ 'waits, .*has taken over group "main"' FROM failover_events WHERE kind = 'schedule_held'}), 'a scheduled switchover waits there');
+is($t->sql('SELECT count(*) FROM failover_history'), '0', 'and has not begun');
+is($p->ask('SELECT may_commit FROM failover_node_status()'), 't', 'the primary is not fenced');
+$t->sql("SELECT failover_cancel($event)");
 ok($writer->wait_for_more(50), 'clients go on writing');
 $t->wait_for_checks(10);
 is($t->sql(q{SELECT count(*) FROM failover_events WHERE kind = 'superseded'}), '1', 'it says so once');
