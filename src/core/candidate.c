@@ -148,7 +148,7 @@ exclude_by_condition(const Ranking *ranking, int index)
 		return FO_EXCLUDED_REPLAY_PAUSED;
 	if (observed->apply_delay_ms > 0)
 		return FO_EXCLUDED_DELAYED;
-	if (observed->has_upstream_password || !observed->is_privileged)
+	if (observed->has_upstream_password || !observed->is_privileged || observed->is_inoperable)
 		return FO_EXCLUDED_CREDENTIAL;
 	return FO_EXCLUDED_NOT;
 }

@@ -64,7 +64,7 @@ fo_core_sync_fitness(const FoGroupView *group, int index, const char **why)
 		return FO_SYNC_UNFIT;
 	*why = "cannot take over as it is";
 	if (observed->is_replay_paused || observed->apply_delay_ms > 0 || observed->has_upstream_password
-		|| !observed->is_privileged)
+		|| !observed->is_privileged || observed->is_inoperable)
 		return FO_SYNC_UNFIT;
 	*why = "has an application_name that is not plain ASCII, or too long";
 	if (!fo_core_sync_is_nameable(observed->application_name))

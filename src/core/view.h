@@ -48,6 +48,7 @@ typedef struct FoObservation
 	int32_t		server_version;	/* PG_VERSION_NUM form */
 	bool		is_read_only;	/* default_transaction_read_only */
 	bool		is_privileged;	/* our role may read settings and WAL status */
+	bool		is_inoperable;	/* our role may not promote it, or not have it follow another server */
 	bool		has_upstream_password;	/* its primary_conninfo carries a password */
 	bool		is_archive_only;	/* a standby without primary_conninfo that we did not freeze */
 	char		application_name[FO_NAME_LEN];	/* what a standby calls itself upstream */

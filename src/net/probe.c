@@ -11,7 +11,9 @@
  * that only members of pg_read_all_settings may see are read inside a CASE,
  * which evaluates its branch only if the role is one; statistics functions
  * show other roles NULL, and is_privileged tells the reader that these NULLs
- * mean "not allowed to know".
+ * mean "not allowed to know".  What the role may do is asked in every check, too:
+ * a switchover that finds out about it only when the old primary has stopped
+ * leaves nobody who takes writes.
  *
  * Whether the server is in recovery is asked once, in a subquery that the
  * planner may not flatten (the function is volatile): a promotion in the middle of the query
@@ -26,6 +28,7 @@
 #include "postgres.h"
 
 #include "lib/stringinfo.h"
+#include "utils/builtins.h"
 
 #include "net/probe.h"
 
@@ -53,6 +56,7 @@ typedef enum FoColumn
 	COL_SERVER_VERSION,
 	COL_READ_ONLY,
 	COL_PRIVILEGED,
+	COL_OPERABLE,
 	COL_PRIMARY_CONNINFO,
 	COL_SLOT_NAME,
 	COL_SYNC_NAMES,
@@ -73,6 +77,7 @@ typedef enum FoColumn
 	COL_REJOIN_REPORT,
 	COL_COORDINATOR,
 	COL_WORKER_RUNNING,
+	COL_PREPARABLE,
 	COL_NODE_N
 } FoColumn;
 
@@ -97,20 +102,25 @@ typedef enum FoColumn
 	" (extract(epoch FROM pg_postmaster_start_time() - '2000-01-01 00:00:00+00'::timestamptz) * 1000000)::int8," \
 	" current_setting('server_version_num')," \
 	" current_setting('default_transaction_read_only')::bool," \
-	" s.priv," \
+	" s.priv, s.may_operate," \
 	" CASE WHEN s.priv THEN current_setting('primary_conninfo') END," \
 	" current_setting('primary_slot_name')," \
 	" current_setting('synchronous_standby_names')," \
 	" current_setting('cluster_name')"
 
+/* %s: the function that a promotion begins with, as a literal.  It may be missing: NULL. */
 #define NODE_COLUMNS \
 	", h.node_term, h.lease_until_us, h.clock_us," \
 	" (extract(epoch FROM clock_timestamp()) * 1000000)::int8, h.node_incarnation, h.armed, h.may_commit," \
-	" h.fenced_term, h.node_standbys_version, h.rejoin_phase, h.rejoin_report, h.node_coordinator, h.worker_running"
+	" h.fenced_term, h.node_standbys_version, h.rejoin_phase, h.rejoin_report, h.node_coordinator, h.worker_running," \
+	" has_function_privilege(to_regprocedure(%s), 'EXECUTE')"
 
 #define STATUS_TABLES \
 	" FROM (SELECT pg_is_in_recovery() AS rec," \
-	"  pg_has_role('pg_read_all_settings', 'USAGE') AND pg_has_role('pg_read_all_stats', 'USAGE') AS priv" \
+	"  pg_has_role('pg_read_all_settings', 'USAGE') AND pg_has_role('pg_read_all_stats', 'USAGE') AS priv," \
+	"  has_function_privilege('pg_promote(boolean, integer)'::regprocedure, 'EXECUTE')" \
+	"  AND has_function_privilege('pg_reload_conf()'::regprocedure, 'EXECUTE')" \
+	"  AND has_parameter_privilege('primary_conninfo', 'ALTER SYSTEM') AS may_operate" \
 	"  OFFSET 0) s" \
 	" LEFT JOIN pg_stat_get_wal_receiver() r ON true" \
 	" CROSS JOIN (SELECT count(*) FILTER (WHERE state = 'streaming') AS streaming," \
@@ -156,6 +166,12 @@ fo_net_probe_library_query(void)
 		" AND current_setting('failover.restart_method', true) IS NOT NULL";
 }
 
+static char *
+preparing_function(const char *schema)
+{
+	return quote_literal_cstr(psprintf("%s.failover_node_prepare_promotion(bigint, bigint, text)", schema));
+}
+
 /* Heartbeat and status are volatile functions of one row: they run once. */
 char *
 fo_net_probe_prepare_look(const char *schema)
@@ -163,7 +179,7 @@ fo_net_probe_prepare_look(const char *schema)
 	return psprintf("PREPARE " FO_PROBE_LOOK_STATEMENT " (bool) AS "
 					STATUS_COLUMNS NODE_COLUMNS STATUS_TABLES
 					" CROSS JOIN %s.failover_node_status() h",
-					schema);
+					preparing_function(schema), schema);
 }
 
 char *
@@ -173,7 +189,7 @@ fo_net_probe_prepare_node(const char *schema)
 					" (bool, int8, int8, int8, int8, text, text, text, text, int8, text[]) AS "
 					STATUS_COLUMNS NODE_COLUMNS STATUS_TABLES
 					" CROSS JOIN %s.failover_node_heartbeat($2, $3, $4, $5, $6, $7, $8, $9, $10, $11) h",
-					schema);
+					preparing_function(schema), schema);
 }
 
 void
@@ -360,6 +376,7 @@ read_numbers(const PGresult *result, FoObservation *observed)
 	observed->server_version = (int32) number_of(result, COL_SERVER_VERSION, 0, PG_INT32_MAX, 0, &is_good);
 	observed->is_read_only = bool_of(result, COL_READ_ONLY);
 	observed->is_privileged = bool_of(result, COL_PRIVILEGED);
+	observed->is_inoperable = !bool_of(result, COL_OPERABLE);
 
 	/* A clock that was set back since the message: as good as none. */
 	if (observed->message_age_us < -1)
@@ -387,6 +404,7 @@ read_node(const PGresult *result, FoObservation *observed)
 	fo_net_copy_name(observed->rejoin_report, sizeof(observed->rejoin_report), text_of(result, COL_REJOIN_REPORT));
 	fo_net_copy_name(observed->coordinator, sizeof(observed->coordinator), text_of(result, COL_COORDINATOR));
 	observed->has_node_worker = bool_of(result, COL_WORKER_RUNNING);
+	observed->is_inoperable = observed->is_inoperable || !bool_of(result, COL_PREPARABLE);
 	return is_good;
 }
 

@@ -42,6 +42,10 @@
 	"  ('ALTER SYSTEM on synchronous_standby_names', has_parameter_privilege('synchronous_standby_names', 'ALTER SYSTEM'))," \
 	"  ('ALTER SYSTEM on default_transaction_read_only', has_parameter_privilege('default_transaction_read_only', 'ALTER SYSTEM'))" \
 	" ) p (name, is_held) WHERE NOT p.is_held" \
+	" UNION ALL SELECT 'missing_privileges', 'EXECUTE on ' || p.proname FROM pg_proc p" \
+	"  JOIN pg_extension e ON e.extnamespace = p.pronamespace AND e.extname = 'failover'" \
+	"  WHERE p.proname LIKE 'failover\\_node\\_%' AND current_setting('failover.role', true) = 'node'" \
+	"  AND NOT has_function_privilege(p.oid, 'EXECUTE')" \
 	" UNION ALL SELECT 'missing_rewind_privileges', p.name FROM (VALUES" \
 	"  ('pg_ls_dir', has_function_privilege('pg_catalog.pg_ls_dir(text,boolean,boolean)', 'EXECUTE'))," \
 	"  ('pg_stat_file', has_function_privilege('pg_catalog.pg_stat_file(text,boolean)', 'EXECUTE'))," \

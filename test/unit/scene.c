@@ -255,6 +255,7 @@ random_peer(int peer)
 	observed->apply_delay_ms = unit_one_in(12) ? 1000 : 0;
 	observed->is_read_only = unit_one_in(3);
 	observed->is_privileged = !unit_one_in(12);
+	observed->is_inoperable = unit_one_in(12);
 	observed->streaming_standbys = unit_one_in(8) ? 0 : 2;
 	observed->is_archive_only = unit_one_in(12);
 	observed->has_node_library = unit_one_in(3);

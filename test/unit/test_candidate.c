@@ -154,6 +154,10 @@ TEST("candidate: each reason to be excluded is found, and worded")
 	scene_begin();
 	peers[PG2].observed.is_privileged = false;
 	CHECK_EXCLUDED(PG2, FO_EXCLUDED_CREDENTIAL);
+	scene_begin();
+	peers[PG2].observed.is_inoperable = true;
+	CHECK_EXCLUDED(PG2, FO_EXCLUDED_CREDENTIAL);
+	CHECK_TEXT(candidate_of(PG2)->reason, "does not grant the coordinator the privileges to operate it");
 }
 
 TEST("candidate: over final positions the most advanced wins whatever its priority")
