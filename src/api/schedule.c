@@ -120,6 +120,7 @@ failover_cancel(PG_FUNCTION_ARGS)
 	FoRequest  *request = palloc0(sizeof(FoRequest));
 	char	   *reason = fo_api_arg_reason(fcinfo, 1);
 
+	fo_shared_require_no_change();
 	request->kind = FO_REQUEST_CANCEL;
 	request->about = fo_api_arg_bigint(fcinfo, 0, "event_id");
 	strlcpy(request->reason, reason ? reason : "", FO_SENTENCE_LEN);

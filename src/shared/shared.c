@@ -246,7 +246,7 @@ on_transaction_end(XactEvent event, void *arg)
 
 /*
  * A rolled back subtransaction does not take the mark back: the worker then
- * reloads what it already has.
+ * reloads what it already has, and is not asked to act before that.
  */
 void
 fo_shared_config_changed(void)
@@ -262,4 +262,16 @@ fo_shared_config_changed(void)
 		is_registered = true;
 	}
 	is_config_changed = true;
+}
+
+void
+fo_shared_require_no_change(void)
+{
+	if (!is_config_changed)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("cannot ask the coordinator to act in a transaction that has changed the configuration"),
+			 errdetail("The coordinator would wait for the rows that this transaction keeps locked, and this transaction for the coordinator."),
+			 errhint("Commit the change first.")));
 }

@@ -187,6 +187,13 @@ extern void fo_shared_require_worker(void);
  */
 extern void fo_shared_config_changed(void);
 
+/*
+ * ERROR 55000 if the current transaction has changed the configuration: who then
+ * waited for an operation would wait for a worker that waits for his locks, with
+ * a primary that is fenced already.
+ */
+extern void fo_shared_require_no_change(void);
+
 /* A group with its peers, copied out under the lock into the current memory context. */
 typedef struct FoGroupCopy
 {

@@ -21,6 +21,18 @@ SELECT failover_schedule('g', 'drill', '2100-02-01') > 0;
 ROLLBACK;
 SELECT count(*) FROM failover_scheduled;
 
+-- who holds what the coordinator may have to write does not wait for the coordinator
+BEGIN;
+SELECT failover_unregister('g', 'b');
+SELECT * FROM try($$SELECT failover_trigger('g', 'a')$$);
+SELECT * FROM try($$SELECT failover_switchover('g', 'a', wait => false)$$);
+SELECT * FROM try($$SELECT failover_failback('g')$$);
+SELECT * FROM try($$SELECT failover_drill('g')$$);
+SELECT * FROM try($$SELECT failover_rejoin('g', 'a')$$);
+SELECT * FROM try(format($$SELECT failover_cancel(%s)$$, :switchover));
+ROLLBACK;
+SELECT peer_name FROM failover_peers WHERE group_name = 'g' ORDER BY 1;
+
 -- nonsense changes nothing
 SELECT * FROM try($$SELECT failover_schedule('nowhere', 'drill', '2100-01-01')$$);
 SELECT * FROM try($$SELECT failover_schedule('g', 'switchover', '2100-01-01', 'nobody')$$);

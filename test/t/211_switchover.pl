@@ -38,6 +38,16 @@ is($answer, 'failed|t', 'a candidate that falls behind: the switchover fails');
 is($t->status('primary_peer'), 'p', 'the primary stays');
 ok($writer->wait_for_more(100), 'and takes writes again');
 
+# Whoever holds rows that the operation must write does not wait for it, with a primary that takes no writes.
+my $operations = $t->sql('SELECT count(*) FROM failover_history');
+my (undef, undef, $refusal) = $t->try_sql(q{BEGIN; SELECT failover_unregister('main', 'b'); SELECT failover_trigger('main', 'a'); COMMIT},
+	timeout => 30, timed_out => \my $is_late);
+like($refusal, qr/55000: cannot ask the coordinator to act in a transaction that has changed the configuration.*DETAIL.*HINT:  Commit the change first/s,
+	'an operation is not asked for by who has just changed the group');
+is($t->sql('SELECT count(*) FROM failover_history'), $operations, 'none is begun');
+is($t->sql(q{SELECT count(*) FROM failover_peers}), '3', 'and nothing changed');
+ok($writer->wait_for_more(100), 'clients go on writing');
+
 # Nonsense is refused.
 my ($rc, $stdout, $stderr) = $t->coordinator->psql('postgres', q{SELECT failover_switchover('main', 'p')});
 like($stderr, qr/is the primary already/, 'not to the primary itself');
