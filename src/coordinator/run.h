@@ -157,7 +157,7 @@ extern void fo_coordinator_turn_round(FoRun *run);
 /* Go the way back from its beginning. */
 extern void fo_coordinator_begin_way_back(FoRun *run);
 
-/* It ends: the report, and in the error where the primary is now. */
+/* It ends, with the status in run->row: failed, if not where it began.  The report, and in the error where the primary is now. */
 extern void fo_coordinator_drill_ended(FoRun *run);
 
 /* Does the operation move the primary in a planned way? */

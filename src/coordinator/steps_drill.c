@@ -11,7 +11,7 @@
  * be undone until its point of no return.  From then on the drill tries to get
  * home, a coordinator that was killed included: what was interrupted on the way
  * back is begun again.  Where it cannot, the drill fails and says where the
- * primary is.
+ * primary is; so it does if another peer had to be promoted in the end.
  *
  *-------------------------------------------------------------------------
  */
@@ -184,6 +184,34 @@ tell_way(const FoRun *run, bool is_way_back, StringInfo text, StringInfo json)
 	appendStringInfoChar(json, '}');
 }
 
+/* Why the primary that it began with was not promoted again, as its step tells. */
+static const char *
+why_not_home(const FoRun *run)
+{
+	for (int i = run->steps_n - 1; i >= 0; i--)
+	{
+		const FoStepRow *row = &run->steps[i]->row;
+
+		if (run->steps[i]->is_way_back && row->kind == FO_STEP_PROMOTE && row->status == FO_STEP_FAILED &&
+			strcmp(row->peer_name, run->row.from_peer) == 0)
+			return row->detail;
+	}
+	return "it was not to be had";
+}
+
+static void
+tell_loss(const FoRun *run, StringInfo text, StringInfo json)
+{
+	if (run->row.lost_bytes < 0)
+	{
+		appendStringInfoString(text, "; nobody can know what was lost");
+		appendStringInfoString(json, ", \"lost_bytes\": null}");
+		return;
+	}
+	appendStringInfo(text, "; %lld bytes lost", (long long) run->row.lost_bytes);
+	appendStringInfo(json, ", \"lost_bytes\": " INT64_FORMAT "}", run->row.lost_bytes);
+}
+
 void
 fo_coordinator_drill_ended(FoRun *run)
 {
@@ -191,6 +219,12 @@ fo_coordinator_drill_ended(FoRun *run)
 	StringInfoData text;
 	StringInfoData json;
 
+	if (run->row.status == FO_OPERATION_COMPLETED && strcmp(group->cfg.primary_peer, run->row.from_peer) != 0)
+	{
+		/* The candidate of the way back was lost, and another one taken: a primary, but not the drill that was asked for. */
+		run->row.status = FO_OPERATION_FAILED;
+		fo_coordinator_fail_run(run, "\"%s\" was not promoted again: %s", run->row.from_peer, why_not_home(run));
+	}
 	if (run->row.error[0] != '\0')
 	{
 		char		cause[FO_SENTENCE_LEN];
@@ -207,8 +241,7 @@ fo_coordinator_drill_ended(FoRun *run)
 	if (text.len == 0)
 		return;					/* it did not get anywhere: there is nothing to report */
 	tell_way(run, true, &text, &json);
-	appendStringInfo(&text, "; %lld bytes lost", (long long) Max(run->row.lost_bytes, 0));
-	appendStringInfo(&json, ", \"lost_bytes\": " INT64_FORMAT "}", Max(run->row.lost_bytes, 0));
+	tell_loss(run, &text, &json);
 	fo_coordinator_record(group, NULL, "drill_report", FO_NOTICE, json.data, "drill: %s", text.data);
 	fo_coordinator_report_progress(run, "%s", text.data);
 }

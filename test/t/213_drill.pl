@@ -61,6 +61,32 @@ $p->safe_psql('postgres', 'SELECT pg_reload_conf()');
 ok($t->wait_for_following($p, $t->node($now)), 'the old one follows it');
 ok($t->wait_for_state('healthy'), 'the group is healthy');
 
+# Who is to be promoted again dies on the way back: somebody else is, and that is no drill that went well.
+my $home = $t->node($now);
+$home->safe_psql('postgres', q{ALTER SYSTEM SET recovery_min_apply_delay = '1h'});
+$home->safe_psql('postgres', 'SELECT pg_reload_conf()');
+$t->set('switchover_timeout', '60s');
+my $event = $t->sql(q{SELECT event_id FROM failover_drill('main', wait => false)});
+ok($t->wait_for(q{SELECT current_step = 'turn' FROM failover_status('main')}), 'a drill half way');
+ok($t->wait_for_streaming($t->node($t->status('primary_peer')), 2), 'the old primary is a standby');
+$home->freeze_process('startup');
+$home->safe_psql('postgres', 'ALTER SYSTEM RESET recovery_min_apply_delay');
+$home->safe_psql('postgres', 'SELECT pg_reload_conf()');
+ok(FailoverTest::Node::until_true(sub { -e $home->data_dir . '/promote' }), 'it is ordered to be promoted again');
+$home->kill_hard('all');
+ok($t->wait_for("SELECT status <> 'in_progress' FROM failover_history WHERE event_id = $event"), 'and dies');
+my $end = $t->one_primary_ok('one primary');
+isnt($end, $now, 'which is another one');
+like($t->sql("SELECT status || ': ' || error || '.' FROM failover_history WHERE event_id = $event"),
+	qr/^failed: on the way back: "$now" was not promoted again: .+; the primary is "$end"\.$/, 'the drill has failed, and says where the primary is');
+is($t->sql(qq{SELECT lost_bytes IS NULL FROM failover_history WHERE event_id = $event}), 't', 'nobody can know what the dead one had taken');
+is($t->sql(qq{SELECT detail ->> 'primary', detail -> 'lost_bytes', message ~ '; nobody can know what was lost\$'
+	FROM failover_events WHERE kind = 'drill_report' AND (detail ->> 'operation')::bigint = $event}), "$end|null|t", 'nor does the report');
+$home->wait_killed;
+$home->start;
+ok($t->wait_for_state('healthy'), 'the dead one comes back');
+$now = $end;
+
 $writer->stop;
 is(scalar($writer->lost_rows($t->node($now))), 0, 'no acknowledged row is lost in all of this');
 is($t->count_operations('failover'), '0', 'and no failover was needed');
