@@ -111,7 +111,7 @@ node_rejoin_read(FoTask *task, const PGresult *result)
 	facts->is_rewound = fo_coordinator_is_true(result, 5);
 	status = PQgetisnull(result, 0, 1) ? "not running" : PQgetvalue(result, 0, 1);
 	phase = PQgetvalue(result, 0, 3);
-	fo_coordinator_task_explain(task, "%s, walreceiver %s%s%s: %.160s",
+	fo_coordinator_task_explain(task, "%s, walreceiver %s%s%s: %s",
 								fo_coordinator_is_true(result, 0) ? "standby" : "not a standby yet", status,
 								strcmp(phase, "none") != 0 ? ", rejoin " : "", strcmp(phase, "none") != 0 ? phase : "",
 								PQgetvalue(result, 0, 4));

@@ -67,7 +67,7 @@ sync_names_read(FoTask *task, const PGresult *result)
 		return FO_LOOK_FAILED;
 	if (!fo_coordinator_is_true(result, 0))
 		return FO_LOOK_NOT_YET;
-	fo_coordinator_task_explain(task, "%.200s", task->facts.names);
+	fo_coordinator_task_explain(task, "%s", task->facts.names);
 	return FO_LOOK_DONE;
 }
 

@@ -113,7 +113,7 @@ explain_no_candidate(FoRun *run, const FoCandidate *ranked)
 		appendStringInfo(&why, "%s\"%s\": %s", why.len > 0 ? "; " : "",
 						 run->group->peers[ranked[i].peer]->cfg.name, ranked[i].reason);
 	}
-	fo_coordinator_fail_run(run, "no standby can be promoted: %.220s", why.len > 0 ? why.data : "there is none");
+	fo_coordinator_fail_run(run, "no standby can be promoted: %s", why.len > 0 ? why.data : "there is none");
 }
 
 void
@@ -157,5 +157,6 @@ fo_coordinator_plan_choose(FoRun *run, const FoStepDef *def)
 		strlcpy(run->row.to_peer, run->to, sizeof(run->row.to_peer));
 	run->row.lost_bytes = lost_bytes(run, &options, ranked[0].lsn);
 	run->is_dirty = true;
-	fo_coordinator_end_step(step, FO_STEP_DONE, "\"%s\": %.180s", run->to, ranked[0].reason);
+	fo_coordinator_end_step(step, FO_STEP_DONE, "\"%s\": %.*s", run->to,
+							fo_core_clip(ranked[0].reason, 180), ranked[0].reason);
 }

@@ -18,6 +18,7 @@
 
 #include "utils/timestamp.h"
 
+#include "core/text.h"
 #include "coordinator/record.h"
 #include "coordinator/run.h"
 #include "coordinator/syncmode.h"
@@ -30,7 +31,8 @@ fo_coordinator_fail_run(FoRun *run, const char *format,...)
 	if (run->row.error[0] != '\0')
 		return;					/* the first failure is the cause */
 	va_start(args, format);
-	vsnprintf(run->row.error, sizeof(run->row.error), format, args);
+	fo_core_mend_cut(run->row.error, sizeof(run->row.error),
+					 vsnprintf(run->row.error, sizeof(run->row.error), format, args));
 	va_end(args);
 	run->is_dirty = true;
 }
@@ -106,7 +108,7 @@ fo_coordinator_apply_failures(FoRun *run)
 		switch (step->def->on_failure)
 		{
 			case FO_ON_FAILURE_ABORT:
-				fo_coordinator_fail_run(run, "%s%s%s failed: %.180s", fo_core_step_name(step->row.kind),
+				fo_coordinator_fail_run(run, "%s%s%s failed: %s", fo_core_step_name(step->row.kind),
 										step->row.peer_name[0] ? " on peer " : "", step->row.peer_name,
 										step->row.detail);
 				break;

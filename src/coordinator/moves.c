@@ -15,6 +15,7 @@
 #include "utils/elog.h"
 
 #include "core/evidence.h"
+#include "core/text.h"
 #include "core/verdict.h"
 #include "coordinator/executor.h"
 #include "coordinator/moves.h"
@@ -30,7 +31,8 @@ refuse(FoRefusal *refusal, const char *hint, const char *format,...)
 
 	refusal->sqlstate = ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE;
 	va_start(args, format);
-	vsnprintf(refusal->error, sizeof(refusal->error), format, args);
+	fo_core_mend_cut(refusal->error, sizeof(refusal->error),
+					 vsnprintf(refusal->error, sizeof(refusal->error), format, args));
 	va_end(args);
 	strlcpy(refusal->hint, hint ? hint : "", sizeof(refusal->hint));
 	return false;
@@ -99,6 +101,7 @@ fo_coordinator_is_nobody_eligible(FoGroup *group, const FoPeer *target, bool is_
 {
 	FoCandidate *ranked = palloc0(Max(group->peers_n, 1) * sizeof(FoCandidate));
 	FoCandidateOptions options = {.is_forced = is_forced,.target = -1};
+	FoText		text;
 	int			eligible;
 
 	for (int i = 0; i < group->peers_n; i++)
@@ -107,15 +110,17 @@ fo_coordinator_is_nobody_eligible(FoGroup *group, const FoPeer *target, bool is_
 			options.target = i;
 	}
 	eligible = fo_core_rank_candidates(&group->view, &options, ranked);
-	why[0] = '\0';
+	fo_core_text_begin(&text, why, size);
 	for (int i = 0; i < group->peers_n && eligible == 0; i++)
 	{
 		const FoPeer *peer = group->peers[ranked[i].peer];
 
 		if (ranked[i].exclusion == FO_EXCLUDED_PRIMARY || (target != NULL && peer != target))
 			continue;
-		snprintf(why + strlen(why), size - strlen(why), "%s\"%s\": %s", why[0] ? "; " : "",
-				 peer->cfg.name, ranked[i].reason);
+		fo_core_text_add(&text, why[0] ? "; \"" : "\"");
+		fo_core_text_add(&text, peer->cfg.name);
+		fo_core_text_add(&text, "\": ");
+		fo_core_text_add(&text, ranked[i].reason);
 	}
 	pfree(ranked);
 	return eligible == 0;
@@ -141,7 +146,7 @@ may_move(FoGroup *group, FoPeer *target, bool is_forced, FoRefusal *refusal)
 		return refuse(refusal, NULL, "peer \"%s\" is the primary already", target->cfg.name);
 	if (fo_coordinator_is_nobody_eligible(group, target, is_forced, why, sizeof(why)))
 		return refuse(refusal, "See failover_candidates() for each peer's reason.",
-					  "no standby can be promoted: %.200s", why[0] ? why : "the group has none");
+					  "no standby can be promoted: %s", why[0] ? why : "the group has none");
 	return primary == NULL || is_forced || group->cfg.settings.prefer != FO_PREFER_CONSISTENCY ||
 		may_leave_behind(group, primary, refusal);
 }

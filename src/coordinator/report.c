@@ -10,6 +10,7 @@
 #include "lib/stringinfo.h"
 #include "utils/json.h"
 
+#include "core/text.h"
 #include "coordinator/record.h"
 #include "coordinator/report.h"
 #include "shared/shared.h"
@@ -23,7 +24,7 @@ fo_coordinator_report_progress(const FoRun *run, const char *format,...)
 	if (run->request < 0)
 		return;
 	va_start(args, format);
-	vsnprintf(line, sizeof(line), format, args);
+	fo_core_mend_cut(line, sizeof(line), vsnprintf(line, sizeof(line), format, args));
 	va_end(args);
 	fo_shared_request_progress(run->request, line);
 }
@@ -42,11 +43,11 @@ fo_coordinator_report_step(FoRun *run, const FoRunStep *step)
 	const FoStepRow *row = &step->row;
 
 	if (row->peer_name[0] != '\0')
-		fo_coordinator_report_progress(run, "%s, peer \"%s\": %s after %.1f ms%s%.120s", fo_core_step_name(row->kind), row->peer_name,
+		fo_coordinator_report_progress(run, "%s, peer \"%s\": %s after %.1f ms%s%s", fo_core_step_name(row->kind), row->peer_name,
 				 fo_core_step_status_name(row->status), row->duration_ms,
 				 row->detail[0] ? ": " : "", row->detail);
 	else
-		fo_coordinator_report_progress(run, "%s: %s%s%.160s", fo_core_step_name(row->kind), fo_core_step_status_name(row->status),
+		fo_coordinator_report_progress(run, "%s: %s%s%s", fo_core_step_name(row->kind), fo_core_step_status_name(row->status),
 				 row->detail[0] ? ": " : "", row->detail);
 	ereport(row->status == FO_STEP_FAILED ? WARNING : LOG,
 			(errmsg("failover group \"%s\", step %s%s%s: %s after %.1f ms%s%s",

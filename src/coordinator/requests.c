@@ -11,6 +11,7 @@
 #include "access/xact.h"
 #include "utils/elog.h"
 
+#include "core/text.h"
 #include "coordinator/executor.h"
 #include "coordinator/monitor.h"
 #include "coordinator/moves.h"
@@ -42,7 +43,7 @@ refuse(int slot, int sqlstate, const char *hint, const char *format,...)
 
 	answer.sqlstate = sqlstate;
 	va_start(args, format);
-	vsnprintf(answer.error, sizeof(answer.error), format, args);
+	fo_core_mend_cut(answer.error, sizeof(answer.error), vsnprintf(answer.error, sizeof(answer.error), format, args));
 	va_end(args);
 	if (hint != NULL)
 		strlcpy(answer.hint, hint, sizeof(answer.hint));
@@ -238,7 +239,8 @@ cancel(FoWorld *world, int slot, const FoRequest *request)
 	char		why[FO_SENTENCE_LEN];
 	const char *refusal = NULL;
 
-	snprintf(why, sizeof(why), "cancelled by \"%s\"%s%.150s", request->user, request->reason[0] ? ": " : "", request->reason);
+	snprintf(why, sizeof(why), "cancelled by \"%s\"%s%.*s", request->user, request->reason[0] ? ": " : "",
+			 fo_core_clip(request->reason, 150), request->reason);
 	for (int i = 0; i < world->groups_n && request->about > 0; i++)
 	{
 		FoGroup    *group = world->groups[i];
@@ -322,7 +324,7 @@ answer_error(FoWorld *world, int slot, MemoryContext cxt)
 		if (fo_coordinator_run_serves(world->groups[i], slot))
 			return;
 	}
-	refuse(slot, error->sqlerrcode, "See the coordinator's log.", "%.200s", error->message);
+	refuse(slot, error->sqlerrcode, "See the coordinator's log.", "%s", error->message);
 }
 
 bool

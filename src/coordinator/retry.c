@@ -59,7 +59,7 @@ fo_coordinator_retry_note(const FoRun *run)
 	group->failures_n += is_counted(run) ? 1 : 0;
 	group->failed_at = fo_net_now();
 	group->retry_at = group->failed_at + FO_MS(fo_core_retry_pause_ms(group->failures_n));
-	strlcpy(group->retry_reason, run->row.error, sizeof(group->retry_reason));
+	fo_core_copy_text(group->retry_reason, sizeof(group->retry_reason), run->row.error);
 	for (int i = 0; i < group->peers_n; i++)
 		group->peers[i]->failed_standing = standing(group->peers[i]);
 }

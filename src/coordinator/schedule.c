@@ -48,7 +48,7 @@ give_up(FoGroup *group, const FoPlannedOperation *planned, const char *why)
 {
 	char		error[FO_SENTENCE_LEN];
 
-	snprintf(error, sizeof(error), "not begun at its time: %.200s", why);
+	snprintf(error, sizeof(error), "not begun at its time: %.*s", fo_core_clip(why, 200), why);
 	fo_coordinator_run_never(group, planned, FO_OPERATION_FAILED, error, -1);
 }
 

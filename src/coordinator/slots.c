@@ -50,7 +50,7 @@ drop_read(FoTask *task, const PGresult *result)
 		return FO_LOOK_DONE;
 	if (!task->has_acted)
 		task->facts.names = MemoryContextStrdup(task->cxt, PQgetvalue(result, 0, 0));
-	fo_coordinator_task_explain(task, "%.200s", PQgetvalue(result, 0, 0));
+	fo_coordinator_task_explain(task, "%s", PQgetvalue(result, 0, 0));
 	return FO_LOOK_NOT_YET;
 }
 
@@ -113,12 +113,12 @@ dropped(FoTask *task, void *arg)
 	peer->task = NULL;
 	if (task->is_done && task->has_acted)
 		fo_coordinator_record(peer->group, peer, "slots_dropped", FO_NOTICE, NULL,
-							  "dropped physical slots that held back WAL for nobody: %.200s", task->facts.names);
+							  "dropped physical slots that held back WAL for nobody: %s", task->facts.names);
 	else if (!task->is_done)
 	{
 		peer->slots_timeline = 0;
 		fo_coordinator_record(peer->group, peer, "slots_left", FO_WARNING, NULL,
-							  "physical slots hold back WAL for nobody, and could not be dropped: %.180s", task->detail);
+							  "physical slots hold back WAL for nobody, and could not be dropped: %s", task->detail);
 	}
 }
 
@@ -169,6 +169,6 @@ fo_coordinator_slots_tell_logical(FoPeer *new_primary, const FoPeer *former)
 	if (former == NULL || former == new_primary || former->logical_slots[0] == '\0')
 		return;
 	fo_coordinator_record(new_primary->group, new_primary, "logical_slots", FO_WARNING, NULL,
-						  "does not have the logical slots of \"%s\": %.120s; create them anew, and see that their subscribers have missed nothing",
+						  "does not have the logical slots of \"%s\": %s; create them anew, and see that their subscribers have missed nothing",
 						  former->cfg.name, former->logical_slots);
 }

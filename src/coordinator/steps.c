@@ -143,7 +143,8 @@ fence_ended(FoRunStep *step, FoTask *task)
 	else if (task->is_peer_dead && fo_core_needs_lease(&step->peer->view))
 		fo_coordinator_end_step(step, FO_STEP_SKIPPED, "it refuses connections: the end of its lease is waited for");
 	else if (run->row.is_forced || run->group->cfg.settings.prefer == FO_PREFER_AVAILABILITY)
-		fo_coordinator_end_step(step, FO_STEP_SKIPPED, "not fenced, going on as asked: %.180s", task->detail);
+		fo_coordinator_end_step(step, FO_STEP_SKIPPED, "not fenced, going on as asked: %.*s",
+								fo_core_clip(task->detail, 180), task->detail);
 	else
 		fo_coordinator_end_step(step, FO_STEP_FAILED, "%s", task->detail);
 }

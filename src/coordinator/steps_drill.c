@@ -114,7 +114,7 @@ fo_coordinator_try_turn(FoRunStep *step)
 	else if (now >= step->wait_until || step->peer == NULL)
 	{
 		step->wait_until = 0;
-		fo_coordinator_end_step(step, FO_STEP_FAILED, "no way back: %.200s", why);
+		fo_coordinator_end_step(step, FO_STEP_FAILED, "no way back: %.*s", fo_core_clip(why, 200), why);
 	}
 	else
 		fo_net_loop_arm(run->group->world->loop, &run->timer, Min(step->wait_until, now + LOOK_AGAIN_US));
@@ -230,8 +230,8 @@ fo_coordinator_drill_ended(FoRun *run)
 		char		cause[FO_SENTENCE_LEN];
 
 		strlcpy(cause, run->row.error, sizeof(cause));
-		snprintf(run->row.error, sizeof(run->row.error), "%s%.150s; the primary is \"%s\"",
-				 run->is_way_back ? "on the way back: " : "", cause, group->cfg.primary_peer);
+		snprintf(run->row.error, sizeof(run->row.error), "%s%.*s; the primary is \"%s\"",
+				 run->is_way_back ? "on the way back: " : "", fo_core_clip(cause, 150), cause, group->cfg.primary_peer);
 	}
 	initStringInfo(&text);
 	initStringInfo(&json);

@@ -192,7 +192,7 @@ start_change(const FoSyncPlan *plan)
 	FoPeer	   *primary = plan->primary;
 	FoTaskFacts facts = {0};
 
-	strlcpy(group->sync.reason, plan->reason.data, sizeof(group->sync.reason));
+	fo_core_copy_text(group->sync.reason, sizeof(group->sync.reason), plan->reason.data);
 	group->sync.is_waiting = plan->set.text[0] != '\0' && is_waiting(group, primary);
 	if (plan->set.text[0] == '\0')
 		cancel_checkpoint(primary);

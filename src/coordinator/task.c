@@ -15,6 +15,7 @@
 
 #include "utils/memutils.h"
 
+#include "core/text.h"
 #include "coordinator/monitor.h"
 #include "coordinator/task.h"
 #include "guc.h"
@@ -53,7 +54,7 @@ fo_coordinator_task_explain(FoTask *task, const char *format,...)
 	va_list		args;
 
 	va_start(args, format);
-	vsnprintf(task->detail, sizeof(task->detail), format, args);
+	fo_core_mend_cut(task->detail, sizeof(task->detail), vsnprintf(task->detail, sizeof(task->detail), format, args));
 	va_end(args);
 }
 
@@ -286,7 +287,7 @@ give_up(FoTask *task)
 
 	strlcpy(last, task->detail, sizeof(last));
 	if (last[0] != '\0')
-		fo_coordinator_task_explain(task, "gave up after %lld ms: %.180s",
+		fo_coordinator_task_explain(task, "gave up after %lld ms: %s",
 									(long long) (fo_net_now() - task->started_at) / 1000, last);
 	else
 		fo_coordinator_task_explain(task, "gave up after %lld ms",

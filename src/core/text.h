@@ -13,6 +13,12 @@
 
 #include "core/types.h"
 
+/*
+ * For who uses stdio all the same: snprintf() has filled the buffer and returned
+ * needed; if that was too much, half a character at the end goes.
+ */
+extern void fo_core_mend_cut(char *buffer, size_t size, int needed);
+
 typedef struct FoText
 {
 	char	   *buffer;

@@ -131,6 +131,19 @@ fo_core_error_shows_service(FoErrorClass error)
 	return fo_core_error_proves_life(error) && error != FO_ERROR_STARTING_UP && error != FO_ERROR_SHUTTING_DOWN;
 }
 
+int
+fo_core_clip(const char *text, int limit)
+{
+	int			length = (int) strnlen(text, (size_t) limit + 1);
+
+	if (length <= limit)
+		return length;
+	length = limit;
+	while (length > 0 && ((unsigned char) text[length] & 0xC0) == 0x80)
+		length--;
+	return length;
+}
+
 /*
  * The rest of the buffer is zeroed, so that equal texts are equal bytes and
  * nothing that lay there before is published with them.
@@ -142,13 +155,7 @@ fo_core_copy_text(char *to, size_t size, const char *from)
 
 	if (size == 0)
 		return;
-	length = strnlen(from, size);
-	if (length == size)
-	{
-		length = size - 1;
-		while (length > 0 && ((unsigned char) from[length] & 0xC0) == 0x80)
-			length--;
-	}
+	length = (size_t) fo_core_clip(from, (int) size - 1);
 	memmove(to, from, length);
 	memset(to + length, 0, size - length);
 }

@@ -99,6 +99,12 @@ extern bool fo_core_error_proves_life(FoErrorClass error);
  */
 extern bool fo_core_error_shows_service(FoErrorClass error);
 
+/*
+ * How many bytes of the text, at most limit, are whole characters of UTF-8: for
+ * "%.*s".  Of another encoding it may be some bytes less.
+ */
+extern int	fo_core_clip(const char *text, int limit);
+
 /* Copy a string into a fixed buffer, cut at a UTF-8 character boundary. */
 extern void fo_core_copy_text(char *to, size_t size, const char *from);
 

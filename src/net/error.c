@@ -26,6 +26,7 @@
 
 #include "mb/pg_wchar.h"
 
+#include "core/text.h"
 #include "net/link_internal.h"
 
 /* "FATAL:  57P03: text": where the SQLSTATE of verbose messages begins. */
@@ -166,7 +167,7 @@ fo_net_error_set(FoNetError *error, FoErrorClass class, const char *format,...)
 	char		text[FO_SENTENCE_LEN * 2];
 
 	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
+	fo_core_mend_cut(text, sizeof(text), vsnprintf(text, sizeof(text), format, args));
 	va_end(args);
 	error->class = class;
 	error->sqlstate[0] = '\0';

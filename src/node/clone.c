@@ -22,6 +22,7 @@
 #include "miscadmin.h"
 #include "storage/fd.h"
 
+#include "core/text.h"
 #include "node/rejoin.h"
 
 static bool
@@ -91,7 +92,7 @@ fo_node_clone_is_possible(const char *conninfo, char *report, size_t size)
 	if (why == NULL)
 		return true;
 	strlcpy(before, report, sizeof(before));
-	snprintf(report, size, "cannot copy the new primary, %s; %s", why, before);
+	fo_core_mend_cut(report, size, snprintf(report, size, "cannot copy the new primary, %s; %s", why, before));
 	return false;
 }
 
@@ -120,7 +121,7 @@ fo_node_clone_fetch(const char *conninfo, const char *slot, char *report, size_t
 	initStringInfo(&output);
 	if (fo_node_run_program("pg_basebackup", arguments, source, &output, NULL, NULL) == 0)
 		return true;
-	snprintf(report, size, "could not copy the new primary: %s", fo_node_problem(output.data));
+	fo_core_mend_cut(report, size, snprintf(report, size, "could not copy the new primary: %s", fo_node_problem(output.data)));
 	fo_node_data_drop(FO_NODE_CLONE_DIR);
 	return false;
 }

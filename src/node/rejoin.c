@@ -48,6 +48,7 @@
 #include "utils/guc.h"
 
 #include "guc.h"
+#include "core/text.h"
 #include "node/rejoin.h"
 
 /* For the promotion of the new primary, which takes a fraction of that. */
@@ -296,7 +297,8 @@ rewind_data(FoNodeState *state)
 			break;
 		}
 		rejoin->rewind_ms = -1;
-		snprintf(rejoin->report, sizeof(rejoin->report), "%s; %.100s", fo_node_problem(output.data), reason);
+		fo_core_mend_cut(rejoin->report, sizeof(rejoin->report),
+						 snprintf(rejoin->report, sizeof(rejoin->report), "%s; %s", fo_node_problem(output.data), reason));
 		/* What may pass is no reason to throw the data away while attempts are left. */
 		is_clone_wanted = fo_node_rewind_is_hopeless(output.data) || rejoin->attempts >= rejoin->max_attempts;
 		if (!rejoin->is_modified)
@@ -309,7 +311,9 @@ rewind_data(FoNodeState *state)
 		pause_or_end(state);
 		fo_node_keep_restore();
 	}
-	snprintf(rejoin->report, sizeof(rejoin->report), "rewound in %lld ms: %s", (long long) rejoin->rewind_ms, reason);
+	fo_core_mend_cut(rejoin->report, sizeof(rejoin->report),
+					 snprintf(rejoin->report, sizeof(rejoin->report), "rewound in %lld ms: %s",
+							  (long long) rejoin->rewind_ms, reason));
 	end_rewind(state);
 }
 

@@ -16,6 +16,7 @@
 #include "lib/stringinfo.h"
 
 #include "libpq-fe.h"
+#include "core/text.h"
 #include "node/rejoin.h"
 
 #define ASK_TIMEOUT_MS 30000	/* for all of it */
@@ -171,6 +172,7 @@ fo_node_copy_line(char *to, size_t size, const char *from)
 	size_t		length = strcspn(from, "\n");
 
 	strlcpy(to, from, Min(size, length + 1));
+	fo_core_mend_cut(to, size, (int) length);
 }
 
 bool

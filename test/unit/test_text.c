@@ -1,0 +1,71 @@
+/*-------------------------------------------------------------------------
+ *
+ * test_text.c
+ *		What is cut is cut between two characters.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "core/text.h"
+#include "unit.h"
+
+/* One, two, three and four bytes: 10 in all. */
+#define WORD "a\xc3\xa9\xe2\x82\xac\xf0\x9f\x90\x98"
+
+/* The ends of its characters. */
+static const int ends[] = {0, 1, 3, 6, 10};
+
+/* The greatest of them that is not over limit. */
+static int
+last_end(int limit)
+{
+	int			found = 0;
+
+	for (int i = 0; i < 5; i++)
+	{
+		if (ends[i] <= limit)
+			found = ends[i];
+	}
+	return found;
+}
+
+TEST("a text is clipped before the character that does not fit")
+{
+	for (int limit = 0; limit <= 12; limit++)
+		CHECK_INT(fo_core_clip(WORD, limit), last_end(limit));
+	CHECK_INT(fo_core_clip("", 5), 0);
+}
+
+TEST("half a character at the end of a buffer that was too small goes")
+{
+	for (size_t size = 1; size <= 14; size++)
+	{
+		char		buffer[14];
+		int			needed = snprintf(buffer, size, "%s", WORD);
+
+		fo_core_mend_cut(buffer, size, needed);
+		CHECK_INT((int) strlen(buffer), last_end((int) size - 1));
+		CHECK(strncmp(buffer, WORD, strlen(buffer)) == 0);
+	}
+}
+
+TEST("what was not cut stays as it is, whatever its encoding")
+{
+	char		buffer[8] = "caf\xe9";
+
+	fo_core_mend_cut(buffer, sizeof(buffer), 4);
+	CHECK_TEXT(buffer, "caf\xe9");
+	fo_core_mend_cut(buffer, sizeof(buffer), -1);
+	CHECK_TEXT(buffer, "caf\xe9");
+}
+
+TEST("bytes that are no UTF-8 are not taken for half a character for ever")
+{
+	char		buffer[8] = "\x80\x80\x80\x80\x80\x80\x80";
+
+	fo_core_mend_cut(buffer, sizeof(buffer), 100);
+	CHECK_INT((int) strlen(buffer), 7);
+	CHECK_INT(fo_core_clip("\x80\x80\x80", 2), 0);
+}
