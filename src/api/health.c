@@ -236,6 +236,20 @@ fo_api_put_health(FunctionCallInfo fcinfo, const FoSnapshot *snapshot, const cha
 		put_group(fcinfo, snapshot, &snapshot->groups[i], peer_name);
 }
 
+/* 42704 unless some group has a peer of that name. */
+static void
+require_peer_of_any(const FoSnapshot *snapshot, const char *peer_name)
+{
+	for (int i = 0; i < snapshot->groups_n; i++)
+	{
+		if (fo_api_find_peer(&snapshot->groups[i], peer_name) >= 0)
+			return;
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("peer \"%s\" does not exist in any group", peer_name)));
+}
+
 Datum
 failover_health(PG_FUNCTION_ARGS)
 {
@@ -247,6 +261,8 @@ failover_health(PG_FUNCTION_ARGS)
 	fo_api_snapshot(group_name, &snapshot);
 	if (group_name != NULL && peer_name != NULL)
 		fo_api_require_peer_of(&snapshot.groups[0], peer_name);
+	else if (peer_name != NULL)
+		require_peer_of_any(&snapshot, peer_name);
 	fo_api_put_health(fcinfo, &snapshot, peer_name);
 	return (Datum) 0;
 }

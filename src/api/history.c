@@ -15,6 +15,20 @@
 
 PG_FUNCTION_INFO_V1(failover_history);
 
+/* A group that was dropped is known by what it has done; 42704 for one that never was, or did nothing. */
+static void
+require_known(const char *group_name)
+{
+	FoParams	params = {0};
+
+	fo_catalog_add_name(&params, group_name);
+	if (fo_catalog_write("SELECT FROM %s.failover_group WHERE group_name = $1"
+						 " UNION ALL SELECT FROM %s.failover_operation WHERE group_name = $1 LIMIT 1", &params) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("group \"%s\" does not exist", group_name)));
+}
+
 Datum
 failover_history(PG_FUNCTION_ARGS)
 {
@@ -25,6 +39,8 @@ failover_history(PG_FUNCTION_ARGS)
 
 	InitMaterializedSRF(fcinfo, 0);
 	fo_catalog_connect();
+	if (group_name != NULL)
+		require_known(group_name);
 	fo_catalog_add_name(&params, group_name);
 	fo_catalog_add_int(&params, max_rows);
 	(void) fo_catalog_write("SELECT * FROM %s.failover_history WHERE $1 IS NULL OR group_name = $1 LIMIT $2", &params);

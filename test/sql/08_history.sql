@@ -16,12 +16,19 @@ SELECT event_id, group_name, kind, trigger, from_peer, to_peer, status, total_ms
 SELECT event_id, kind, status, rule, lost_bytes FROM failover_history('g', 1);
 SELECT event_id FROM failover_history('g');
 SELECT event_id FROM failover_history('gone', NULL);
+SELECT * FROM try($$SELECT failover_history('nowhere')$$);
 SELECT event_id FROM failover_history(max_rows => 2);
 SELECT event_id FROM failover_history(max_rows => 0);
 SELECT event_id, step_no, step, peer_name, status, duration_ms, group_name FROM failover_timeline WHERE event_id = 1000001;
 SELECT group_name, peer_name, outages, total, longest, availability FROM failover_downtime WHERE peer_name IS NULL;
 ROLLBACK;
 SELECT * FROM try($$SELECT failover_history('g', -1)$$);
+-- one that has done nothing has a history without rows; one that is gone, and did nothing, none
+SELECT count(*) FROM failover_history('g');
+SELECT * FROM try($$SELECT failover_history('gone')$$);
+SELECT peer_name FROM failover_health(NULL, 'a');
+SELECT * FROM try($$SELECT failover_health(NULL, 'nobody')$$);
+SELECT * FROM try($$SELECT failover_health('g', 'nobody')$$);
 
 -- the downtime of a peer includes the outage that goes on
 BEGIN;
