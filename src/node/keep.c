@@ -6,8 +6,9 @@
  * pg_rewind reads this server's WAL from the last common checkpoint on to find
  * out what to copy, and then replaces pg_wal like everything else.  Killed half
  * way it could not find out again.  So that WAL is copied when pg_rewind has
- * said where it begins, and put back before the next attempt.  Relation files need nothing: what was copied will
- * be copied again.
+ * said where it begins, and put back before the next attempt.  Where it cannot
+ * be copied nothing is rewound.  Relation files need nothing: what was copied
+ * will be copied again.
  *
  *-------------------------------------------------------------------------
  */
@@ -99,16 +100,16 @@ has_room(const WalRange *range)
 {
 	struct statvfs space;
 
-	return statvfs(".", &space) == 0 &&
+	return statvfs(KEEP_DIR, &space) == 0 &&
 		(uint64) space.f_bavail * space.f_frsize / 2 >= range->segments * (uint64) range->segment_size;
 }
 
-/* Copy the range.  False with the reason in the log: an error here must not end a postmaster whose data are untouched. */
-static bool
+/* Copy the range.  NULL, or what went wrong: an error here must not end a postmaster whose data are untouched. */
+static char *
 keep_range(WalRange *range)
 {
 	MemoryContext context = CurrentMemoryContext;
-	volatile bool is_kept = true;
+	char	   *volatile problem = NULL;
 
 	PG_TRY();
 	{
@@ -122,27 +123,32 @@ keep_range(WalRange *range)
 		MemoryContextSwitchTo(context);
 		error = CopyErrorData();
 		FlushErrorState();
-		ereport(LOG, (errmsg("failover: could not keep WAL: %s", error->message)));
+		problem = psprintf("could not keep WAL: %s", error->message);
 		FreeErrorData(error);
-		is_kept = false;
 	}
 	PG_END_TRY();
-	return is_kept;
+	return problem;
 }
 
-bool
+char *
 fo_node_keep_wal(XLogRecPtr from, XLogRecPtr to, int segment_size)
 {
 	WalRange	range = {.segment_size = segment_size, .is_counting = true};
+	char	   *problem;
 
 	XLByteToSeg(from, range.from, segment_size);
 	XLByteToSeg(to, range.to, segment_size);
 	for_each_entry(TARGET_WAL, keep_segment, &range);
 	range.is_counting = false;
-	if (has_room(&range) && (mkdir(KEEP_DIR, pg_dir_create_mode) == 0 || errno == EEXIST) && keep_range(&range))
-		return true;
-	fo_node_keep_drop();		/* a part is of no use, and takes room */
-	return false;
+	if (mkdir(KEEP_DIR, pg_dir_create_mode) != 0 && errno != EEXIST)
+		problem = psprintf("could not create directory \"%s\": %s", KEEP_DIR, strerror(errno));
+	else if (!has_room(&range))
+		problem = psprintf("no room to keep " UINT64_FORMAT " MB of WAL", (range.segments * (uint64) segment_size) >> 20);
+	else
+		problem = keep_range(&range);
+	if (problem != NULL)
+		fo_node_keep_drop();	/* a part is of no use, and takes room */
+	return problem;
 }
 
 static void

@@ -108,8 +108,8 @@ extern void fo_node_measure_source(const char *conninfo, FoSourceSize *size);
 
 /*
  * Run pg_rewind on the data that were moved out, WAL kept before they are
- * changed.  False if that failed: output tells why, rejoin.is_modified whether
- * they were changed.
+ * changed; without that they are not.  False if that failed: output tells why,
+ * rejoin.is_modified whether they were changed.
  */
 extern bool fo_node_rewind(FoNodeState *state, StringInfo output);
 
@@ -142,8 +142,8 @@ extern void fo_node_data_drop(const char *path);
 
 /* ---- keep.c ---- */
 
-/* Keep the WAL between two positions of the data that were moved out.  False if there is no room for it. */
-extern bool fo_node_keep_wal(XLogRecPtr from, XLogRecPtr to, int segment_size);
+/* Keep the WAL between two positions of the data that were moved out.  NULL, or why it is not kept: palloc'd. */
+extern char *fo_node_keep_wal(XLogRecPtr from, XLogRecPtr to, int segment_size);
 
 /* Put it back into the data that were moved out. */
 extern void fo_node_keep_restore(void);

@@ -45,6 +45,7 @@ typedef struct RewindRun
 {
 	FoNodeState *state;
 	bool		is_changing;	/* it has said that it changes files now */
+	const char *problem;		/* why it was not allowed to go on; NULL = it was */
 } RewindRun;
 
 bool
@@ -60,10 +61,23 @@ fo_node_rewind_is_hopeless(const char *output)
 	return false;
 }
 
+/* The WAL without which a rewind from that position cannot be repeated.  NULL, or why it is not kept. */
+static char *
+keep_wal(uint64 begin)
+{
+	bool		is_intact;
+	ControlFileData *control = get_controlfile(FO_NODE_DATA_DIR, &is_intact);
+	char	   *problem = fo_node_keep_wal(begin, Max(control->checkPoint, control->minRecoveryPoint), control->xlog_seg_size);
+
+	pfree(control);
+	return problem;
+}
+
 /*
  * Watches pg_rewind.  Held up as soon as it has said where it begins, which is
  * before it changes anything, it waits until we are prepared for its being
- * interrupted.
+ * interrupted.  If we cannot be it ends there: a disk that is full now fills up
+ * under it as well, and data that are half rewound could not be completed.
  */
 static void
 watch_rewind(pid_t child, const char *output, void *argument)
@@ -71,25 +85,27 @@ watch_rewind(pid_t child, const char *output, void *argument)
 	RewindRun  *run = argument;
 	FoNodeState *state = run->state;
 	const char *begins = strstr(output, REWIND_BEGINS);
-	ControlFileData *control;
-	bool		is_intact;
+	const char *problem;
 	uint32		high;
 	uint32		low;
 
 	if (strstr(output, REWIND_MODIFIES) != NULL)
 		run->is_changing = true;
-	if (state->rejoin.is_modified || begins == NULL || strchr(begins, '\n') == NULL)
+	if (state->rejoin.is_modified || run->problem != NULL || begins == NULL || strchr(begins, '\n') == NULL)
 		return;
 	if (sscanf(begins, REWIND_BEGINS "%X/%X", &high, &low) != 2)
 		return;
 
 	(void) kill(child, SIGSTOP);
-	control = get_controlfile(FO_NODE_DATA_DIR, &is_intact);
-	if (run->is_changing ||
-		!fo_node_keep_wal(((uint64) high << 32) | low,
-						  Max(control->checkPoint, control->minRecoveryPoint), control->xlog_seg_size))
-		ereport(LOG, (errmsg("failover: could not keep WAL during the rewind, it cannot be repeated if it is interrupted")));
-	pfree(control);
+	problem = run->is_changing ? "it was under way before WAL could be kept" : keep_wal(((uint64) high << 32) | low);
+	if (problem != NULL && !run->is_changing)
+	{
+		run->problem = problem;
+		(void) kill(child, SIGKILL);
+		return;
+	}
+	if (problem != NULL)
+		ereport(LOG, (errmsg("failover: the rewind cannot be repeated if it is interrupted: %s", problem)));
 	state->rejoin.is_modified = true;
 	fo_node_state_write(state, FATAL);
 	(void) kill(child, SIGCONT);
@@ -119,7 +135,7 @@ write_configuration(void)
 bool
 fo_node_rewind(FoNodeState *state, StringInfo output)
 {
-	RewindRun	run = {state, false};
+	RewindRun	run = {.state = state};
 	bool		was_modified = state->rejoin.is_modified;
 	const char *source = fo_node_source_conninfo(state->rejoin.conninfo);
 	const char *arguments[10];
@@ -145,8 +161,10 @@ fo_node_rewind(FoNodeState *state, StringInfo output)
 	arguments[n] = NULL;
 	if (fo_node_run_program("pg_rewind", arguments, source, output, watch_rewind, &run) == 0)
 		return true;
-	if (!was_modified && !run.is_changing)
-		state->rejoin.is_modified = false;	/* it failed before the first change */
+	if (run.problem != NULL)
+		appendStringInfo(output, "\nerror: %s", run.problem);
+	if (!was_modified)
+		state->rejoin.is_modified = run.is_changing;	/* or it failed before the first change */
 	return false;
 }
 

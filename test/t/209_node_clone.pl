@@ -5,6 +5,7 @@ use strict;
 use warnings;
 
 use FailoverTest::Lease;
+use FailoverTest::Mount;
 use FailoverTest::Node;
 use File::Basename;
 use Test::More;
@@ -43,9 +44,9 @@ unlink grep { basename($_) lt $needed } glob($p->data_dir . '/pg_wal/' . '[0-9A-
 
 SKIP:
 {
-	skip 'nothing can be mounted here', 2 unless can_mount();
+	skip 'nothing can be mounted here', 2 unless FailoverTest::Mount::can_mount();
 	$p->stop;
-	start_with_mount($p, 'pg_stat_tmp');
+	FailoverTest::Mount::start_with_mount($p, 'pg_stat_tmp');
 	stays($p, qr/cannot copy the new primary, "pg_stat_tmp" is a mount point or lies elsewhere/, 'a mount point in the data');
 	$p->stop;
 	$p->start;
@@ -105,36 +106,4 @@ sub contents
 {
 	my ($node) = @_;
 	return $node->safe_psql('postgres', q{SELECT count(*), md5(string_agg(id || filler, ',' ORDER BY id)) FROM t});
-}
-
-# Perl knows no mount(), and mount(8) refuses who is not root, whatever else he may.
-sub mount_command
-{
-	my ($directory, @command) = @_;
-	my %number = (x86_64 => 165, aarch64 => 40);
-	my $call = $number{ (POSIX::uname())[4] } // return;
-
-	# syscall() wants strings that could be changed.
-	return ('unshare', '--mount', $^X, '-e',
-		'my ($call, $options, $directory, @command) = @ARGV; my $type = "tmpfs";'
-		  . ' syscall($call + 0, $type, $directory, $type, 0, $options) == 0 or exit 1; exec @command',
-		$call, "mode=700,uid=$<", $directory, @command);
-}
-
-sub can_mount
-{
-	my @command = mount_command(PostgreSQL::Test::Utils::tempdir('mount'), 'true');
-
-	return @command && PostgreSQL::Test::Utils::system_log(@command) == 0;
-}
-
-# Start it with a file system of its own in that directory; it is gone with the server.
-sub start_with_mount
-{
-	my ($node, $directory) = @_;
-	my @start = ('pg_ctl', '-D', $node->data_dir, '-w', '-l', $node->logfile, '-o', '--cluster-name=' . $node->name, 'start');
-
-	PostgreSQL::Test::Utils::system_log(mount_command($node->data_dir . "/$directory", @start)) == 0 or die;
-	$node->_update_pid(1);
-	return;
 }
