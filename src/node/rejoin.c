@@ -13,6 +13,7 @@
  *				 compare histories	same: configure as standby
  *									diverged: rewind
  *									timelines of one number: clone
+ *									WAL since then is gone at the source: clone
  *	 REWINDING	 move the data aside, pg_rewind them; before it changes anything
  *				 it is held up, until the WAL is kept from which it can be repeated
  *	 CLONING	 where rewinding is impossible and a copy is allowed: pg_basebackup
@@ -414,6 +415,7 @@ begin_rejoin(FoNodeState *state)
 			begin_rewind(state);
 			break;
 		case FO_SOURCE_TWIN:
+		case FO_SOURCE_WAL_GONE:
 			try_clone(state);
 			give_up(state, true);
 			break;

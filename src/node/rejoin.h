@@ -56,6 +56,7 @@ typedef enum FoSourceVerdict
 	FO_SOURCE_SAME = 0,			/* our WAL is a part of its history: just follow */
 	FO_SOURCE_DIVERGED,			/* we have WAL that it does not know */
 	FO_SOURCE_TWIN,				/* its timeline of our number is another one: no rewind can tell them apart */
+	FO_SOURCE_WAL_GONE,			/* it has removed WAL that we would need, and nobody else has it: no rewind helps */
 	FO_SOURCE_UNREACHABLE,		/* or not a primary yet: try again */
 	FO_SOURCE_FOREIGN			/* another system: never */
 } FoSourceVerdict;

@@ -17,6 +17,10 @@
  * number, the WAL just before the end of what they should have in common is
  * compared.  If it differs no rewind can help, for pg_rewind goes by numbers.
  *
+ * A rewound server replays the source's WAL from the fork on.  What the source
+ * has removed of it already only a restore_command could bring; without one the
+ * rewind would succeed, and the server would wait for that WAL for ever.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -27,6 +31,7 @@
 #include "access/xlog.h"
 #include "access/xlog_internal.h"
 #include "access/xlogrecord.h"
+#include "access/xlogrecovery.h"
 #include "lib/stringinfo.h"
 
 #include "guc.h"
@@ -45,11 +50,14 @@ typedef struct Question
 	uint32		timeline;		/* on which this server stopped */
 	XLogRecPtr	end;			/* up to where it certainly has WAL; 0 = not known */
 	int			segment_size;
+	bool		is_standby;		/* it may have more WAL than that */
+	bool		has_archive;	/* what the source has no more may come from there */
 } Question;
 
 #define WORD_READY "ready"		/* system identifier, timeline */
 #define WORD_FORK "fork"		/* end of our timeline in the source's history */
 #define WORD_TWIN "twin"		/* our timeline and the source's of that number are not the same */
+#define WORD_GONE "gone"		/* from where on we would need WAL that the source has no more */
 
 static const char *const describe_source =
 	"SELECT pg_catalog.pg_is_in_recovery(), s.system_identifier, c.timeline_id,"
@@ -105,46 +113,114 @@ await_source(PGconn *conn)
 	}
 }
 
-/* Find the line "timeline position reason" of our timeline in a history file and tell the position; 0 = it is not there. */
+/* Read the next line "timeline position reason" of a history file: where that timeline ends.  False if there is none. */
+static bool
+next_end(const char **history, uint32 *timeline, XLogRecPtr *end)
+{
+	uint32		high;
+	uint32		low;
+
+	while (**history != '\0')
+	{
+		const char *line = *history;
+
+		*history += strcspn(line, "\n");
+		*history += **history == '\n' ? 1 : 0;
+		/* Of an empty line sscanf() would read the next. */
+		if (line[0] >= '0' && line[0] <= '9' && sscanf(line, "%u %X/%X", timeline, &high, &low) == 3)
+		{
+			*end = ((uint64) high << 32) | low;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Find our timeline in the source's history and tell where it ends there; 0 = it is not in it. */
 static XLogRecPtr
 tell_fork(const char *history, uint32 timeline)
 {
-	const char *line = history;
-	XLogRecPtr	fork = 0;
+	uint32		id;
+	XLogRecPtr	end;
 
-	while (line != NULL && *line != '\0')
+	while (next_end(&history, &id, &end))
 	{
-		uint32		id;
-		uint32		high;
-		uint32		low;
-
-		if (sscanf(line, "%u %X/%X", &id, &high, &low) == 3 && id == timeline)
-		{
-			printf(WORD_FORK " %X/%X\n", high, low);
-			fork = ((uint64) high << 32) | low;
-		}
-		line = strchr(line, '\n');
-		line = line != NULL ? line + 1 : NULL;
+		if (id != timeline)
+			continue;
+		printf(WORD_FORK " %X/%X\n", LSN_FORMAT_ARGS(end));
+		return end;
 	}
-	return fork;
+	return 0;
 }
 
-/* Where our timeline ends in the source's history; 0 = it is not in it. */
-static XLogRecPtr
-ask_history(PGconn *conn, uint32 source_timeline, uint32 timeline)
+/* The source's history: palloc'd.  The first timeline has none. */
+static const char *
+ask_history(PGconn *conn, uint32 timeline)
 {
 	char		command[64];
 	PGresult   *result;
-	XLogRecPtr	fork = 0;
+	const char *history = "";
 
-	snprintf(command, sizeof(command), "TIMELINE_HISTORY %u", source_timeline);
+	if (timeline <= 1)
+		return history;
+	snprintf(command, sizeof(command), "TIMELINE_HISTORY %u", timeline);
 	result = PQexec(conn, command);
 	if (PQresultStatus(result) != PGRES_TUPLES_OK || PQntuples(result) != 1)
 		fo_node_tell_problem("could not read the new primary's timeline history", PQerrorMessage(conn));
 	else
-		fork = tell_fork(PQgetvalue(result, 0, 1), timeline);
+		history = pstrdup(PQgetvalue(result, 0, 1));
 	PQclear(result);
-	return fork;
+	return history;
+}
+
+/* Our own history: palloc'd; NULL = it cannot be read. */
+static const char *
+read_own_history(uint32 timeline)
+{
+	char		path[MAXPGPATH];
+	char		bytes[1024];
+	StringInfoData history;
+	ssize_t		length;
+	int			fd;
+
+	if (timeline <= 1)
+		return "";
+	TLHistoryFilePath(path, timeline);
+	fd = open(path, O_RDONLY | PG_BINARY, 0);
+	if (fd < 0)
+		return NULL;
+	initStringInfo(&history);
+	while ((length = read(fd, bytes, sizeof(bytes))) > 0)
+		appendBinaryStringInfo(&history, bytes, (int) length);
+	close(fd);
+	return length == 0 ? history.data : NULL;
+}
+
+/* Where two histories part, neither of which need contain the other's timeline; 0 = nobody knows. */
+static XLogRecPtr
+find_parting(uint32 timeline, uint32 source_timeline, const char *source_history)
+{
+	const char *own = read_own_history(timeline);
+	const char *ours;
+	const char *theirs;
+	uint32		our_id;
+	uint32		their_id;
+	XLogRecPtr	our_end;
+	XLogRecPtr	their_end;
+	XLogRecPtr	parting = 0;
+
+	if (own == NULL)
+		return 0;
+	/* The present timelines have no end yet. */
+	ours = psprintf("%s\n%u FFFFFFFF/FFFFFFFF\n", own, timeline);
+	theirs = psprintf("%s\n%u FFFFFFFF/FFFFFFFF\n", source_history, source_timeline);
+	while (next_end(&ours, &our_id, &our_end) && next_end(&theirs, &their_id, &their_end) && our_id == their_id)
+	{
+		parting = Min(our_end, their_end);
+		if (our_end != their_end)
+			break;
+	}
+	return parting;
 }
 
 /* Bytes that this server has of a WAL segment.  False if it does not have them. */
@@ -227,6 +303,36 @@ compare_timeline(PGconn *conn, const Question *question, uint32 source_timeline,
 		printf(WORD_TWIN " %u\n", question->timeline);
 }
 
+/*
+ * Has the source the WAL that this server would have to stream?  Tells if it
+ * has not.  Segments are removed from the oldest on, whatever their timeline,
+ * so that the first stands for all.  pg_rewind needs the second of the
+ * functions, pg_monitor has the first; with neither it is left to the attempt.
+ */
+static void
+look_for_wal(PGconn *conn, const Question *question, XLogRecPtr from)
+{
+	static const char *const lists[] = {"pg_catalog.pg_ls_waldir()", "pg_catalog.pg_ls_dir('" XLOGDIR "', false, false)"};
+	char		segment[MAXFNAMELEN];
+	bool		is_answered = false;
+
+	/* A standby that is not beyond the fork streams from the end of what it has received, which may be far ahead. */
+	if (question->has_archive || from == 0 || (question->is_standby && from >= question->end))
+		return;
+	XLogFileName(segment, question->timeline, from / question->segment_size, question->segment_size);
+	for (int i = 0; i < 2 && !is_answered; i++)
+	{
+		const char *query = psprintf("SELECT pg_catalog.count(*) FROM %s f(name)"
+									 " WHERE pg_catalog.substr(f.name, 9) OPERATOR(pg_catalog.=) '%s'", lists[i], segment + 8);
+		PGresult   *result = PQexec(conn, query);
+
+		is_answered = PQresultStatus(result) == PGRES_TUPLES_OK;
+		if (is_answered && strcmp(PQgetvalue(result, 0, 0), "0") == 0)
+			printf(WORD_GONE " %X/%X\n", LSN_FORMAT_ARGS(from));
+		PQclear(result);
+	}
+}
+
 /* Body of the child: two connections, one after the other. */
 static void
 ask_source(void *argument)
@@ -235,8 +341,8 @@ ask_source(void *argument)
 	PGconn	   *conn;
 	PGresult   *result;
 	uint32		source_timeline = 0;
-	XLogRecPtr	end = question->end;
-	XLogRecPtr	fork;
+	XLogRecPtr	fork = PG_UINT64_MAX;	/* of one timeline there is none */
+	XLogRecPtr	parting = PG_UINT64_MAX;
 	PGconn	   *walsender;
 
 	conn = fo_node_connect_source(fo_node_source_conninfo(question->conninfo), false);
@@ -250,14 +356,16 @@ ask_source(void *argument)
 	if (PQresultStatus(result) == PGRES_TUPLES_OK)
 		source_timeline = (uint32) strtoul(PQgetvalue(result, 0, 1), NULL, 10);
 	PQclear(result);
-	/* The first timeline has no history, and so not ours in it. */
 	if (source_timeline != question->timeline)
 	{
-		fork = source_timeline > 1 ? ask_history(walsender, source_timeline, question->timeline) : 0;
-		end = Min(end, fork);
+		const char *history = ask_history(walsender, source_timeline);
+
+		fork = tell_fork(history, question->timeline);
+		parting = fork != 0 ? fork : find_parting(question->timeline, source_timeline, history);
 	}
 	PQfinish(walsender);
-	compare_timeline(conn, question, source_timeline, end);
+	compare_timeline(conn, question, source_timeline, Min(question->end, fork));
+	look_for_wal(conn, question, Min(question->end, parting));
 	PQfinish(conn);
 }
 
@@ -274,52 +382,74 @@ is_beyond(const ControlFileData *control, XLogRecPtr fork, uint64 *bytes)
 	return is_standby ? end > fork : end >= fork;
 }
 
+/* What keeps this server from following, or from being rewound, whatever the fork.  False: nothing does. */
+static bool
+find_obstacle(const char *output, const Question *question, uint64 own_system, FoSourceVerdict *verdict,
+			  char *report, size_t size)
+{
+	const char *line;
+
+	if ((line = fo_node_find_line(output, FO_WORD_PROBLEM)) != NULL)
+	{
+		fo_node_copy_line(report, size, line);
+		*verdict = FO_SOURCE_UNREACHABLE;
+	}
+	else if ((line = fo_node_find_line(output, WORD_READY)) == NULL)
+	{
+		strlcpy(report, "the new primary did not answer in time", size);
+		*verdict = FO_SOURCE_UNREACHABLE;
+	}
+	else if (strtou64(line, NULL, 10) != own_system)
+	{
+		strlcpy(report, "the server to follow belongs to another system", size);
+		*verdict = FO_SOURCE_FOREIGN;
+	}
+	else if (fo_node_find_line(output, WORD_TWIN) != NULL)
+	{
+		snprintf(report, size, "timeline %u here and timeline %u of the new primary are not the same: it cannot be rewound",
+				 question->timeline, question->timeline);
+		*verdict = FO_SOURCE_TWIN;
+	}
+	else if ((line = fo_node_find_line(output, WORD_GONE)) != NULL)
+	{
+		snprintf(report, size, "the new primary no longer has the WAL since %.*s, without which this server cannot follow",
+				 (int) strcspn(line, "\n"), line);
+		*verdict = FO_SOURCE_WAL_GONE;
+	}
+	else
+		return false;
+	return true;
+}
+
 FoSourceVerdict
 fo_node_compare_source(const char *conninfo, const ControlFileData *control, char *report, size_t size)
 {
-	Question	question;
+	bool		is_standby = control->state == DB_SHUTDOWNED_IN_RECOVERY;
+	Question	question = {
+		.conninfo = conninfo,
+		.timeline = is_standby ? control->minRecoveryPointTLI : control->checkPointCopy.ThisTimeLineID,
+		.end = is_standby ? control->minRecoveryPoint : control->checkPoint + SizeOfXLogRecord,
+		.segment_size = control->xlog_seg_size,
+		.is_standby = is_standby,
+		.has_archive = recoveryRestoreCommand != NULL && recoveryRestoreCommand[0] != '\0'
+	};
 	StringInfoData output;
+	FoSourceVerdict obstacle;
 	const char *line;
-	unsigned long long system = 0;
-	uint32		source_timeline = 0;
+	uint32		source_timeline;
 	uint32		high;
 	uint32		low;
 	XLogRecPtr	fork;
 	uint64		bytes;
 
-	question.conninfo = conninfo;
-	question.timeline = control->state == DB_SHUTDOWNED_IN_RECOVERY
-		? control->minRecoveryPointTLI : control->checkPointCopy.ThisTimeLineID;
-	question.end = control->state == DB_SHUTDOWNED_IN_RECOVERY
-		? control->minRecoveryPoint : control->checkPoint + SizeOfXLogRecord;
-	question.segment_size = control->xlog_seg_size;
 	initStringInfo(&output);
 	if (fo_node_run(ask_source, &question, ASK_TIMEOUT_MS, &output) != 0)
 		output.len = 0, output.data[0] = '\0';
+	if (find_obstacle(output.data, &question, control->system_identifier, &obstacle, report, size))
+		return obstacle;
 
-	line = fo_node_find_line(output.data, FO_WORD_PROBLEM);
-	if (line != NULL)
-	{
-		fo_node_copy_line(report, size, line);
-		return FO_SOURCE_UNREACHABLE;
-	}
-	line = fo_node_find_line(output.data, WORD_READY);
-	if (line == NULL || sscanf(line, "%llu %u", &system, &source_timeline) != 2)
-	{
-		strlcpy(report, "the new primary did not answer in time", size);
-		return FO_SOURCE_UNREACHABLE;
-	}
-	if (system != control->system_identifier)
-	{
-		strlcpy(report, "the server to follow belongs to another system", size);
-		return FO_SOURCE_FOREIGN;
-	}
-	if (fo_node_find_line(output.data, WORD_TWIN) != NULL)
-	{
-		snprintf(report, size, "timeline %u here and timeline %u of the new primary are not the same: it cannot be rewound",
-				 question.timeline, question.timeline);
-		return FO_SOURCE_TWIN;
-	}
+	line = strchr(fo_node_find_line(output.data, WORD_READY), ' ');
+	source_timeline = line != NULL ? (uint32) strtoul(line, NULL, 10) : 0;
 	if (source_timeline == question.timeline)
 	{
 		snprintf(report, size, "same timeline %u", source_timeline);
