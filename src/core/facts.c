@@ -54,6 +54,7 @@ static const FactField fields[] = {
 	WORD(wal_level),
 	WORD(archive_mode),
 	WORD(recovery_target_timeline),
+	LINES(recovery_targets),
 	WORD(synchronous_commit),
 	WORD(primary_slot_name),
 	SWITCH(has_archive_command),

@@ -51,6 +51,7 @@ typedef struct FoPeerFacts
 	char		wal_level[FO_NAME_LEN];
 	char		archive_mode[FO_NAME_LEN];
 	char		recovery_target_timeline[FO_NAME_LEN];
+	char		recovery_targets[FO_FACT_LINES_LEN];	/* settings of them that are in force */
 	char		synchronous_commit[FO_NAME_LEN];
 	char		primary_slot_name[FO_NAME_LEN];
 	int64_t		has_archive_command;	/* or library */

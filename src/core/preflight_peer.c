@@ -110,6 +110,13 @@ has_too_few_senders(FoPreflightTrial *trial)
 	return true;
 }
 
+static bool
+has_recovery_target(FoPreflightTrial *trial)
+{
+	fo_core_preflight_add_lines(trial->detail, trial->facts->recovery_targets);
+	return trial->facts->recovery_targets[0] != '\0';
+}
+
 /* Slots that peers of the group follow through: all of them may be needed on any peer. */
 static int64_t
 count_wanted_slots(const FoPreflightTrial *trial)
@@ -236,6 +243,9 @@ static const FoPreflightRow rows[] = {
 		"slots have lost their WAL: %d", "Clone those who use them again, and drop the slots."},
 	{FO_PREFLIGHT_KNOWN, FO_PREFLIGHT_ERROR, is_off, FACT(hot_standby),
 		"hot_standby is off: as a standby it takes no connections, also not from the coordinator", "Set hot_standby = on."},
+	{FO_PREFLIGHT_KNOWN, FO_PREFLIGHT_ERROR, has_recovery_target, 0,
+		"a recovery target is set: as a standby it stops there, or promotes itself: %d",
+	"Remove it from the configuration and restart the server; the node library overrides it where a former primary comes back."},
 	{FO_PREFLIGHT_KNOWN, FO_PREFLIGHT_WARNING, is_rewind_impossible, 0,
 		"neither wal_log_hints nor data checksums are on: it cannot be rewound", "Set wal_log_hints = on, or enable checksums."},
 	{FO_PREFLIGHT_KNOWN, FO_PREFLIGHT_WARNING, is_off, FACT(full_page_writes),

@@ -29,6 +29,10 @@
 	" UNION ALL SELECT 'has_archive_command', bool_or(setting NOT IN ('', '(disabled)'))::text FROM pg_settings" \
 	"  WHERE name IN ('archive_command', 'archive_library') HAVING count(*) > 0"
 
+#define RECOVERY_TARGETS \
+	" UNION ALL SELECT 'recovery_targets', name FROM pg_settings WHERE setting <> '' AND name IN (" \
+	"'recovery_target', 'recovery_target_name', 'recovery_target_time', 'recovery_target_xid', 'recovery_target_lsn')"
+
 #define PRIVILEGES \
 	" UNION ALL SELECT 'may_replicate', (rolsuper OR rolreplication)::text FROM pg_roles WHERE rolname = current_user" \
 	" UNION ALL SELECT 'missing_privileges', p.name FROM (VALUES" \
@@ -63,7 +67,7 @@
 void
 fo_net_survey_call(FoLink *link, int64 timeout_ms, FoCallCallback callback, void *arg)
 {
-	static const char *const statements[] = {SETTINGS SECRETIVE_SETTINGS PRIVILEGES SLOTS, NULL};
+	static const char *const statements[] = {SETTINGS SECRETIVE_SETTINGS RECOVERY_TARGETS PRIVILEGES SLOTS, NULL};
 
 	fo_net_link_call(link, statements, timeout_ms, false, callback, arg);
 }

@@ -4,6 +4,10 @@
  *		Configures this server as a standby: standby.signal and two settings in
  *		postgresql.auto.conf.
  *
+ * Recovery targets are overridden there, if there are any.  A server that was
+ * once restored to a point in time may bear its own for years: a primary
+ * ignores it, a standby stops at it or promotes itself.
+ *
  * Written by the postmaster before the server runs, so ALTER SYSTEM, whose
  * file this is, cannot be used; like pg_basebackup -R it adds lines that the
  * next ALTER SYSTEM will keep.  The file is replaced as a whole.
@@ -18,6 +22,7 @@
 
 #include "lib/stringinfo.h"
 #include "storage/fd.h"
+#include "utils/guc.h"
 
 #include "guc.h"
 #include "libpq-fe.h"
@@ -29,25 +34,63 @@
 
 static const char *const replaced_settings[] = {"primary_conninfo", "primary_slot_name", NULL};
 
-/* Does the line set one of the settings that we write? */
+/* What ends recovery early, or keeps it on a timeline, and the values that do not. */
+static const char *const target_settings[][2] = {
+	{"recovery_target", ""},
+	{"recovery_target_name", ""},
+	{"recovery_target_time", ""},
+	{"recovery_target_xid", ""},
+	{"recovery_target_lsn", ""},
+	{"recovery_target_timeline", "latest"},
+	{NULL, NULL}
+};
+
 static bool
-is_replaced(const char *line)
+is_setting(const char *line, const char *name)
 {
+	size_t		length = strlen(name);
+
 	line += strspn(line, " \t");
+	return pg_strncasecmp(line, name, length) == 0 && strchr(" \t='", line[length]) != NULL;
+}
+
+/* Does the line set one of the settings that we write?  Notes if it is a recovery target. */
+static bool
+is_replaced(const char *line, bool *has_target)
+{
 	for (int i = 0; replaced_settings[i] != NULL; i++)
 	{
-		size_t		length = strlen(replaced_settings[i]);
-
-		if (pg_strncasecmp(line, replaced_settings[i], length) == 0 &&
-			strchr(" \t='", line[length]) != NULL)
+		if (is_setting(line, replaced_settings[i]))
 			return true;
+	}
+	for (int i = 0; target_settings[i][0] != NULL; i++)
+	{
+		if (is_setting(line, target_settings[i][0]))
+		{
+			*has_target = true;
+			return true;
+		}
 	}
 	return false;
 }
 
-/* The lines of the file that stay.  False if it cannot be read; errno tells why. */
+/* The first setting of a recovery target that is in force in this server, wherever it comes from; NULL = none. */
+static const char *
+find_target(void)
+{
+	for (int i = 0; target_settings[i][0] != NULL; i++)
+	{
+		const char *value = GetConfigOption(target_settings[i][0], true, false);
+
+		if (value != NULL && strcmp(value, target_settings[i][1]) != 0)
+			return target_settings[i][0];
+	}
+	return NULL;
+}
+
+/* The lines of the file that stay; was there a recovery target among the others?  False if it cannot be read; errno tells why. */
 static bool
-read_other_lines(StringInfo text)
+read_other_lines(StringInfo text, bool *has_target)
 {
 	FILE	   *file = AllocateFile(AUTO_CONF, "r");
 	StringInfoData line;
@@ -64,7 +107,7 @@ read_other_lines(StringInfo text)
 			appendStringInfoChar(&line, (char) next);
 		if (line.len > 0 && (next == '\n' || next == EOF))
 		{
-			if (!is_replaced(line.data))
+			if (!is_replaced(line.data, has_target))
 				appendBinaryStringInfo(text, line.data, line.len);
 			resetStringInfo(&line);
 		}
@@ -164,14 +207,21 @@ bool
 fo_node_configure_standby(const char *conninfo, const char *slot, char *report, size_t size)
 {
 	StringInfoData text;
+	const char *target = find_target();
+	bool		has_target = target != NULL;
 
 	initStringInfo(&text);
-	if (!read_other_lines(&text))
+	if (!read_other_lines(&text, &has_target))
 	{
 		snprintf(report, size, "could not read file \"%s\": %s", AUTO_CONF, strerror(errno));
 		return false;
 	}
 	append_setting(&text, "primary_conninfo", with_passfile(conninfo));
 	append_setting(&text, "primary_slot_name", slot);
+	/* Lines that were there may be ours of an earlier time, without which another file's would be in force again. */
+	for (int i = 0; has_target && target_settings[i][0] != NULL; i++)
+		append_setting(&text, target_settings[i][0], target_settings[i][1]);
+	if (target != NULL)
+		ereport(LOG, (errmsg("failover: %s was set on this server, it is overridden in \"%s\"", target, AUTO_CONF)));
 	return replace_files(text.data, text.len, report, size);
 }

@@ -153,8 +153,8 @@ extern void fo_node_keep_drop(void);
 /* ---- follow.c ---- */
 
 /*
- * Make this a standby at its next start: standby.signal and the two settings.
- * Durable.  False with a report if that failed; then it is not one.
+ * Make this a standby at its next start: standby.signal and the two settings,
+ * and no recovery target.  Durable.  False with a report if that failed; then it is not one.
  */
 extern bool fo_node_configure_standby(const char *conninfo, const char *slot, char *report, size_t size);
 

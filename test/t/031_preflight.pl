@@ -45,10 +45,11 @@ $t->node('p')->safe_psql('postgres', q{SELECT pg_create_logical_replication_slot
 is(findings('logical'), 'p warning: logical slots do not follow a failover by themselves: sub', 'a logical slot is found');
 $t->node('p')->safe_psql('postgres', q{SELECT pg_drop_replication_slot('sub')});
 is(findings('logical'), '', 'until it is gone');
-$t->node('b')->append_conf('postgresql.conf', "max_wal_senders = 12\nrestart_after_crash = off\nmax_replication_slots = 0");
+$t->node('b')->append_conf('postgresql.conf', "max_wal_senders = 12\nrestart_after_crash = off\nmax_replication_slots = 0\nrecovery_target_time = '2100-01-01'");
 $t->node('b')->restart;
 ok($t->wait_for_state('healthy'), 'a standby was restarted');
-is(findings('max_replication_slots|restart_after_crash|slots have room|max_wal_senders'), join("\n",
+is(findings('max_replication_slots|restart_after_crash|slots have room|max_wal_senders|recovery target'), join("\n",
+		'b error: a recovery target is set: as a standby it stops there, or promotes itself: recovery_target_time',
 		'b error: its replication slots have room for 0 more, and the others would need 1',
 		'b info: restart_after_crash is off: the crash of one backend becomes a failover'),
 	'settings that need a restart are found');

@@ -96,6 +96,8 @@ typedef struct FactCase
 static const FactCase cases[] = {
 	{PG2, "fsync", "off", "error", "fsync is off: acknowledged commits may be lost"},
 	{PG2, "hot_standby", "off", "error", "hot_standby is off: as a standby it takes no connections, also not from the coordinator"},
+	{PG1, "recovery_targets", "recovery_target_time", "error", "a recovery target is set: as a standby it stops there, or promotes itself: recovery_target_time"},
+	{PG2, "recovery_targets", "recovery_target_xid", "error", "a recovery target is set: as a standby it stops there, or promotes itself: recovery_target_xid"},
 	{PG3, "wal_level", "minimal", "error", "wal_level is minimal: no standby can follow it"},
 	{PG3, "full_page_writes", "off", "warning", "full_page_writes is off: it cannot be rewound"},
 	{PG1, "wal_log_hints", "off", "warning", "neither wal_log_hints nor data checksums are on: it cannot be rewound"},
