@@ -198,8 +198,12 @@ extern void fo_node_prepare_promotion(int64 term, uint32 timeline, const char *c
 /* This server leaves its group: the gate is disarmed, the term is kept. */
 extern void fo_node_release(void);
 
-/* Replace the request's state on disk and in memory, in a running server. */
-extern void fo_node_update_rejoin(const FoRejoin *rejoin);
+/*
+ * In a running server: the request that is known enters a phase.  False, and
+ * nothing is changed, if it is not that request in that phase any more: it was
+ * replaced, or cancelled by a lease.
+ */
+extern bool fo_node_advance_rejoin(const FoRejoin *known, FoRejoinPhase phase);
 
 /* Take the renewal for which written_at has one entry per standby of that version of the list. */
 extern void fo_node_renew(int64 standbys_version, const FoTime *written_at);

@@ -369,16 +369,23 @@ fo_node_release(void)
 	ereport(LOG, (errmsg("failover: released from its group, commits need no lease any more")));
 }
 
-void
-fo_node_update_rejoin(const FoRejoin *rejoin)
+bool
+fo_node_advance_rejoin(const FoRejoin *known, FoRejoinPhase phase)
 {
 	FoNodeState next;
+	bool		is_known;
 
 	LWLockAcquire(fo_node->lock, LW_EXCLUSIVE);
 	next = fo_node->state;
-	next.rejoin = *rejoin;
-	commit_state(&next);
+	is_known = next.rejoin.phase == known->phase && next.rejoin.requested_at == known->requested_at &&
+		strcmp(next.rejoin.conninfo, known->conninfo) == 0;
+	if (is_known)
+	{
+		next.rejoin.phase = phase;
+		commit_state(&next);
+	}
 	LWLockRelease(fo_node->lock);
+	return is_known;
 }
 
 void

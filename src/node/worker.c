@@ -103,7 +103,7 @@ next_attempt_at(const FoRejoin *rejoin, TimestampTz now)
 	return TimestampTzPlusMilliseconds(rejoin->attempted_at, pause_ms);
 }
 
-/* Returns how long there is nothing to do. */
+/* Returns how long there is nothing to do.  Between the look and the stop the request may be cancelled, or be another one. */
 static long
 pursue_rejoin(void)
 {
@@ -119,8 +119,8 @@ pursue_rejoin(void)
 		return IDLE_MS;
 	if (rejoin.attempts >= rejoin.max_attempts)
 	{
-		rejoin.phase = FO_REJOIN_FAILED;
-		fo_node_update_rejoin(&rejoin);
+		if (!fo_node_advance_rejoin(&rejoin, FO_REJOIN_FAILED))
+			return 0;
 		ereport(LOG,
 				(errmsg("failover: gave up becoming a standby after %d attempts", rejoin.attempts),
 				 errdetail("Last attempt: %s", rejoin.report)));
@@ -130,8 +130,8 @@ pursue_rejoin(void)
 	if (next > now)
 		return Min(IDLE_MS, TimestampDifferenceMilliseconds(now, next) + 1);
 
-	rejoin.phase = FO_REJOIN_STOPPING;
-	fo_node_update_rejoin(&rejoin);
+	if (!fo_node_advance_rejoin(&rejoin, FO_REJOIN_STOPPING))
+		return 0;
 	ereport(LOG,
 			(errmsg("failover: stopping to become a standby, attempt %d", rejoin.attempts + 1)));
 	fo_node_restart();
@@ -150,10 +150,8 @@ resume_interrupted_stop(void)
 	LWLockAcquire(fo_node->lock, LW_SHARED);
 	rejoin = fo_node->state.rejoin;
 	LWLockRelease(fo_node->lock);
-	if (rejoin.phase != FO_REJOIN_STOPPING)
-		return;
-	rejoin.phase = FO_REJOIN_REQUESTED;
-	fo_node_update_rejoin(&rejoin);
+	if (rejoin.phase == FO_REJOIN_STOPPING)
+		(void) fo_node_advance_rejoin(&rejoin, FO_REJOIN_REQUESTED);
 }
 
 /* ---- the process ---- */
