@@ -27,6 +27,7 @@
 #include "utils/builtins.h"
 
 #include "compat.h"
+#include "core/conninfo.h"
 #include "libpq-fe.h"
 #include "node/node.h"
 
@@ -197,30 +198,31 @@ standbys_argument(FunctionCallInfo fcinfo, int number, char (*names)[FO_NAME_LEN
 	return n;
 }
 
-/* The conninfo to follow.  It is stored and shown, so it must not carry a secret; nor may it say what is ours to say. */
+/*
+ * The conninfo to follow.  It is stored and shown, so it must not carry a
+ * secret; nor may it say what is ours to say, or be a URI: pairs are added to it.
+ */
 static void
 conninfo_argument(FunctionCallInfo fcinfo, int number, char *to)
 {
-	static const char *const refused[] = {"password", "sslpassword", "service", "replication", NULL};
 	char	   *conninfo = PG_ARGISNULL(number) ? "" : text_to_cstring(PG_GETARG_TEXT_PP(number));
 	PQconninfoOption *options = PQconninfoParse(conninfo, NULL);
 	bool		is_usable = options != NULL && conninfo[0] != '\0' && strlen(conninfo) < FO_NODE_CONNINFO_LEN &&
-		strpbrk(conninfo, "\r\n") == NULL;
+		strpbrk(conninfo, "\r\n") == NULL && !fo_core_conninfo_is_uri(conninfo);
 
 	for (PQconninfoOption *option = options; option != NULL && option->keyword != NULL; option++)
 	{
-		for (int i = 0; refused[i] != NULL; i++)
-		{
-			if (strcmp(option->keyword, refused[i]) == 0 && option->val != NULL)
-				is_usable = false;
-		}
+		if (option->val != NULL &&
+			(fo_core_conninfo_is_secret(option->keyword) ||
+			 strcmp(option->keyword, "service") == 0 || strcmp(option->keyword, "replication") == 0))
+			is_usable = false;
 	}
 	PQconninfoFree(options);
 	if (!is_usable)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid connection string of the server to follow"),
-				 errhint("It needs keyword=value pairs on one line of at most %d bytes, without password, sslpassword, service and replication; credentials come from failover.passfile.",
+				 errhint("It needs keyword=value pairs on one line of at most %d bytes, and no URI, without passwords and keys, service and replication; credentials come from failover.passfile.",
 						 FO_NODE_CONNINFO_LEN - 1)));
 	strlcpy(to, conninfo, FO_NODE_CONNINFO_LEN);
 }
