@@ -265,6 +265,7 @@ end_rewind(FoNodeState *state)
 static void
 undo_rewind(FoNodeState *state, bool is_clone_wanted)
 {
+	enter(state, FO_REJOIN_REWINDING);	/* who is killed meanwhile need not complete what was not begun */
 	fo_node_data_move_in(FO_NODE_DATA_DIR);
 	state->rejoin.is_touched = false;
 	if (is_clone_wanted)
