@@ -16,9 +16,13 @@
  * file, enough for a postmaster to reach this library, and nothing that it
  * could serve without it.
  *
- * All of it may be repeated after an interruption.  The directory "global" is
- * exchanged in one step with a stub that holds the control file, so that there
- * is never none.
+ * All of it may be repeated after an interruption.  The directory "global" stays
+ * where it is and always holds a control file, because a postmaster that finds
+ * none ends before it loads this library; what else is in it moves file by file.
+ * File systems that could exchange two directories in one step are not the only
+ * ones.  The map of the relations, without which no server starts, leaves first
+ * and comes back last, when everything else is on disk: so it tells which of the
+ * directories is whole, and nobody can start from a part.
  *
  *-------------------------------------------------------------------------
  */
@@ -36,8 +40,11 @@
 
 #include "node/rejoin.h"
 
-#define CONTROL_FILE "global/pg_control"
-#define REAL_GLOBAL_FILE "global/pg_filenode.map"	/* is in the real directory, not in the stub */
+#define GLOBAL "global"
+#define CONTROL_NAME "pg_control"
+#define MAP_NAME "pg_filenode.map"
+#define CONTROL_FILE GLOBAL "/" CONTROL_NAME
+#define MAP_FILE GLOBAL "/" MAP_NAME
 
 /* Directories that move; pg_replslot is this server's own and holds the state file. */
 static const char *const moved_directories[] = {
@@ -63,7 +70,7 @@ exists(const char *path)
 	return false;
 }
 
-/* Can the directory be exchanged for another one?  Not if something is mounted there, of the same file system or another. */
+/* Is it no directory that can be replaced?  None is where something is mounted, of the same file system or another. */
 static bool
 is_fixed(const char *path, dev_t device)
 {
@@ -98,7 +105,15 @@ fo_node_data_fixed(void)
 		if (is_fixed(psprintf("%s/%s", data, moved_directories[i]), around.st_dev))
 			return moved_directories[i];
 	}
-	return is_fixed("global", around.st_dev) ? "global" : NULL;
+	return is_fixed(GLOBAL, around.st_dev) ? GLOBAL : NULL;
+}
+
+bool
+fo_node_data_can_move_out(void)
+{
+	struct stat around;
+
+	return lstat(".", &around) == 0 && !is_fixed(GLOBAL, around.st_dev);
 }
 
 static void
@@ -129,19 +144,65 @@ copy_durably(const char *from, const char *to)
 	(void) durable_rename(temporary, to, FATAL);
 }
 
-/* Exchange two directories in one step, where the file system can. */
+/* Move what is in a "global" into the other, but for the control file and the map. */
 static void
-exchange(const char *ours, const char *theirs)
+move_most_of_global(const char *from, const char *to)
 {
-	char	   *spare = psprintf("%s.spare", theirs);
+	/* All names before the first is moved: not every file system can be read while it changes. */
+	char	  **names = pgfnames(from);
 
-#ifdef RENAME_EXCHANGE
-	if (renameat2(AT_FDCWD, ours, AT_FDCWD, theirs, RENAME_EXCHANGE) == 0)
+	if (names == NULL)
+		ereport(FATAL, (errmsg("could not read directory \"%s\"", from)));
+	for (int i = 0; names[i] != NULL; i++)
+	{
+		if (strcmp(names[i], CONTROL_NAME) != 0 && strcmp(names[i], MAP_NAME) != 0)
+			move(psprintf("%s/%s", from, names[i]), psprintf("%s/%s", to, names[i]));
+	}
+	pgfnames_cleanup(names);
+}
+
+static void
+make_durable(const char *one, const char *other)
+{
+	fsync_fname(one, true);
+	fsync_fname(other, true);
+}
+
+/*
+ * The copy of the control file is written once, before a program may change it;
+ * unless an earlier return had come as far as taking it back.
+ */
+static void
+move_global_out(void)
+{
+	bool		is_whole = exists(MAP_FILE);
+
+	make_directory(FO_NODE_DATA_DIR "/" GLOBAL);
+	if (is_whole || !exists(FO_NODE_DATA_DIR "/" CONTROL_FILE))
+		copy_durably(CONTROL_FILE, FO_NODE_DATA_DIR "/" CONTROL_FILE);
+	if (is_whole)
+	{
+		move(MAP_FILE, FO_NODE_DATA_DIR "/" MAP_FILE);
+		make_durable(GLOBAL, FO_NODE_DATA_DIR "/" GLOBAL);
+	}
+	move_most_of_global(GLOBAL, FO_NODE_DATA_DIR "/" GLOBAL);
+	make_durable(GLOBAL, FO_NODE_DATA_DIR "/" GLOBAL);
+}
+
+static void
+move_global_in(const char *from)
+{
+	char	   *control = psprintf("%s/" CONTROL_FILE, from);
+
+	if (!exists(psprintf("%s/" MAP_FILE, from)))
 		return;
-#endif
-	move(theirs, spare);
-	move(ours, theirs);
-	move(spare, ours);
+	from = psprintf("%s/" GLOBAL, from);
+	move_most_of_global(from, GLOBAL);
+	if (exists(control))
+		move(control, CONTROL_FILE);
+	make_durable(from, GLOBAL);
+	move(psprintf("%s/" MAP_NAME, from), MAP_FILE);
+	make_durable(from, GLOBAL);
 }
 
 /* A directory that cannot be renamed, because something is mounted there, is shown to the program by a link. */
@@ -166,12 +227,7 @@ fo_node_data_move_out(void)
 	make_directory(FO_NODE_DATA_DIR);
 	if (!exists(FO_NODE_DATA_DIR "/PG_VERSION"))
 		copy_durably("PG_VERSION", FO_NODE_DATA_DIR "/PG_VERSION");
-	if (exists(REAL_GLOBAL_FILE))
-	{
-		make_directory(FO_NODE_DATA_DIR "/global");
-		copy_durably(CONTROL_FILE, FO_NODE_DATA_DIR "/" CONTROL_FILE);
-		exchange("global", FO_NODE_DATA_DIR "/global");
-	}
+	move_global_out();
 	for (int i = 0; moved_directories[i] != NULL; i++)
 		move_directory_out(moved_directories[i]);
 	for (int i = 0; moved_files[i] != NULL; i++)
@@ -206,8 +262,7 @@ fo_node_data_move_in(const char *from)
 		if (exists(path))
 			move(path, moved_files[i]);
 	}
-	if (exists(psprintf("%s/" REAL_GLOBAL_FILE, from)))
-		exchange("global", psprintf("%s/global", from));
+	move_global_in(from);
 	fsync_fname(from, true);
 	fsync_fname(".", true);
 }
@@ -215,7 +270,7 @@ fo_node_data_move_in(const char *from)
 bool
 fo_node_data_is_out(void)
 {
-	return exists(FO_NODE_DATA_DIR "/" REAL_GLOBAL_FILE);
+	return exists(FO_NODE_DATA_DIR "/" MAP_FILE);
 }
 
 static void

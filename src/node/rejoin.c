@@ -323,6 +323,13 @@ rewind_data(FoNodeState *state)
 static void
 begin_rewind(FoNodeState *state)
 {
+	if (!fo_node_data_can_move_out())
+	{
+		strlcpy(state->rejoin.report, "\"global\" is a mount point or lies elsewhere: this server cannot be rewound",
+				sizeof(state->rejoin.report));
+		give_up(state, true);
+		return;
+	}
 	/* WAL that an earlier attempt has kept is older than what was written since. */
 	fo_node_keep_drop();
 	read_boot_id(state->rejoin.boot_id, sizeof(state->rejoin.boot_id));

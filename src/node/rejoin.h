@@ -126,6 +126,9 @@ extern void fo_node_rewind_sync(void);
 #define FO_NODE_DATA_DIR "failover_data"
 #define FO_NODE_CLONE_DIR "failover_clone"
 
+/* Can they be moved at all?  Not where "global", of which no link can stand for a part, is mounted or a link. */
+extern bool fo_node_data_can_move_out(void);
+
 /* Move the data into FO_NODE_DATA_DIR; nothing that a server could serve is left.  May be repeated. */
 extern void fo_node_data_move_out(void);
 
