@@ -10,10 +10,10 @@
  *
  * Its time is one of the wall clock.  What forbids it then (the group is paused
  * or blocked, another operation is in progress, nobody can be promoted, another
- * coordinator is in charge, this worker has just begun) may pass: it is tried again until it is GRACE_US late.
- * Then it has failed, and that is the end of it: nobody expects a primary to be
- * moved hours after the hour that was announced.  While the clock is not to be
- * trusted nothing begins.
+ * coordinator is in charge, this worker has just begun) may pass: it is tried
+ * again until it is GRACE_US late.  Then it has failed, and that is the end of
+ * it: nobody expects a primary to be moved hours after the hour that was
+ * announced.  While the clock is not to be trusted nothing begins.
  *
  *-------------------------------------------------------------------------
  */
