@@ -23,6 +23,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "core/text.h"
 #include "coordinator/monitor.h"
 #include "coordinator/record.h"
 #include "coordinator/report.h"
@@ -74,7 +75,8 @@ fo_coordinator_end_step(FoRunStep *step, FoStepStatus status, const char *format
 	FoRun	   *run = step->run;
 
 	va_start(args, format);
-	vsnprintf(step->row.detail, sizeof(step->row.detail), format, args);
+	fo_core_mend_cut(step->row.detail, sizeof(step->row.detail),
+					 vsnprintf(step->row.detail, sizeof(step->row.detail), format, args));
 	va_end(args);
 
 	step->row.status = status;
