@@ -35,6 +35,7 @@
 #include "access/xlog_internal.h"
 #include "common/file_perm.h"
 #include "miscadmin.h"
+#include "nodes/pg_list.h"
 #include "storage/copydir.h"
 #include "storage/fd.h"
 
@@ -148,17 +149,21 @@ copy_durably(const char *from, const char *to)
 static void
 move_most_of_global(const char *from, const char *to)
 {
-	/* All names before the first is moved: not every file system can be read while it changes. */
-	char	  **names = pgfnames(from);
+	List	   *names = NIL;
+	ListCell   *cell;
+	DIR		   *directory = AllocateDir(from);
+	struct dirent *entry;
 
-	if (names == NULL)
-		ereport(FATAL, (errmsg("could not read directory \"%s\"", from)));
-	for (int i = 0; names[i] != NULL; i++)
+	/* All names before the first is moved: not every file system can be read while it changes. */
+	while ((entry = ReadDirExtended(directory, from, FATAL)) != NULL)
 	{
-		if (strcmp(names[i], CONTROL_NAME) != 0 && strcmp(names[i], MAP_NAME) != 0)
-			move(psprintf("%s/%s", from, names[i]), psprintf("%s/%s", to, names[i]));
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+			strcmp(entry->d_name, CONTROL_NAME) != 0 && strcmp(entry->d_name, MAP_NAME) != 0)
+			names = lappend(names, pstrdup(entry->d_name));
 	}
-	pgfnames_cleanup(names);
+	FreeDir(directory);
+	foreach(cell, names)
+		move(psprintf("%s/%s", from, (char *) lfirst(cell)), psprintf("%s/%s", to, (char *) lfirst(cell)));
 }
 
 static void
