@@ -125,6 +125,14 @@ end_waits(FoRun *run)
 	}
 }
 
+static void
+begin_step(FoRunStep *step)
+{
+	step->held_until = 0;
+	step->begun_at = fo_net_now();
+	fo_coordinator_start_step(step);
+}
+
 /* Start the steps that were held back, when their time has come or the candidate is promoted. */
 static void
 end_holds(FoRun *run)
@@ -140,9 +148,7 @@ end_holds(FoRun *run)
 			fo_net_loop_arm(run->group->world->loop, &run->timer, step->held_until);
 			continue;
 		}
-		step->held_until = 0;
-		step->begun_at = fo_net_now();
-		fo_coordinator_start_step(step);
+		begin_step(step);
 	}
 }
 
@@ -252,7 +258,14 @@ commit_intents(FoGroup *group)
 	return true;
 }
 
-/* Start the steps that are RUNNING only by name: all of them, or those alone whose intents are on disk anyway. */
+/* Is it RUNNING only by name: neither started nor waiting for its time? */
+static bool
+is_marked(const FoRunStep *step)
+{
+	return step->row.status == FO_STEP_RUNNING && step->task == NULL && step->wait_until == 0 && step->held_until == 0;
+}
+
+/* Start the steps that are marked: all of them, or those alone whose intents are on disk anyway. */
 static void
 start_marked(FoRun *run, bool with_intents)
 {
@@ -260,14 +273,12 @@ start_marked(FoRun *run, bool with_intents)
 	{
 		FoRunStep  *step = run->steps[i];
 
-		if (step->row.status != FO_STEP_RUNNING || step->task != NULL || step->wait_until != 0 || step->held_until != 0 ||
-			(!with_intents && is_intent(step)))
+		if (!is_marked(step) || (!with_intents && is_intent(step)))
 			continue;
 		step->held_until = fo_coordinator_held_until(step);
 		if (step->held_until != 0)
 			continue;
-		step->begun_at = fo_net_now();
-		fo_coordinator_start_step(step);
+		begin_step(step);
 
 		/*
 		 * From now on the candidate is granted the lease: it should have it
@@ -285,8 +296,7 @@ put_off_marked(FoRun *run)
 {
 	for (int i = 0; i < run->steps_n; i++)
 	{
-		if (run->steps[i]->row.status == FO_STEP_RUNNING && run->steps[i]->task == NULL &&
-			run->steps[i]->wait_until == 0 && run->steps[i]->held_until == 0)
+		if (is_marked(run->steps[i]))
 			run->steps[i]->row.status = FO_STEP_PENDING;
 	}
 	run->is_waiting = true;

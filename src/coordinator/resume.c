@@ -154,19 +154,20 @@ static const FoPeer *
 find_usurper(FoRun *run)
 {
 	FoGroup    *group = run->group;
+	bool		is_going_on = is_to_go_on(run);
 	bool	   *is_ordered;
 	uint32		unused = group->cfg.newest_timeline;
 	int32_t		candidate = -1;
 	int32_t		found;
 
-	if (!is_to_go_on(run) && is_old_primary_well(run))
+	if (!is_going_on && is_old_primary_well(run))
 		return NULL;
 	fo_coordinator_freeze_view(group);
 	is_ordered = palloc0(Max(group->peers_n, 1) * sizeof(bool));
 	for (int i = 0; i < group->peers_n; i++)
 	{
 		is_ordered[i] = fo_coordinator_run_peer(run, group->peers[i])->is_ordered;
-		if (is_to_go_on(run) && group->peers[i] == run->candidate)
+		if (is_going_on && group->peers[i] == run->candidate)
 			candidate = i;
 	}
 	/* The number that was reserved for the candidate, or what would be the next one. */

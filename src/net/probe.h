@@ -12,11 +12,11 @@
 #include "core/view.h"
 #include "net/link.h"
 
-/* Names under which the status query is prepared: the plain one by the setup, the other by fo_net_probe_prepare_node. */
 /* For sessions that may be idle for long: idle_session_timeout exists since 14. */
 #define FO_NET_STAY_IDLE "SELECT set_config('idle_session_timeout', '0', false)" \
 	" WHERE current_setting('idle_session_timeout', true) IS NOT NULL"
 
+/* Names under which the status query is prepared: the plain one by the setup, the other by fo_net_probe_prepare_node. */
 #define FO_PROBE_STATEMENT "failover_status"
 #define FO_PROBE_NODE_STATEMENT "failover_node_status"
 #define FO_PROBE_LOOK_STATEMENT "failover_look"
