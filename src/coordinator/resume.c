@@ -155,7 +155,6 @@ find_usurper(FoRun *run)
 {
 	FoGroup    *group = run->group;
 	bool		is_going_on = is_to_go_on(run);
-	bool	   *is_ordered;
 	uint32		unused = group->cfg.newest_timeline;
 	int32_t		candidate = -1;
 	int32_t		found;
@@ -163,18 +162,15 @@ find_usurper(FoRun *run)
 	if (!is_going_on && is_old_primary_well(run))
 		return NULL;
 	fo_coordinator_freeze_view(group);
-	is_ordered = palloc0(Max(group->peers_n, 1) * sizeof(bool));
 	for (int i = 0; i < group->peers_n; i++)
 	{
-		is_ordered[i] = fo_coordinator_run_peer(run, group->peers[i])->is_ordered;
 		if (is_going_on && group->peers[i] == run->candidate)
 			candidate = i;
 	}
 	/* The number that was reserved for the candidate, or what would be the next one. */
 	if (candidate < 0)
 		unused = Max(unused, run->from ? run->from->view.observed.timeline : 0) + 1;
-	found = fo_core_find_usurper(&group->view, is_ordered, candidate, unused);
-	pfree(is_ordered);
+	found = fo_core_find_usurper(&group->view, candidate, unused);
 	return found >= 0 ? group->peers[found] : NULL;
 }
 

@@ -64,13 +64,13 @@ extern uint32_t fo_core_next_timeline(const FoGroupView *group, const FoFinalPos
 
 /*
  * Who shows that somebody else was made the primary while an operation was not
- * looked after; -1 = nobody does.  is_ordered (one per peer): who was told to
- * promote by the operation.  candidate is whom it is about to promote, -1 if it
- * has not come that far; unused is the number of the timeline that it is to
- * begin, or else the least one that nobody should have begun.  A former primary
- * that has come back is on an older one than the standbys.
+ * looked after; -1 = nobody does.  candidate is whom it is about to promote, -1
+ * if it has not come that far; unused is the number of the timeline that it is
+ * to begin, or else the least one that nobody should have begun: the old primary,
+ * and a former one that has come back, are on older ones.  (What a standby without
+ * a walreceiver says of its own timeline may be behind, and is no measure.)
  */
-extern int32_t fo_core_find_usurper(const FoGroupView *group, const bool *is_ordered, int32_t candidate, uint32_t unused);
+extern int32_t fo_core_find_usurper(const FoGroupView *group, int32_t candidate, uint32_t unused);
 
 /* Does it commit by lease only, as far as is known? */
 extern bool fo_core_needs_lease(const FoPeerView *peer);

@@ -374,19 +374,18 @@ is_primary_to_be_promoted(FoJudging *judging)
 }
 
 int32_t
-fo_core_find_usurper(const FoGroupView *group, const bool *is_ordered, int32_t candidate, uint32_t unused)
+fo_core_find_usurper(const FoGroupView *group, int32_t candidate, uint32_t unused)
 {
 	FoJudging	judging = {.group = group,.primary = fo_core_primary(group)};
 	const FoPeerView *to = candidate >= 0 ? &group->peers[candidate] : NULL;
 	bool		is_to_be_promoted = to != NULL && fo_core_peer_answers(to) && to->observed.in_recovery;
-	uint32_t	newer = is_to_be_promoted && to->observed.timeline < unused ? to->observed.timeline + 1 : unused;
 	int			i;
 
 	for (i = 0; i < group->peers_n; i++)
 	{
 		const FoPeerView *peer = &group->peers[i];
 
-		if (i == candidate || is_ordered[i] || !fo_core_peer_answers(peer) || peer->observed.timeline < newer
+		if (i == candidate || !fo_core_peer_answers(peer) || peer->observed.timeline < unused
 			|| !fo_core_is_surely_same_system(&judging, peer))
 			continue;
 		if (is_out_of_recovery(peer) || (is_to_be_promoted && peer->observed.in_recovery))
