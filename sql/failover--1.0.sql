@@ -604,13 +604,13 @@ COMMENT ON FUNCTION failover_node_demote(bigint, text, text, text, text) IS
 
 CREATE FUNCTION failover_node_rejoin(
     term bigint, conninfo text, slot_name text DEFAULT NULL, coordinator text DEFAULT NULL, holder text DEFAULT NULL,
-    max_attempts integer DEFAULT 3, backoff_ms integer DEFAULT 5000,
+    max_attempts integer DEFAULT 3, backoff_ms integer DEFAULT 5000, upstreams text[] DEFAULT NULL,
     OUT node_term bigint, OUT lease_until_us bigint, OUT clock_us bigint, OUT node_incarnation bigint,
     OUT armed boolean, OUT may_commit boolean, OUT fenced_term bigint, OUT node_coordinator text, OUT node_holder text,
     OUT node_standbys_version bigint, OUT rejoin_phase text, OUT rejoin_attempts integer, OUT rejoin_report text,
     OUT rejoin_ms double precision, OUT rewind_ms double precision, OUT sync_in_force boolean, OUT worker_running boolean)
 LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
-COMMENT ON FUNCTION failover_node_rejoin(bigint, text, text, text, text, integer, integer) IS
+COMMENT ON FUNCTION failover_node_rejoin(bigint, text, text, text, text, integer, integer, text[]) IS
 'ends the lease, stops this server and restarts it as a standby of the new primary, rewound if their histories have diverged';
 
 CREATE FUNCTION failover_node_prepare_promotion(
@@ -640,7 +640,7 @@ COMMENT ON FUNCTION failover_node_is_shut_down(pg_lsn) IS
 
 REVOKE EXECUTE ON FUNCTION failover_node_heartbeat(bigint, bigint, bigint, bigint, text, text, text, text, bigint, text[]),
     failover_node_status(), failover_node_fence(bigint, text, text), failover_node_demote(bigint, text, text, text, text),
-    failover_node_rejoin(bigint, text, text, text, text, integer, integer), failover_node_prepare_promotion(bigint, bigint, text), failover_node_release(),
+    failover_node_rejoin(bigint, text, text, text, text, integer, integer, text[]), failover_node_prepare_promotion(bigint, bigint, text), failover_node_release(),
     failover_node_is_shut_down(pg_lsn) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION failover_node_status() TO pg_monitor;
 

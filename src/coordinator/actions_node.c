@@ -180,11 +180,11 @@ node_rejoin_act(FoTask *task)
 	task->facts.is_asked = true;
 	fo_coordinator_task_statement(task,
 								  "SELECT rejoin_phase FROM %s.failover_node_rejoin(" INT64_FORMAT
-								  ", %s, %s, %s, %s, %d, %d)",
+								  ", %s, %s, %s, %s, %d, %d, %s)",
 								  task->peer->node_schema, facts->term,
 								  quote_literal_cstr(facts->conninfo), literal_or_null(facts->slot),
 								  quote_literal_cstr(fo_coordinator_identity()), literal_or_null(facts->holder),
-								  (int) settings->rejoin_attempts, (int) settings->rejoin_backoff);
+								  (int) settings->rejoin_attempts, (int) settings->rejoin_backoff, facts->upstreams);
 	return true;
 }
 

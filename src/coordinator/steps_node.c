@@ -8,6 +8,8 @@
  */
 #include "postgres.h"
 
+#include "utils/builtins.h"
+
 #include "coordinator/lease.h"
 #include "coordinator/run.h"
 
@@ -172,15 +174,38 @@ borrowed_template(const FoGroup *group)
 	return NULL;
 }
 
+/* primary_conninfo of that peer, which need not have been a standby before. */
+static char *
+conninfo_towards(const FoGroup *group, const FoPeer *peer, const FoPeer *upstream)
+{
+	return peer->cfg.follow_conninfo ?
+		fo_catalog_conninfo_follow(peer->cfg.follow_conninfo, upstream->cfg.conninfo, peer->cfg.name) :
+		fo_catalog_conninfo_borrow(borrowed_template(group), upstream->cfg.conninfo, peer->cfg.name);
+}
+
+/* SQL of an array: how that peer reaches each of the others. */
+static char *
+list_upstreams(const FoGroup *group, const FoPeer *peer)
+{
+	StringInfoData list;
+
+	initStringInfo(&list);
+	for (int i = 0; i < group->peers_n; i++)
+	{
+		const FoPeer *other = group->peers[i];
+
+		if (other != peer && other->cfg.conninfo != NULL)
+			appendStringInfo(&list, "%s%s", list.len > 0 ? ", " : "",
+							 quote_literal_cstr(conninfo_towards(group, peer, other)));
+	}
+	return psprintf("ARRAY[%s]::text[]", list.data);
+}
+
 void
 fo_coordinator_rejoin_facts(FoRun *run, FoPeer *peer, FoTaskFacts *facts)
 {
-	const char *upstream = run->candidate->cfg.conninfo;
-	char	   *conninfo = peer->cfg.follow_conninfo ?
-		fo_catalog_conninfo_follow(peer->cfg.follow_conninfo, upstream, peer->cfg.name) :
-		fo_catalog_conninfo_borrow(borrowed_template(run->group), upstream, peer->cfg.name);
-
-	facts->conninfo = MemoryContextStrdup(run->cxt, conninfo);
+	facts->conninfo = MemoryContextStrdup(run->cxt, conninfo_towards(run->group, peer, run->candidate));
+	facts->upstreams = MemoryContextStrdup(run->cxt, list_upstreams(run->group, peer));
 	facts->slot = peer->cfg.slot_name;
 	facts->holder = run->to;
 	facts->term = run->group->term_on_disk;

@@ -203,9 +203,8 @@ standbys_argument(FunctionCallInfo fcinfo, int number, char (*names)[FO_NAME_LEN
  * secret; nor may it say what is ours to say, or be a URI: pairs are added to it.
  */
 static void
-conninfo_argument(FunctionCallInfo fcinfo, int number, char *to)
+check_conninfo(const char *conninfo)
 {
-	char	   *conninfo = PG_ARGISNULL(number) ? "" : text_to_cstring(PG_GETARG_TEXT_PP(number));
 	PQconninfoOption *options = PQconninfoParse(conninfo, NULL);
 	bool		is_usable = options != NULL && conninfo[0] != '\0' && strlen(conninfo) < FO_NODE_CONNINFO_LEN &&
 		strpbrk(conninfo, "\r\n") == NULL && !fo_core_conninfo_is_uri(conninfo);
@@ -224,7 +223,37 @@ conninfo_argument(FunctionCallInfo fcinfo, int number, char *to)
 				 errmsg("invalid connection string of the server to follow"),
 				 errhint("It needs keyword=value pairs on one line of at most %d bytes, and no URI, without passwords and keys, service and replication; credentials come from failover.passfile.",
 						 FO_NODE_CONNINFO_LEN - 1)));
+}
+
+static void
+conninfo_argument(FunctionCallInfo fcinfo, int number, char *to)
+{
+	const char *conninfo = PG_ARGISNULL(number) ? "" : text_to_cstring(PG_GETARG_TEXT_PP(number));
+
+	check_conninfo(conninfo);
 	strlcpy(to, conninfo, FO_NODE_CONNINFO_LEN);
+}
+
+/* Whom else it may follow: one per line, those that there is room for. */
+static void
+upstreams_argument(FunctionCallInfo fcinfo, int number, char *to)
+{
+	Datum	   *elements;
+	bool	   *nulls;
+	size_t		length = 0;
+	int			n = 0;
+
+	if (!PG_ARGISNULL(number))
+		deconstruct_array(PG_GETARG_ARRAYTYPE_P(number), TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, &n);
+	for (int i = 0; i < n; i++)
+	{
+		const char *conninfo = nulls[i] ? "" : TextDatumGetCString(elements[i]);
+
+		check_conninfo(conninfo);
+		if (length + strlen(conninfo) + 2 > FO_NODE_UPSTREAMS_LEN)
+			continue;
+		length += snprintf(to + length, FO_NODE_UPSTREAMS_LEN - length, "%s%s", length > 0 ? "\n" : "", conninfo);
+	}
 }
 
 /* ---- the functions ---- */
@@ -363,7 +392,7 @@ failover_node_demote(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(become_standby(fcinfo, &request));
 }
 
-/* (term, conninfo, slot_name, coordinator, holder, max_attempts, backoff_ms) */
+/* (term, conninfo, slot_name, coordinator, holder, max_attempts, backoff_ms, upstreams) */
 Datum
 failover_node_rejoin(PG_FUNCTION_ARGS)
 {
@@ -380,5 +409,6 @@ failover_node_rejoin(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("max_attempts or backoff_ms is out of range"),
 				 errhint("Attempts are 1 to 1000, the backoff 0 to 3600000 ms.")));
+	upstreams_argument(fcinfo, 7, request.upstreams);
 	PG_RETURN_DATUM(become_standby(fcinfo, &request));
 }

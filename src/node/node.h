@@ -32,8 +32,9 @@
 #include "compat.h"
 #include "core/lease.h"
 
-/* Longest conninfo to follow, and longest account of a rejoin, with their terminators. */
+/* Longest conninfo to follow, list of them and account of a rejoin, with their terminators. */
 #define FO_NODE_CONNINFO_LEN 1024
+#define FO_NODE_UPSTREAMS_LEN 2048
 #define FO_NODE_REPORT_LEN 256
 
 /* What is under way with this server's role.  Numbers are on disk: append only. */
@@ -63,7 +64,9 @@ typedef struct FoRejoin
 	FoRejoinPhase phase;
 	FoRejoinKind kind;
 	char		conninfo[FO_NODE_CONNINFO_LEN];	/* primary_conninfo to be; carries no password */
+	char		upstreams[FO_NODE_UPSTREAMS_LEN];	/* one per line: whom it may follow instead, should that one be lost */
 	char		slot[FO_NAME_LEN];	/* primary_slot_name to be; '' = none */
+	uint32		timeline;		/* of the server to follow, when histories were compared; 0 = they were not */
 	int32		attempts;		/* begun */
 	int32		max_attempts;
 	int32		backoff_ms;		/* before the second attempt; doubles */
@@ -75,6 +78,7 @@ typedef struct FoRejoin
 	bool		is_touched;		/* the data are out of place: the server cannot start before that is mended */
 	bool		is_modified;	/* and pg_rewind may have changed them: it must be completed */
 	bool		is_cloned;		/* RETURNING: from the copy, not from the rewound data */
+	bool		is_inconsistent;	/* rewound, and not known to have recovered to a consistent state since */
 	char		report[FO_NODE_REPORT_LEN];	/* what was done, or what went wrong */
 } FoRejoin;
 
@@ -205,6 +209,9 @@ extern void fo_node_release(void);
  */
 extern bool fo_node_advance_rejoin(const FoRejoin *known, FoRejoinPhase phase);
 
+/* In a running server: what was rewound has become consistent. */
+extern void fo_node_note_consistency(void);
+
 /* Take the renewal for which written_at has one entry per standby of that version of the list. */
 extern void fo_node_renew(int64 standbys_version, const FoTime *written_at);
 
@@ -244,6 +251,14 @@ extern void fo_node_drop_reservations(void);
 /* ---- worker.c ---- */
 
 extern void fo_node_register_worker(void);
+
+/* ---- arrival.c ---- */
+
+/* In the worker: does this server serve, as a primary or a hot standby? */
+extern bool fo_node_is_serving(void);
+
+/* In the worker: restart the server if recovery makes no progress after a rewind.  Returns how long there is nothing to look at. */
+extern long fo_node_watch_arrival(void);
 
 /* ---- restart.c ---- */
 

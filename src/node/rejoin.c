@@ -65,6 +65,13 @@ enter(FoNodeState *state, FoRejoinPhase phase)
 	fo_node_state_write(state, FATAL);
 }
 
+/* Let the server start as it is.  What is not consistent is a standby already: its worker watches over it (arrival.c). */
+static void
+await_next(FoNodeState *state, FoRejoinPhase phase)
+{
+	enter(state, state->rejoin.is_inconsistent ? FO_REJOIN_NONE : phase);
+}
+
 static void
 begin_attempt(FoNodeState *state)
 {
@@ -117,7 +124,7 @@ give_up(FoNodeState *state, bool is_final)
 			(errmsg("failover: could not become a standby, starting without the lease"),
 			 errdetail("%s", state->rejoin.report)));
 	state->rejoin.attempted_at = GetCurrentTimestamp();	/* the pause begins now */
-	enter(state, is_final ? FO_REJOIN_FAILED : FO_REJOIN_REQUESTED);
+	await_next(state, is_final ? FO_REJOIN_FAILED : FO_REJOIN_REQUESTED);
 }
 
 /* It did not work, and the data are of no use as they are: pause before the next attempt, or end if there were enough. */
@@ -225,6 +232,7 @@ try_clone(FoNodeState *state)
 	FoRejoin   *rejoin = &state->rejoin;
 	FoRejoinPhase fallback = rejoin->is_touched ? FO_REJOIN_REWINDING : FO_REJOIN_REQUESTED;
 	FoTime		begin = fo_node_clock();
+	const char *source;
 
 	if (!fo_guc_allow_clone)
 	{
@@ -232,21 +240,26 @@ try_clone(FoNodeState *state)
 				sizeof(rejoin->report));
 		return;
 	}
-	if (!fo_node_clone_is_possible(rejoin->conninfo, rejoin->report, sizeof(rejoin->report)))
+	source = fo_node_find_upstream(rejoin);
+	if (source == NULL)
+		source = rejoin->conninfo;
+	if (!fo_node_clone_is_possible(source, rejoin->report, sizeof(rejoin->report)))
 		return;
 	ereport(LOG,
 			(errmsg("failover: copying the new primary"),
 			 errdetail("%s", rejoin->report)));
 	enter(state, FO_REJOIN_CLONING);
-	if (!fo_node_clone_fetch(rejoin->conninfo, rejoin->slot, rejoin->report, sizeof(rejoin->report)))
+	if (!fo_node_clone_fetch(source, rejoin->slot, rejoin->report, sizeof(rejoin->report)))
 	{
 		enter(state, fallback);
 		return;
 	}
 	rejoin->rewind_ms = (fo_node_clock() - begin) / 1000;
 	snprintf(rejoin->report, sizeof(rejoin->report), "copied the new primary in %lld ms", (long long) rejoin->rewind_ms);
+	fo_node_follow_other(rejoin, source);
 	rejoin->is_touched = true;
 	rejoin->is_cloned = true;
+	rejoin->is_inconsistent = false;	/* it brings the WAL that it needs */
 	enter(state, FO_REJOIN_DISPLACING);
 	displace_data(state);
 }
@@ -257,6 +270,7 @@ try_clone(FoNodeState *state)
 static void
 end_rewind(FoNodeState *state)
 {
+	state->rejoin.is_inconsistent = true;
 	enter(state, FO_REJOIN_RETURNING);
 	return_data(state);
 }
@@ -398,25 +412,35 @@ begin_rejoin(FoNodeState *state)
 		/* A stop of ours that does not end is not to be repeated for ever. */
 		if (rejoin->phase == FO_REJOIN_STOPPING)
 			begin_attempt(state);
-		enter(state, FO_REJOIN_REQUESTED);
+		await_next(state, FO_REJOIN_REQUESTED);
 		return;
 	}
-	if (rejoin->attempts >= rejoin->max_attempts)
+	if (rejoin->attempts >= rejoin->max_attempts && !rejoin->is_inconsistent)
 	{
 		enter(state, FO_REJOIN_REQUESTED);
 		return;					/* the worker gives up */
 	}
 
 	begin_attempt(state);
+	if (rejoin->is_inconsistent && !fo_node_turn_to_primary(rejoin))
+	{
+		give_up(state, false);
+		return;
+	}
 	if (rejoin->kind == FO_REJOIN_KIND_DEMOTE)
 	{
 		strlcpy(rejoin->report, "demoted", sizeof(rejoin->report));
 		follow(state);
 		return;
 	}
-	switch (fo_node_compare_source(rejoin->conninfo, control, rejoin->report, sizeof(rejoin->report)))
+	switch (fo_node_compare_source(rejoin, control))
 	{
 		case FO_SOURCE_SAME:
+			if (rejoin->is_inconsistent && rejoin->attempts > rejoin->max_attempts)
+			{
+				strlcat(rejoin->report, ", but what recovery needs does not come from it", sizeof(rejoin->report));
+				try_clone(state);
+			}
 			follow(state);
 			break;
 		case FO_SOURCE_DIVERGED:

@@ -62,12 +62,23 @@ typedef enum FoSourceVerdict
 } FoSourceVerdict;
 
 /*
- * Ask the source where our history ends in its own.  Makes sure that its
- * control file shows its present timeline, without which pg_rewind would see
- * no difference.  report receives one sentence.
+ * Ask the server of the request where our history ends in its own.  Makes sure
+ * that its control file shows its present timeline, without which pg_rewind
+ * would see no difference.  rejoin.report receives one sentence,
+ * rejoin.timeline that timeline unless it could not be asked.
  */
-extern FoSourceVerdict fo_node_compare_source(const char *conninfo, const ControlFileData *control,
-											  char *report, size_t size);
+extern FoSourceVerdict fo_node_compare_source(FoRejoin *rejoin, const ControlFileData *control);
+
+/* ---- arrival.c ---- */
+
+/* Who of the upstreams of the request is the primary now.  NULL = nobody, or it names none. */
+extern const char *fo_node_find_upstream(const FoRejoin *rejoin);
+
+/* From now on that server is to be followed. */
+extern void fo_node_follow_other(FoRejoin *rejoin, const char *conninfo);
+
+/* What this server waits for does not come: follow the primary of today.  False with a report if there is none. */
+extern bool fo_node_turn_to_primary(FoRejoin *rejoin);
 
 /* ---- session.c ---- */
 
@@ -91,6 +102,13 @@ extern char *fo_node_source_conninfo(const char *conninfo);
 
 /* Does a server accept connections there? */
 extern bool fo_node_source_answers(const char *conninfo);
+
+/*
+ * Who of these (a conninfo per line) is a primary of that system on that
+ * timeline or a later one; of several the one on the latest.  Its conninfo,
+ * palloc'd; NULL = nobody.
+ */
+extern char *fo_node_find_primary(const char *upstreams, uint64 system, uint32 timeline);
 
 /* Wait until the server there is a primary, or it is known that it will not be, or the time is over. */
 extern void fo_node_await_primary(const char *conninfo, int64 timeout_ms);

@@ -2,7 +2,8 @@
  *
  * session.c
  *		Sessions with the server that is to be followed, and what is learned in a
- *		few words: whether it answers, how large it is, whether it is a primary.
+ *		few words: whether it answers, how large it is, whether it is a primary;
+ *		and who is, of several.
  *
  * What connects runs in children of the postmaster (child.c), so it may block;
  * the parent ends it after a time.  The answers come back as lines of text.
@@ -22,11 +23,13 @@
 #define ASK_TIMEOUT_MS 30000	/* for all of it */
 #define CONNECT_TIMEOUT "5"
 #define APPLICATION_NAME "failover_rejoin"
+#define SEARCH_TIMEOUT_MS 8000	/* for each server that is asked */
 #define AWAIT_PAUSE_US 20000	/* the server that is asked is being promoted, and has better to do */
 
 #define WORD_READY "ready"
 #define WORD_TABLESPACES "tablespaces"	/* how many */
 #define WORD_SIZE "size"		/* bytes */
+#define WORD_PRIMARY "primary"	/* its conninfo */
 
 /* What programs get where the conninfo does not say: a database, and an end to waiting for a host that is gone. */
 static const char *const added_keywords[][2] = {
@@ -47,6 +50,11 @@ static const char *const count_tablespaces =
 static const char *const sum_sizes =
 	"SELECT (SELECT pg_catalog.sum(pg_catalog.pg_database_size(d.oid)) FROM pg_catalog.pg_database d)::pg_catalog.int8"
 	" OPERATOR(pg_catalog.+) pg_catalog.pg_size_bytes(pg_catalog.current_setting('max_wal_size'))";
+
+static const char *const describe_primary =
+	"SELECT s.system_identifier, CASE WHEN NOT pg_catalog.pg_is_in_recovery()"
+	" THEN pg_catalog.substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 1, 8) END"
+	" FROM pg_catalog.pg_control_system() s";
 
 /* ---- in a child ---- */
 
@@ -123,6 +131,53 @@ await_primary(void *argument)
 		PQclear(result);
 		if (!is_primary)
 			usleep(AWAIT_PAUSE_US);
+	}
+}
+
+/* Whom to ask, and who is wanted. */
+typedef struct Search
+{
+	const char *upstreams;		/* one conninfo per line */
+	uint64		system;			/* identifier */
+	uint32		timeline;		/* or a later one */
+} Search;
+
+/* On which timeline it is a primary of that system; 0 = it is none, or does not answer. */
+static uint32
+ask_timeline(const char *conninfo, uint64 system)
+{
+	PGconn	   *conn = fo_node_connect_source(fo_node_source_conninfo(conninfo), false);
+	PGresult   *result;
+	uint32		timeline = 0;
+
+	if (conn == NULL)
+		return 0;
+	result = PQexec(conn, describe_primary);
+	if (PQresultStatus(result) == PGRES_TUPLES_OK && !PQgetisnull(result, 0, 1) &&
+		strtou64(PQgetvalue(result, 0, 0), NULL, 10) == system)
+		timeline = (uint32) strtoul(PQgetvalue(result, 0, 1), NULL, 16);
+	PQclear(result);
+	PQfinish(conn);
+	return timeline;
+}
+
+/* Body of a child: tells primaries, each on a later timeline than the one before. */
+static void
+search_primary(void *argument)
+{
+	const Search *search = argument;
+	char	   *upstreams = pstrdup(search->upstreams);
+	uint32		latest = 0;
+
+	for (char *conninfo = strsep(&upstreams, "\n"); conninfo != NULL; conninfo = strsep(&upstreams, "\n"))
+	{
+		uint32		timeline = ask_timeline(conninfo, search->system);
+
+		if (timeline < search->timeline || timeline <= latest)
+			continue;
+		latest = timeline;
+		printf(WORD_PRIMARY " %s\n", conninfo);
+		fflush(stdout);			/* the next may take too long */
 	}
 }
 
@@ -215,4 +270,20 @@ fo_node_await_primary(const char *conninfo, int64 timeout_ms)
 	initStringInfo(&output);
 	(void) fo_node_run(await_primary, fo_node_source_conninfo(conninfo), timeout_ms, &output);
 	pfree(output.data);
+}
+
+char *
+fo_node_find_primary(const char *upstreams, uint64 system, uint32 timeline)
+{
+	Search		search = {.upstreams = upstreams,.system = system,.timeline = timeline};
+	StringInfoData output;
+	const char *found;
+	int			n = 1;
+
+	for (const char *at = upstreams; (at = strchr(at, '\n')) != NULL; at++)
+		n++;
+	initStringInfo(&output);
+	(void) fo_node_run(search_primary, &search, (int64) n * SEARCH_TIMEOUT_MS, &output);
+	found = fo_node_find_line(output.data, WORD_PRIMARY);
+	return found != NULL ? pnstrdup(found, strcspn(found, "\n")) : NULL;
 }

@@ -389,6 +389,18 @@ fo_node_advance_rejoin(const FoRejoin *known, FoRejoinPhase phase)
 }
 
 void
+fo_node_note_consistency(void)
+{
+	FoNodeState next;
+
+	LWLockAcquire(fo_node->lock, LW_EXCLUSIVE);
+	next = fo_node->state;
+	next.rejoin.is_inconsistent = false;
+	commit_state(&next);
+	LWLockRelease(fo_node->lock);
+}
+
+void
 fo_node_renew(int64 standbys_version, const FoTime *written_at)
 {
 	LWLockAcquire(fo_node->lock, LW_EXCLUSIVE);

@@ -422,13 +422,16 @@ find_obstacle(const char *output, const Question *question, uint64 own_system, F
 }
 
 FoSourceVerdict
-fo_node_compare_source(const char *conninfo, const ControlFileData *control, char *report, size_t size)
+fo_node_compare_source(FoRejoin *rejoin, const ControlFileData *control)
 {
+	char	   *report = rejoin->report;
+	const size_t size = sizeof(rejoin->report);
 	bool		is_standby = control->state == DB_SHUTDOWNED_IN_RECOVERY;
 	Question	question = {
-		.conninfo = conninfo,
+		.conninfo = rejoin->conninfo,
 		.timeline = is_standby ? control->minRecoveryPointTLI : control->checkPointCopy.ThisTimeLineID,
-		.end = is_standby ? control->minRecoveryPoint : control->checkPoint + SizeOfXLogRecord,
+		.end = rejoin->is_inconsistent ? 0 :
+			is_standby ? control->minRecoveryPoint : control->checkPoint + SizeOfXLogRecord,
 		.segment_size = control->xlog_seg_size,
 		.is_standby = is_standby,
 		.has_archive = recoveryRestoreCommand != NULL && recoveryRestoreCommand[0] != '\0'
@@ -436,7 +439,7 @@ fo_node_compare_source(const char *conninfo, const ControlFileData *control, cha
 	StringInfoData output;
 	FoSourceVerdict obstacle;
 	const char *line;
-	uint32		source_timeline;
+	uint32		timeline;
 	uint32		high;
 	uint32		low;
 	XLogRecPtr	fork;
@@ -449,25 +452,26 @@ fo_node_compare_source(const char *conninfo, const ControlFileData *control, cha
 		return obstacle;
 
 	line = strchr(fo_node_find_line(output.data, WORD_READY), ' ');
-	source_timeline = line != NULL ? (uint32) strtoul(line, NULL, 10) : 0;
-	if (source_timeline == question.timeline)
+	timeline = line != NULL ? (uint32) strtoul(line, NULL, 10) : 0;
+	rejoin->timeline = timeline;
+	if (timeline == question.timeline)
 	{
-		snprintf(report, size, "same timeline %u", source_timeline);
+		snprintf(report, size, "same timeline %u", timeline);
 		return FO_SOURCE_SAME;
 	}
 	line = fo_node_find_line(output.data, WORD_FORK);
 	if (line == NULL || sscanf(line, "%X/%X", &high, &low) != 2)
 	{
-		snprintf(report, size, "timeline %u is not in the history of timeline %u", question.timeline, source_timeline);
+		snprintf(report, size, "timeline %u is not in the history of timeline %u", question.timeline, timeline);
 		return FO_SOURCE_DIVERGED;
 	}
 	fork = ((uint64) high << 32) | low;
 	if (!is_beyond(control, fork, &bytes))
 	{
-		snprintf(report, size, "timeline %u forked off at %X/%X", source_timeline, high, low);
+		snprintf(report, size, "timeline %u forked off at %X/%X", timeline, high, low);
 		return FO_SOURCE_SAME;
 	}
 	snprintf(report, size, "timeline %u forked off at %X/%X, " UINT64_FORMAT " bytes here are beyond that",
-			 source_timeline, high, low, bytes);
+			 timeline, high, low, bytes);
 	return FO_SOURCE_DIVERGED;
 }

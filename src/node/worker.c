@@ -2,8 +2,8 @@
  *
  * worker.c
  *		The node's background worker: keeps the lease alive with the help of
- *		the standbys while the coordinator is silent, and carries on a rejoin
- *		that was interrupted.
+ *		the standbys while the coordinator is silent, carries on a rejoin that
+ *		was interrupted, and watches that one ends (arrival.c).
  *
  * Renewals.  As long as the coordinator's grants leave more than half of the
  * lease, the worker only looks who is connected (confirm.c).  From then on it
@@ -176,6 +176,22 @@ publish_latch(void)
 	before_shmem_exit(forget_latch, (Datum) 0);
 }
 
+/* Do what is due; returns how long to sleep. */
+static long
+take_turn(void)
+{
+	static bool is_serving = false;
+	long		delay = fo_node_watch_arrival();
+
+	if (!is_serving && !fo_node_is_serving())
+		return delay;			/* recovery goes on, which nothing must interrupt */
+	if (!is_serving)
+		resume_interrupted_stop();
+	is_serving = true;
+	delay = Min(delay, pursue_rejoin());
+	return Min(delay, renew_lease());
+}
+
 void
 failover_node_main(Datum argument)
 {
@@ -186,23 +202,17 @@ failover_node_main(Datum argument)
 	BackgroundWorkerUnblockSignals();
 	wait_event = fo_compat_wait_event("FailoverNode");
 	publish_latch();
-	resume_interrupted_stop();
 
 	for (;;)
 	{
-		long		rejoin_delay;
-		long		renewal_delay;
-
 		CHECK_FOR_INTERRUPTS();
 		if (ConfigReloadPending)
 		{
 			ConfigReloadPending = false;
 			ProcessConfigFile(PGC_SIGHUP);
 		}
-		rejoin_delay = pursue_rejoin();
-		renewal_delay = renew_lease();
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 Min(rejoin_delay, renewal_delay), wait_event);
+						 take_turn(), wait_event);
 		ResetLatch(MyLatch);
 	}
 }
@@ -214,7 +224,7 @@ fo_node_register_worker(void)
 
 	memset(&worker, 0, sizeof(worker));
 	worker.bgw_flags = BGWORKER_SHMEM_ACCESS;
-	worker.bgw_start_time = BgWorkerStart_ConsistentState;
+	worker.bgw_start_time = BgWorkerStart_PostmasterStart;
 	worker.bgw_restart_time = RESTART_SECONDS;
 	strlcpy(worker.bgw_library_name, "failover", sizeof(worker.bgw_library_name));
 	strlcpy(worker.bgw_function_name, "failover_node_main", sizeof(worker.bgw_function_name));
