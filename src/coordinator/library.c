@@ -38,7 +38,8 @@ found(void *arg, const PGresult *result, const FoNetError *error, int64 rtt_us)
 {
 	FoLibraryLook *look = arg;
 	FoPeer	   *peer = look->peer;
-	const char *statements[4] = {NULL, NULL, NULL, NULL};
+	const char *statements[4];
+	int			prepared_n;
 
 	if (peer->node_schema != NULL)
 		pfree(peer->node_schema);
@@ -53,7 +54,10 @@ found(void *arg, const PGresult *result, const FoNetError *error, int64 rtt_us)
 	statements[1] = fo_net_probe_prepare_look(peer->node_schema);
 	statements[2] = psprintf("SELECT node_term, node_incarnation, clock_us FROM %s.failover_node_status()",
 							 peer->node_schema);
-	fo_net_link_call(peer->link, statements, peer->group->cfg.settings.check_timeout, true, prepared, look);
+	statements[3] = NULL;
+	/* An earlier look may have prepared them, and then have been refused the status. */
+	prepared_n = Min(atoi(PQgetvalue(result, 0, 1)), 2);
+	fo_net_link_call(peer->link, statements + prepared_n, peer->group->cfg.settings.check_timeout, true, prepared, look);
 }
 
 void

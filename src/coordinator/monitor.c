@@ -328,15 +328,15 @@ ask_status(FoPeer *peer, int64 timeout_ms)
 
 	monitor->is_looking = false;
 
-	/* Before the group has a primary and a term there is nothing to tell, and nobody's gate to arm. */
-	if (monitor->is_library_prepared && peer->group->term_on_disk > 0 &&
+	/* Before the group has a primary and a term nobody is in charge: there is nothing to tell, and nobody's gate to arm. */
+	if (monitor->is_library_prepared &&
 		(monitor->is_look_wanted || !fo_coordinator_is_in_charge(peer->group) || !fo_coordinator_lease_prepare(peer)))
 	{
 		monitor->is_look_wanted = false;
 		monitor->is_looking = true;
 		fo_net_probe_call_look(peer->link, with_connections, timeout_ms, checked, peer);
 	}
-	else if (monitor->is_library_prepared && peer->group->term_on_disk > 0)
+	else if (monitor->is_library_prepared)
 	{
 		FoHeartbeat heartbeat = fo_coordinator_heartbeat(peer);
 

@@ -158,7 +158,9 @@ fo_net_probe_setup(void)
 const char *
 fo_net_probe_library_query(void)
 {
-	return "SELECT quote_ident(n.nspname) FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace"
+	return "SELECT quote_ident(n.nspname),"
+		" (SELECT count(*) FROM pg_prepared_statements WHERE name IN ('" FO_PROBE_NODE_STATEMENT "', '" FO_PROBE_LOOK_STATEMENT "'))"
+		" FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace"
 		" JOIN pg_proc p ON p.pronamespace = n.oid AND p.proname = 'failover_node_heartbeat'"
 		" WHERE e.extname = 'failover' AND has_function_privilege(p.oid, 'EXECUTE')"
 		" AND has_schema_privilege(n.oid, 'USAGE')"

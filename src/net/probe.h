@@ -45,7 +45,8 @@ extern const char *const *fo_net_probe_setup(void);
 
 /*
  * Has the session's peer the node library?  The answer is one row with the
- * quoted schema of its functions, or none.
+ * quoted schema of its functions and how many of the two statements below an
+ * earlier look has prepared in this session, in their order; or none.
  */
 extern const char *fo_net_probe_library_query(void);
 
