@@ -103,7 +103,7 @@ group_has_primary(const GroupSubject *subject)
 static double
 group_failover_possible(const GroupSubject *subject)
 {
-	return subject->snapshot->is_live ? subject->out.summary.candidate >= 0 : NAN;
+	return subject->snapshot->is_live ? subject->out.summary.is_failover_possible : NAN;
 }
 
 static double

@@ -27,12 +27,16 @@
 #include "guc.h"
 #include "shared/clock.h"
 
+/* The coordinator turns once a second at least, and waits for no lock for longer than a few. */
+#define HUNG_US FO_MS(10000)
+
 /* Is what is published complete for this database? */
 static bool
 look_at_worker(FoSnapshot *snapshot)
 {
 	FoWorkerState state;
 	uint64		loaded_generation;
+	FoTime		silence;
 	bool		is_running;
 	char	   *database;
 
@@ -48,6 +52,7 @@ look_at_worker(FoSnapshot *snapshot)
 	is_running = fo_shared->worker_pid != 0 && state == FO_WORKER_RUNNING;
 	loaded_generation = fo_shared->loaded_generation;
 	LWLockRelease(fo_shared->lock);
+	silence = fo_shared_now() - (FoTime) pg_atomic_read_u64(&fo_shared->turned_at);
 
 	database = get_database_name(MyDatabaseId);
 	if (database == NULL || strcmp(database, fo_guc_database) != 0)
@@ -60,6 +65,12 @@ look_at_worker(FoSnapshot *snapshot)
 	{
 		snapshot->coordinator = "down";
 		snapshot->reason = "the coordinator is not running";
+		return false;
+	}
+	if (silence > HUNG_US)
+	{
+		snapshot->coordinator = "hung";
+		snapshot->reason = psprintf("the coordinator has been hanging for %d s", (int) (silence / 1000000));
 		return false;
 	}
 	snapshot->is_live = true;

@@ -27,6 +27,7 @@ fo_api_summarize(const FoSnapshot *snapshot, const FoGroupCopy *group, FoGroupSu
 	input.group = &group->group.view;
 	input.candidates = out->candidates;
 	input.eligible = out->eligible;
+	input.verdict = &group->group.verdict;
 	input.unknown_reason = snapshot->reason;
 	input.operation = group->group.current_kind;
 	input.is_redundancy_restored = group->group.is_redundancy_restored;
@@ -92,7 +93,7 @@ put_status(FunctionCallInfo fcinfo, const FoSnapshot *snapshot, const FoGroupCop
 	fo_api_row_text(&row, fo_core_redundancy_name(summary->redundancy));
 	fo_api_row_bool(&row, summary->reasons_n > 0);
 	put_reasons(&row, summary);
-	fo_api_row_bool(&row, summary->candidate >= 0);
+	fo_api_row_bool(&row, summary->is_failover_possible);
 	fo_api_row_text(&row, peer_name(group, summary->candidate));
 	fo_api_row_text(&row, fo_core_block_name(summary->blocked_by));
 	fo_api_row_timestamptz(&row, slot->paused_until > now ? slot->paused_until : 0);

@@ -103,6 +103,7 @@ enter_shared_memory(void)
 	fo_shared->worker_pid = MyProcPid;
 	fo_shared->worker_latch = MyLatch;
 	fo_shared->worker_started_at = GetCurrentTimestamp();
+	pg_atomic_write_u64(&fo_shared->turned_at, (uint64) fo_net_now());
 	fo_shared->worker_state = FO_WORKER_RUNNING;
 	LWLockRelease(fo_shared->lock);
 	fo_shared_request_retake();
@@ -306,6 +307,7 @@ turn(void)
 
 	watch_clocks();
 	pg_atomic_fetch_add_u64(&fo_shared->turns_total, 1);
+	pg_atomic_write_u64(&fo_shared->turned_at, (uint64) fo_net_now());
 	is_layout_changed = load_configuration();
 	is_layout_changed |= fo_coordinator_serve_requests(world, load_configuration);
 	fo_net_loop_dispatch(world->loop);

@@ -207,7 +207,7 @@ static const FoRuleRow rows[] = {
 	{{108, "an acknowledged commit may be on a standby that cannot be read, and prefer is consistency", FO_VERDICT_HOLD,
 		"Held because the standbys that answer may lack an acknowledged commit; prefer = availability or failover_trigger(force => true) overrides that."},
 	is_loss_possible},
-	{{109, "the silent or refusing primary cannot be kept from writing, and prefer is consistency", FO_VERDICT_HOLD,
+	{{FO_RULE_UNFENCEABLE, "the silent or refusing primary cannot be kept from writing, and prefer is consistency", FO_VERDICT_HOLD,
 		"Held because \"%p\" may still take writes; the node library, synchronous replication, prefer = availability or failover_trigger(force => true) would allow it."},
 	is_unfenceable},
 	{{110, "too few standbys have taken the term of this coordinator since it started", FO_VERDICT_HOLD,

@@ -35,6 +35,7 @@ static const char *const redundancy_names[FO_REDUNDANCY_N] = {
 static const char *const block_names[FO_BLOCK_N] = {
 	[FO_BLOCK_NOT] = NULL,
 	[FO_BLOCK_COORDINATOR] = "coordinator",
+	[FO_BLOCK_SUPERSEDED] = "superseded",
 	[FO_BLOCK_OPERATION] = "operation",
 	[FO_BLOCK_PAUSE] = "pause",
 	[FO_BLOCK_MAINTENANCE] = "maintenance",
@@ -43,6 +44,7 @@ static const char *const block_names[FO_BLOCK_N] = {
 	[FO_BLOCK_PERIOD] = "block_period",
 	[FO_BLOCK_UNCONFIRMED] = "unconfirmed",
 	[FO_BLOCK_RETRY] = "retry",
+	[FO_BLOCK_CONSISTENCY] = "consistency",
 	[FO_BLOCK_AUTO_FAILOVER] = "auto_failover",
 };
 
@@ -256,6 +258,19 @@ explain_sync_set(FoSummary *summary, const FoGroupView *group)
 						 " synchronous standbys that must confirm them stream");
 }
 
+/*
+ * What the rules find amiss that nothing above has a word for.  Gates (from 100
+ * on) are mostly what a DBA chose or what passes; those that are neither block.
+ */
+static void
+explain_verdict(FoSummary *summary, const FoVerdict *verdict)
+{
+	if (verdict == NULL || summary->reasons_n > 0 || verdict->kind == FO_VERDICT_UNKNOWN ||
+		verdict->kind == FO_VERDICT_NONE || verdict->rule >= FO_RULE_GATES)
+		return;
+	add_reason(summary, verdict->reason);
+}
+
 static void
 explain(FoSummary *summary, const FoSummaryInput *input)
 {
@@ -278,6 +293,7 @@ explain(FoSummary *summary, const FoSummaryInput *input)
 			add_reason(summary, "there is no standby");
 		else if (input->eligible == 0)
 			add_reason(summary, "no standby could take over");
+		explain_verdict(summary, input->verdict);
 	}
 	end_reasons(summary);
 }
@@ -350,6 +366,17 @@ judge_state(const FoSummary *summary, const FoSummaryInput *input)
 	return summary->reasons_n > 0 ? FO_GROUP_DEGRADED : FO_GROUP_HEALTHY;
 }
 
+/* Would a failover be held now for what might be lost?  Whether a silent primary can be stopped shows only when it is silent. */
+static bool
+is_consistency_at_stake(const FoSummaryInput *input)
+{
+	const FoGroupView *group = input->group;
+
+	return group->settings.prefer == FO_PREFER_CONSISTENCY && group->kind == FO_KIND_STREAMING && group->primary >= 0 &&
+		(fo_core_sync_proof(group, NULL) == FO_SYNC_PROOF_UNCOVERED ||
+		 (input->verdict != NULL && input->verdict->rule == FO_RULE_UNFENCEABLE));
+}
+
 /* In the order of the decision table's gates. */
 static FoBlock
 find_block(const FoSummaryInput *input)
@@ -358,6 +385,8 @@ find_block(const FoSummaryInput *input)
 
 	if (input->unknown_reason != NULL)
 		return FO_BLOCK_COORDINATOR;
+	if (group->newer_term != 0)
+		return FO_BLOCK_SUPERSEDED;
 	if (group->is_paused)
 		return FO_BLOCK_PAUSE;
 	if (group->clock_jump_until > group->now)
@@ -376,6 +405,8 @@ find_block(const FoSummaryInput *input)
 		return FO_BLOCK_UNCONFIRMED;
 	if (group->retry_at > group->now)
 		return FO_BLOCK_RETRY;
+	if (is_consistency_at_stake(input))
+		return FO_BLOCK_CONSISTENCY;
 	return FO_BLOCK_NOT;
 }
 
@@ -388,4 +419,6 @@ fo_core_summarize(const FoSummaryInput *input, FoSummary *summary)
 	explain(summary, input);
 	summary->state = judge_state(summary, input);
 	summary->blocked_by = find_block(input);
+	summary->is_failover_possible = summary->candidate >= 0 && summary->blocked_by != FO_BLOCK_SUPERSEDED &&
+		!is_consistency_at_stake(input);
 }

@@ -16,6 +16,7 @@
 
 #include "core/candidate.h"
 #include "core/operation.h"
+#include "core/verdict.h"
 #include "core/view.h"
 
 /* Reasons kept; when there are more, the last one says how many. */
@@ -48,6 +49,7 @@ typedef enum FoBlock
 {
 	FO_BLOCK_NOT = 0,
 	FO_BLOCK_COORDINATOR,		/* nobody looks */
+	FO_BLOCK_SUPERSEDED,		/* another coordinator has taken over */
 	FO_BLOCK_PAUSE,
 	FO_BLOCK_CLOCK,				/* it has jumped: observe only */
 	FO_BLOCK_OPERATION,			/* one is running */
@@ -57,6 +59,7 @@ typedef enum FoBlock
 	FO_BLOCK_PERIOD,			/* after a failover; with cascade, a proven death overrides it */
 	FO_BLOCK_UNCONFIRMED,		/* another coordinator may have taken over: too few standbys have taken our term */
 	FO_BLOCK_RETRY,				/* the last attempt has failed: waits before the next one */
+	FO_BLOCK_CONSISTENCY,		/* an acknowledged commit could be lost, or the primary not be kept from writing, and prefer is consistency */
 	FO_BLOCK_N
 } FoBlock;
 
@@ -65,6 +68,7 @@ typedef struct FoSummaryInput
 	const FoGroupView *group;
 	const FoCandidate *candidates;	/* fo_core_rank_candidates over the same view, as a forecast */
 	int32_t		eligible;		/* its result */
+	const FoVerdict *verdict;	/* the last one; NULL = none was reached */
 	const char *unknown_reason; /* why nothing is known of the peers; NULL = it is */
 	FoOperationKind operation;	/* that is running, if the view says that one is */
 	bool		is_redundancy_restored; /* since the last failover */
@@ -80,6 +84,7 @@ typedef struct FoSummary
 	FoRedundancy redundancy;
 	FoBlock		blocked_by;
 	int32_t		candidate;		/* index of whom a failover would promote; -1 = nobody */
+	bool		is_failover_possible;	/* without force there is somebody to promote, and it is ours to do */
 	int32_t		reasons_n;		/* 0 = not degraded */
 	char		reasons[FO_SUMMARY_REASONS_MAX][FO_SENTENCE_LEN];
 } FoSummary;

@@ -37,6 +37,7 @@ typedef enum FoVerdictKind
 } FoVerdictKind;
 
 #define FO_RULE_GATES 100
+#define FO_RULE_UNFENCEABLE 109	/* the primary may still take writes */
 
 /* What a standby's present view of the primary is worth. */
 typedef enum FoWitness

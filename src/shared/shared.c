@@ -81,6 +81,7 @@ initialize(FoShared *shared)
 	pg_atomic_init_u64(&shared->knocks_total, 0);
 	pg_atomic_init_u64(&shared->operations_total, 0);
 	pg_atomic_init_u64(&shared->turns_total, 0);
+	pg_atomic_init_u64(&shared->turned_at, 0);
 
 	for (int i = 0; i < FO_REQUESTS_MAX; i++)
 		ConditionVariableInit(&shared->requests[i].changed);

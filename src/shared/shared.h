@@ -148,6 +148,7 @@ typedef struct FoShared
 	Latch	   *worker_latch;	/* valid while worker_pid != 0 */
 	FoWorkerState worker_state;
 	TimestampTz worker_started_at;
+	pg_atomic_uint64 turned_at;	/* FoTime at which its last turn began; it turns once a second at least */
 	uint64		loaded_generation;	/* configuration that is published below */
 
 	/* Counters of the worker since server start, for failover_metrics. */

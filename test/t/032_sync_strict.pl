@@ -34,6 +34,7 @@ ok($t->wait_for(q{SELECT count(*) FROM failover_events WHERE kind = 'sync_unbloc
 $p->kill_hard('all');
 ok($t->wait_for(q{SELECT verdict = 'hold' AND rule = 108 FROM failover_evaluate('main')}),
 	'a dead primary is not replaced while a member of the set cannot be read');
+is($t->status('failover_possible, blocked_by, candidate'), 'f|consistency|b', 'which the status says, and who it would be');
 $t->wait_for_checks(3);
 is($t->status('primary_peer'), 'p', 'also not later');
 $t->node('a')->wait_killed;

@@ -49,6 +49,17 @@ $coordinator->stop('fast');
 FailoverTest::Lease::wait_until(time() + 3);
 is($p->ask('INSERT INTO failover_test (writer, id) VALUES (99, 1)') // 'refused', '', 'a write after a quiet time is taken');
 
+# It may hang, too: the status does not pretend.
+$coordinator->start;
+ok($t->wait_for_state('healthy'), 'the coordinator is back');
+my $worker = $coordinator->freeze_process('failover coordinator');
+ok($t->wait_for(q{SELECT coordinator = 'hung' AND state = 'unknown' AND blocked_by = 'coordinator' AND degraded_reasons[1] ~ '^the coordinator has been hanging for \d+ s$' FROM failover_status('main')}),
+	'one that hangs is called that');
+is($p->ask('INSERT INTO failover_test (writer, id) VALUES (99, 2)') // 'refused', '', 'a write meanwhile is taken');
+$coordinator->thaw_process($worker);
+ok($t->wait_for(q{SELECT coordinator = 'running' AND state = 'healthy' FROM failover_status('main')}), 'and when it goes on all is well');
+$coordinator->stop('fast');
+
 # A standby goes, and comes back, unseen.
 $a->restart;
 ok($p->ask_until(q{SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'}, '2'), 'a standby was restarted');

@@ -222,9 +222,16 @@ TEST("summary: a failover goes from in progress by way of complete and recovery 
 
 TEST("summary: the first thing that blocks a failover is named, in the order of the gates")
 {
+	FoVerdict	verdict = {.kind = FO_VERDICT_HOLD,.rule = FO_RULE_UNFENCEABLE};
+
 	begin();
+	input.verdict = &verdict;
+	CHECK_TEXT(block(), "consistency");
+	CHECK_INT(summary.is_failover_possible, false);
+	CHECK_TEXT(peer_name(summary.candidate), "pg2");
 	group.retry_at = group.now + SECONDS(10);
 	CHECK_TEXT(block(), "retry");
+	CHECK_INT(summary.is_failover_possible, false);
 	group.is_unconfirmed = true;
 	CHECK_TEXT(block(), "unconfirmed");
 	group.blocked_until = group.now + SECONDS(10);
@@ -241,10 +248,46 @@ TEST("summary: the first thing that blocks a failover is named, in the order of 
 	CHECK_TEXT(block(), "clock");
 	group.is_paused = true;
 	CHECK_TEXT(block(), "pause");
+	group.newer_term = 7;
+	CHECK_TEXT(block(), "superseded");
+	begin();
+	input.verdict = &verdict;
+	group.settings.prefer = FO_PREFER_AVAILABILITY;
+	CHECK_TEXT(block(), "");
+	CHECK_INT(summary.is_failover_possible, true);
 	begin();
 	group.blocked_until = group.now - 1;
 	group.clock_jump_until = group.now - 1;
 	CHECK_TEXT(block(), "");
+}
+
+TEST("summary: a failover that would be held for consistency is not called possible")
+{
+	begin();
+	group.is_sync_managed = true;
+	strcpy(group.sync_names, "ANY 1 (pg2, pg3)");
+	strcpy(group.sync_before, group.sync_names);
+	strcpy(peers[PG1].observed.sync_names, group.sync_names);
+	CHECK_TEXT(block(), "");
+	CHECK_INT(summary.is_failover_possible, true);
+	fail(PG3, FO_ERROR_REFUSED, 10, 5);
+	CHECK_TEXT(block(), "consistency");
+	CHECK_INT(summary.is_failover_possible, false);
+	CHECK_TEXT(peer_name(summary.candidate), "pg2");
+}
+
+TEST("summary: what only a rule finds is said in its words, unless it is a gate")
+{
+	FoVerdict	verdict = {.kind = FO_VERDICT_ALERT,.rule = 81,.reason = "Nobody listens."};
+
+	begin();
+	input.verdict = &verdict;
+	CHECK_REASON("Nobody listens.");
+	verdict.rule = FO_RULE_GATES;
+	CHECK_STATE("healthy");
+	verdict.rule = 99;
+	verdict.kind = FO_VERDICT_NONE;
+	CHECK_STATE("healthy");
 }
 
 TEST("summary: whatever the view, the counts fit, and the same view gives the same summary")
