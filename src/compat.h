@@ -11,6 +11,7 @@
 #define FO_COMPAT_H
 
 #include "postgres.h"
+#include "common/string.h"
 #include "fmgr.h"
 #include "replication/message.h"
 #include "replication/walsender.h"
@@ -81,6 +82,21 @@ fo_compat_log_message(const char *prefix, const char *message, size_t size)
 	return LogLogicalMessage(prefix, message, size, false, false);
 #else
 	return LogLogicalMessage(prefix, message, size, false);
+#endif
+}
+
+/* An application_name as this version shows it, which is plain ASCII: in place, size bytes. */
+static inline void
+fo_compat_clean_name(char *name, size_t size)
+{
+#if PG_VERSION_NUM >= 160000
+	char	   *clean = pg_clean_ascii(name, 0);
+
+	strlcpy(name, clean, size);
+	pfree(clean);
+#else
+	(void) size;
+	pg_clean_ascii(name);
 #endif
 }
 

@@ -22,6 +22,7 @@
 
 #include "catalog/internal.h"
 #include "core/conninfo.h"
+#include "core/text.h"
 
 typedef struct Pair
 {
@@ -164,6 +165,7 @@ compose(const char *template_conninfo, const char *upstream_conninfo, const char
 	List	   *upstream = split(upstream_conninfo);
 	StringInfoData conninfo;
 	ListCell   *cell;
+	char		plain_name[FO_NAME_LEN];
 
 	initStringInfo(&conninfo);
 	append_if_set(&conninfo, "host", find_value(upstream, "host"));
@@ -179,7 +181,10 @@ compose(const char *template_conninfo, const char *upstream_conninfo, const char
 	}
 
 	if (!is_own || !find_value(template, "application_name"))
-		append_if_set(&conninfo, "application_name", application_name);
+	{
+		fo_core_plain_name(application_name, plain_name);
+		append_if_set(&conninfo, "application_name", plain_name);
+	}
 	return conninfo.data;
 }
 

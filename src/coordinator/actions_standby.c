@@ -21,6 +21,9 @@
 /* A walreceiver that is up but waits, on the wrong timeline, for this long has a diverged history. */
 #define DIVERGED_AFTER_US FO_MS(3000)
 
+/* A walreceiver that streams for so long has been sent what it asked for. */
+#define STEADY_US FO_MS(50)
+
 /* Looks that confirm a freeze lie at least this far apart. */
 #define FREEZE_CONFIRM_US FO_MS(20)
 
@@ -165,7 +168,7 @@ repoint_look(FoTask *task, StringInfo sql)
 {
 	appendStringInfo(sql,
 					 "SELECT pg_is_in_recovery(), current_setting('primary_conninfo') = %s,"
-					 " r.status, r.received_tli"
+					 " r.status, r.received_tli, r.pid"
 					 " FROM (VALUES (1)) v LEFT JOIN pg_stat_get_wal_receiver() r ON r.pid IS NOT NULL",
 					 quote_literal_cstr(task->facts.conninfo));
 }
@@ -179,9 +182,19 @@ repoint_act(FoTask *task)
 	return true;
 }
 
+/* Is it the same walreceiver that has been streaming for long enough? */
+static bool
+is_streaming_steadily(FoTaskFacts *facts, bool is_streaming, int pid)
+{
+	if (!is_streaming || facts->streams_since == 0 || pid != facts->receiver_pid)
+		facts->streams_since = is_streaming ? fo_net_now() : 0;
+	facts->receiver_pid = pid;
+	return is_streaming && fo_net_now() - facts->streams_since >= STEADY_US;
+}
+
 /*
  * Streaming on the wrong timeline is not success: for some milliseconds even a
- * diverged standby looks so.  A receiver that keeps "waiting" on an older
+ * diverged standby looks so, and one that asks for WAL that is gone.  A receiver that keeps "waiting" on an older
  * timeline cannot follow: the new history forked off behind its own position.
  */
 static FoLook
@@ -191,7 +204,7 @@ repoint_read(FoTask *task, const PGresult *result)
 	const char *status;
 	uint32		timeline;
 
-	if (!fo_coordinator_is_row(task, result, 4))
+	if (!fo_coordinator_is_row(task, result, 5))
 		return FO_LOOK_FAILED;
 	if (!fo_coordinator_is_true(result, 0))
 	{
@@ -204,7 +217,8 @@ repoint_read(FoTask *task, const PGresult *result)
 	status = PQgetisnull(result, 0, 2) ? "not running" : PQgetvalue(result, 0, 2);
 	timeline = fo_coordinator_timeline_value(result, 3);
 	fo_coordinator_task_explain(task, "walreceiver %s, timeline %u", status, timeline);
-	if (strcmp(status, "streaming") == 0 && facts->timeline != 0 && timeline >= facts->timeline)
+	if (is_streaming_steadily(facts, strcmp(status, "streaming") == 0 && facts->timeline != 0 && timeline >= facts->timeline,
+							  atoi(PQgetvalue(result, 0, 4))))
 		return FO_LOOK_DONE;
 
 	if (strcmp(status, "waiting") != 0 || facts->timeline == 0 || timeline >= facts->timeline)

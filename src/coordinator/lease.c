@@ -71,7 +71,10 @@ renewer_name(const FoPeer *peer, char *name)
 	}
 	if (peer->cfg.follow_conninfo != NULL)
 		kept = fo_catalog_conninfo_get(peer->cfg.follow_conninfo, "application_name");
-	strlcpy(name, kept ? kept : peer->cfg.name, FO_NAME_LEN);
+	if (kept != NULL)
+		strlcpy(name, kept, FO_NAME_LEN);
+	else
+		fo_core_plain_name(peer->cfg.name, name);
 }
 
 static bool

@@ -35,12 +35,17 @@ static const char *
 standby_name(const FoPeer *peer)
 {
 	const char *name = NULL;
+	char	   *plain;
 
 	if (peer->view.observed.at != 0 && peer->view.observed.in_recovery)
 		return peer->view.observed.application_name;
 	if (peer->cfg.follow_conninfo != NULL)
 		name = fo_catalog_conninfo_get(peer->cfg.follow_conninfo, "application_name");
-	return name != NULL && name[0] != '\0' ? name : peer->cfg.name;
+	if (name != NULL && name[0] != '\0')
+		return name;
+	plain = palloc(FO_NAME_LEN);
+	fo_core_plain_name(peer->cfg.name, plain);
+	return plain;
 }
 
 void

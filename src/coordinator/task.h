@@ -79,7 +79,8 @@ typedef struct FoTaskFacts
 	bool		is_applied;		/* the setting is in force */
 	FoLsn		marker;			/* covers all that was acknowledged before it was; 0 = not taken yet */
 	bool		is_rewound;		/* it had to be rewound, or copied */
-	int			receiver_pid;	/* of the walreceiver before it was asked to reconnect */
+	int			receiver_pid;	/* of the walreceiver before it was asked to reconnect, or that has been streaming... */
+	FoTime		streams_since;	/* ...since then; 0 = it does not */
 	int			good_looks;		/* in a row */
 	int			good_looks_needed;
 	FoTime		acted_at;

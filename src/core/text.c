@@ -48,6 +48,32 @@ fo_core_mend_cut(char *buffer, size_t size, int needed)
 }
 
 void
+fo_core_plain_name(const char *name, char *to)
+{
+	static const char digits[] = "0123456789abcdef";
+	size_t		used = 0;
+
+	memset(to, 0, FO_NAME_LEN);
+	for (; *name != '\0'; name++)
+	{
+		unsigned char byte = (unsigned char) *name;
+		bool		is_plain = byte >= 32 && byte < 127;
+
+		if (used + (is_plain ? 1 : 4) >= FO_NAME_LEN)
+			return;
+		if (is_plain)
+		{
+			to[used++] = *name;
+			continue;
+		}
+		to[used++] = '\\';
+		to[used++] = 'x';
+		to[used++] = digits[byte >> 4];
+		to[used++] = digits[byte & 15];
+	}
+}
+
+void
 fo_core_text_begin(FoText *text, char *buffer, size_t size)
 {
 	memset(buffer, 0, size);

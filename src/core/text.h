@@ -19,6 +19,13 @@
  */
 extern void fo_core_mend_cut(char *buffer, size_t size, int needed);
 
+/*
+ * A name in plain ASCII, other bytes as \xNN, which is how PostgreSQL shows them
+ * from 16 on: 15 would make a question mark of each where an application_name
+ * is set.  What does not fit is cut; to has FO_NAME_LEN bytes.
+ */
+extern void fo_core_plain_name(const char *name, char *to);
+
 typedef struct FoText
 {
 	char	   *buffer;

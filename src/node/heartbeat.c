@@ -162,6 +162,30 @@ term_argument(FunctionCallInfo fcinfo)
 	return bigint_argument(fcinfo, 0, "term", 0, PG_INT64_MAX, 0);
 }
 
+/* Names as walsenders show them.  Two that became one would give one standby two words: neither of them counts. */
+static void
+clean_standbys(int n, char (*names)[FO_NAME_LEN])
+{
+	static const char nobody[] = "\001";	/* no application_name holds this */
+
+	for (int i = 0; i < n; i++)
+		fo_compat_clean_name(names[i], FO_NAME_LEN);
+	for (int i = 0; i < n; i++)
+	{
+		bool		is_shared = false;
+
+		for (int j = i + 1; j < n; j++)
+		{
+			if (strcmp(names[i], names[j]) != 0 || strcmp(names[i], nobody) == 0)
+				continue;
+			is_shared = true;
+			strlcpy(names[j], nobody, FO_NAME_LEN);
+		}
+		if (is_shared)
+			strlcpy(names[i], nobody, FO_NAME_LEN);
+	}
+}
+
 /* The standbys that renew; -1 when the argument is NULL. */
 static int
 standbys_argument(FunctionCallInfo fcinfo, int number, char (*names)[FO_NAME_LEN])
@@ -195,6 +219,7 @@ standbys_argument(FunctionCallInfo fcinfo, int number, char (*names)[FO_NAME_LEN
 						 errhint("Each standby has one word in the renewal of a lease.")));
 		}
 	}
+	clean_standbys(n, names);
 	return n;
 }
 

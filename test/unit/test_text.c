@@ -31,6 +31,18 @@ last_end(int limit)
 	return found;
 }
 
+TEST("text: a name that is not plain is made plain, and differs from others of its kind")
+{
+	char		plain[FO_NAME_LEN];
+
+	fo_core_plain_name("pg-1 \"x\"", plain);
+	CHECK_TEXT(plain, "pg-1 \"x\"");
+	fo_core_plain_name("k\xc3\xb6ln", plain);
+	CHECK_TEXT(plain, "k\\xc3\\xb6ln");
+	fo_core_plain_name("\xc3\xb6\xc3\xb6\xc3\xb6\xc3\xb6\xc3\xb6\xc3\xb6\xc3\xb6\xc3\xb6", plain);
+	CHECK_INT((int) strlen(plain), 60);
+}
+
 TEST("a text is clipped before the character that does not fit")
 {
 	for (int limit = 0; limit <= 12; limit++)
