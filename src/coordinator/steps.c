@@ -376,8 +376,8 @@ fo_coordinator_start_step(FoRunStep *step)
 	}
 
 	/* Whom it is about may be gone by now, if its intent could not be written at once. */
-	if ((step->row.kind == FO_STEP_UNDO ? step->run->from : step->run->candidate) == NULL &&
-		(step->row.kind == FO_STEP_UNDO || step->row.kind == FO_STEP_REPOINT || step->row.kind == FO_STEP_REJOIN))
+	if (step->row.kind == FO_STEP_UNDO ? step->run->from == NULL :
+		fo_coordinator_is_pointing(step) && step->run->candidate == NULL)
 	{
 		fo_coordinator_end_step(step, FO_STEP_FAILED, "whom it was to follow was unregistered");
 		return;
