@@ -328,9 +328,13 @@ ask_status(FoPeer *peer, int64 timeout_ms)
 
 	monitor->is_looking = false;
 
-	/* Before the group has a primary and a term nobody is in charge: there is nothing to tell, and nobody's gate to arm. */
+	/*
+	 * Before the group has a primary and a term nobody is in charge: there is
+	 * nothing to tell, and nobody's gate to arm.  Nor is a server told twice.
+	 */
 	if (monitor->is_library_prepared &&
-		(monitor->is_look_wanted || !fo_coordinator_is_in_charge(peer->group) || !fo_coordinator_lease_prepare(peer)))
+		(monitor->is_look_wanted || fo_core_alias_of(&peer->group->view, &peer->view) >= 0 ||
+		 !fo_coordinator_is_in_charge(peer->group) || !fo_coordinator_lease_prepare(peer)))
 	{
 		monitor->is_look_wanted = false;
 		monitor->is_looking = true;

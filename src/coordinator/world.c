@@ -383,6 +383,10 @@ merge_peers(FoGroup *group, const FoGroupConfig *from, bool is_settings_changed)
 	if (group->views != NULL)
 		pfree(group->views);
 	group->views = MemoryContextAllocZero(group->cxt, Max(group->peers_n, 1) * sizeof(FoPeerView));
+	/* Until it is filled again nothing is known of anybody. */
+	group->view.peers = group->views;
+	group->view.peers_n = group->peers_n;
+	group->view.primary = -1;
 
 	/* Only now, with the group complete, may observation of new peers begin. */
 	for (int i = 0; i < group->peers_n; i++)

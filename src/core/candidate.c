@@ -59,6 +59,7 @@ static const char *const exclusion_names[FO_EXCLUDED_N] = {
 	[FO_EXCLUDED_NOT_STANDBY] = "not_standby",
 	[FO_EXCLUDED_NOT_PROMOTABLE] = "not_promotable",
 	[FO_EXCLUDED_MAINTENANCE] = "maintenance",
+	[FO_EXCLUDED_ALIAS] = "alias",
 	[FO_EXCLUDED_SYSTEM] = "system",
 	[FO_EXCLUDED_HISTORY] = "history",
 	[FO_EXCLUDED_NOT_RECEIVING] = "not_receiving",
@@ -130,6 +131,8 @@ exclude_by_condition(const Ranking *ranking, int index)
 
 	if (index == ranking->group->primary)
 		return FO_EXCLUDED_PRIMARY;
+	if (fo_core_alias_of(ranking->group, peer) >= 0)
+		return FO_EXCLUDED_ALIAS;
 	if (!is_reachable(ranking, index))
 		return FO_EXCLUDED_UNREACHABLE;
 	if (!observed->in_recovery || peer->is_fenced)
@@ -334,6 +337,11 @@ explain_exclusion(const Ranking *ranking, const FoCandidate *candidate, FoText *
 			break;
 		case FO_EXCLUDED_MAINTENANCE:
 			fo_core_text_add(text, "is in maintenance");
+			break;
+		case FO_EXCLUDED_ALIAS:
+			fo_core_text_add(text, "is the same server as \"");
+			fo_core_text_add(text, ranking->group->peers[fo_core_alias_of(ranking->group, peer)].name);
+			fo_core_text_add(text, "\"");
 			break;
 		case FO_EXCLUDED_SYSTEM:
 			fo_core_text_add(text, "belongs to another database system");

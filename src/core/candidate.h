@@ -36,6 +36,7 @@ typedef enum FoExclusion
 	FO_EXCLUDED_NOT_STANDBY,	/* out of recovery, or fenced */
 	FO_EXCLUDED_NOT_PROMOTABLE,
 	FO_EXCLUDED_MAINTENANCE,
+	FO_EXCLUDED_ALIAS,			/* the same server as another peer */
 	FO_EXCLUDED_SYSTEM,			/* another system identifier */
 	FO_EXCLUDED_HISTORY,		/* a timeline that is not the primary's, newer or diverged */
 	FO_EXCLUDED_NOT_RECEIVING,	/* was not receiving before the failure */

@@ -99,7 +99,14 @@ is_troubled(FoJudging *judging, Trouble trouble)
 static bool
 is_foreign(FoJudging *judging, const FoPeerView *peer)
 {
-	return fo_core_peer_answers(peer) && !fo_core_is_same_system(judging->group, peer);
+	return fo_core_peer_answers(peer) && !fo_core_is_same_system(judging->group, peer)
+		&& fo_core_alias_of(judging->group, peer) < 0;
+}
+
+static bool
+is_alias(FoJudging *judging, const FoPeerView *peer)
+{
+	return fo_core_peer_answers(peer) && fo_core_alias_of(judging->group, peer) >= 0;
 }
 
 static bool
@@ -115,8 +122,7 @@ is_diverged(FoJudging *judging, const FoPeerView *peer)
 static bool
 is_former_primary(FoJudging *judging, const FoPeerView *peer)
 {
-	(void) judging;
-	return fo_core_peer_answers(peer) && !peer->observed.in_recovery;
+	return fo_core_peer_answers(peer) && !peer->observed.in_recovery && fo_core_alias_of(judging->group, peer) < 0;
 }
 
 static bool
@@ -132,6 +138,12 @@ is_not_receiving(FoJudging *judging, const FoPeerView *peer)
 {
 	return fo_core_peer_answers(peer) && peer->observed.in_recovery && !peer->observed.is_archive_only
 		&& peer->observed.receiver != FO_RECEIVER_STREAMING && !is_recent(judging, peer->received_at);
+}
+
+static bool
+has_alias(FoJudging *judging)
+{
+	return is_troubled(judging, is_alias);
 }
 
 static bool
@@ -203,6 +215,8 @@ static const FoRuleRow rows[] = {
 		"Standby \"%w\" does not receive from primary \"%p\"."}, has_not_receiving},
 	{{89, "the write check fails, but the primary's WAL advances", FO_VERDICT_ALERT,
 		"The write check has been failing on primary \"%p\" for %t although its WAL advances."}, is_write_check_failing},
+	{{90, "two peers are one server", FO_VERDICT_ALERT,
+		"Peer \"%w\" is the same server as another peer of the group: it counts once, and one of the two names is to be unregistered."}, has_alias},
 	{{99, "none of the above", FO_VERDICT_NONE,
 		"Primary \"%p\" serves and nothing is wrong with its standbys."}, is_well},
 };

@@ -89,12 +89,41 @@ fo_core_was_receiving(const FoGroupView *group, const FoPeerView *peer)
 	return received_at != 0 && received_at >= trouble - fo_core_receiving_slack(group);
 }
 
+/* Two servers of one system that began in the same microsecond are one. */
+static bool
+is_same_server(const FoObservation *one, const FoObservation *other)
+{
+	return one->started_at != 0 && one->started_at == other->started_at &&
+		one->system_identifier != 0 && one->system_identifier == other->system_identifier &&
+		(one->incarnation == other->incarnation || one->incarnation == 0 || other->incarnation == 0);
+}
+
+int32_t
+fo_core_alias_of(const FoGroupView *group, const FoPeerView *peer)
+{
+	const FoPeerView *primary = fo_core_primary(group);
+	int32_t		i;
+
+	if (primary != NULL && strncmp(primary->name, peer->name, FO_NAME_LEN) == 0)
+		return -1;
+	for (i = 0; i < group->peers_n; i++)
+	{
+		const FoPeerView *other = &group->peers[i];
+
+		if ((strncmp(other->name, peer->name, FO_NAME_LEN) < 0 || other == primary) && is_same_server(&other->observed, &peer->observed))
+			return i;
+	}
+	return -1;
+}
+
 bool
 fo_core_is_same_system(const FoGroupView *group, const FoPeerView *peer)
 {
 	const FoPeerView *primary = fo_core_primary(group);
 	uint64_t	system = group->system_identifier;
 
+	if (fo_core_alias_of(group, peer) >= 0)
+		return false;
 	if (system == 0 && primary != NULL)
 		system = primary->observed.system_identifier;
 	return system == 0 || peer->observed.system_identifier == 0

@@ -112,6 +112,13 @@ extern FoTime fo_core_last_received(const FoGroupView *group, const FoPeerView *
 /* Was it receiving from the primary shortly before the trouble (or, without trouble, before now)? */
 extern bool fo_core_was_receiving(const FoGroupView *group, const FoPeerView *peer);
 
+/*
+ * The peer that this one is a second name of: both names lead to one server.
+ * The recorded primary is nobody's second name, else the first in order of name
+ * is the one that counts.  -1 = it is a server of its own, or not known yet.
+ */
+extern int32_t fo_core_alias_of(const FoGroupView *group, const FoPeerView *peer);
+
 /* Does the peer belong to the group's database system?  True while that is not known. */
 extern bool fo_core_is_same_system(const FoGroupView *group, const FoPeerView *peer);
 

@@ -38,7 +38,7 @@ fo_core_is_unfenced_primary(const FoJudging *judging, int32_t index)
 {
 	const FoPeerView *peer = &judging->group->peers[index];
 
-	if (!is_out_of_recovery(peer))
+	if (!is_out_of_recovery(peer) || fo_core_alias_of(judging->group, peer) >= 0)
 		return false;
 	if (judging->primary == NULL)
 		return fo_core_is_same_system(judging->group, peer);

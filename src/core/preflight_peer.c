@@ -55,7 +55,17 @@ static bool
 is_stranger(FoPreflightTrial *trial)
 {
 	return trial->group->kind == FO_KIND_STREAMING && trial->view->observed.at != 0
-		&& !fo_core_is_same_system(trial->group, trial->view);
+		&& !fo_core_is_same_system(trial->group, trial->view) && fo_core_alias_of(trial->group, trial->view) < 0;
+}
+
+static bool
+is_second_name(FoPreflightTrial *trial)
+{
+	int32_t		other = fo_core_alias_of(trial->group, trial->view);
+
+	if (other >= 0)
+		fo_core_text_add(trial->detail, trial->group->peers[other].name);
+	return other >= 0;
 }
 
 static bool
@@ -207,6 +217,8 @@ static const FoPreflightRow rows[] = {
 		"does not answer (%d): nothing else is known of it", "See failover_health().last_error."},
 	{FO_PREFLIGHT_PEER, FO_PREFLIGHT_WARNING, is_facts_missing, 0,
 		"did not answer the questions of this check", "Call failover_preflight() again."},
+	{FO_PREFLIGHT_PEER, FO_PREFLIGHT_ERROR, is_second_name, 0,
+		"is the same server as peer \"%d\"", "Unregister one of the two: peers are witnesses for each other."},
 	{FO_PREFLIGHT_PEER, FO_PREFLIGHT_ERROR, is_stranger, 0,
 		"belongs to another database system", "Clone it from the primary, or unregister it."},
 	{FO_PREFLIGHT_PEER, FO_PREFLIGHT_WARNING, is_fenced, 0,

@@ -48,6 +48,20 @@ SITUATION(83, FO_VERDICT_ALERT, "pg1", "slow")
 	peers[PG1].health.is_slow = true;
 }
 
+SITUATION(90, FO_VERDICT_ALERT, "pg3", "the primary under a second name: no rival")
+{
+	peers[PG1].observed.started_at = 12345;
+	peers[PG3] = peers[PG1];
+	strcpy(peers[PG3].name, "pg3");
+}
+
+SITUATION(90, FO_VERDICT_ALERT, "pg3", "a standby under two names: the first counts")
+{
+	peers[PG2].observed.started_at = 12345;
+	peers[PG2].observed.incarnation = 7;
+	peers[PG3].observed.started_at = 12345;
+}
+
 SITUATION(99, FO_VERDICT_NONE, "pg1", "slow, and nobody wants to know")
 {
 	group.settings.on_slow = FO_ON_SLOW_IGNORE;
