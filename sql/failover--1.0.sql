@@ -127,7 +127,7 @@ CREATE TABLE failover_peer_state (
 );
 COMMENT ON TABLE failover_peer_state IS 'what must be remembered of each peer across restarts of the coordinator';
 COMMENT ON COLUMN failover_peer_state.follow_conninfo IS 'the peer''s own primary_conninfo without host, port and password: the template for repointing it';
-COMMENT ON COLUMN failover_peer_state.followed IS 'the primary that it was last seen to receive from';
+COMMENT ON COLUMN failover_peer_state.followed IS 'the primary that it was last seen to receive from, or its own name if it was that primary; NULL: it was never seen as one of the group';
 COMMENT ON COLUMN failover_peer_state.told_to_follow IS 'the primary that an operation pointed it at, until it is seen to receive from that';
 COMMENT ON COLUMN failover_peer_state.frozen IS 'a failover stopped its walreceiver, and has not pointed it at a primary since';
 COMMENT ON COLUMN failover_peer_state.sync_reset_due IS 'sync_mode was switched off: a synchronous_standby_names that the coordinator had set there is to go';

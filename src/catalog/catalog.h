@@ -135,7 +135,7 @@ typedef struct FoPeerConfig
 	char	   *follow_conninfo;
 	char	   *slot_name;
 	bool		was_receiving;
-	char		followed[FO_NAME_LEN];	/* the primary that it was last seen to receive from; '' = none */
+	char		followed[FO_NAME_LEN];	/* the primary that it was last seen to receive from, or to be itself; '' = none: it never was one of the group */
 	char		told_to_follow[FO_NAME_LEN];	/* the primary that an operation pointed it at; '' = it has been seen to follow since */
 	bool		is_frozen;		/* a failover stopped its walreceiver, and has not pointed it at a primary since */
 	bool		is_sync_reset_due;	/* sync_mode was switched off, and this peer may have a set of ours yet */

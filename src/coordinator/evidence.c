@@ -289,17 +289,22 @@ remember_receiving(FoPeer *peer, bool is_receiving)
 	peer->is_state_dirty = true;
 }
 
-/* What an earlier operation told it is over with that, unless one is telling it just now. */
+/* A standby of the group's primary, or that primary itself: it is one of us. */
 static void
 remember_followed(FoPeer *peer)
 {
 	const char *primary = peer->group->cfg.primary_peer;
 
-	if (strcmp(peer->cfg.followed, primary) != 0)
-	{
-		strlcpy(peer->cfg.followed, primary, sizeof(peer->cfg.followed));
-		peer->is_state_dirty = true;
-	}
+	if (strcmp(peer->cfg.followed, primary) == 0)
+		return;
+	strlcpy(peer->cfg.followed, primary, sizeof(peer->cfg.followed));
+	peer->is_state_dirty = true;
+}
+
+/* What an earlier operation told it is over with that, unless one is telling it just now. */
+static void
+forget_orders(FoPeer *peer)
+{
 	if (peer->group->run == NULL && peer->cfg.told_to_follow[0] != '\0')
 		fo_coordinator_set_told_to_follow(peer, "");
 }
@@ -314,9 +319,12 @@ note_receiving(FoPeer *peer)
 	{
 		view->received_at = view->observed.at;
 		remember_followed(peer);
+		forget_orders(peer);
 		if (peer->group->run == NULL)
 			fo_coordinator_set_frozen(peer, false);
 	}
+	else if (peer == fo_coordinator_primary(peer->group) && !view->observed.in_recovery)
+		remember_followed(peer);
 	else if (fo_coordinator_is_cascading(peer))
 		view->received_at = 0;	/* what arrives there is no sign of the primary */
 	remember_receiving(peer, is_receiving);

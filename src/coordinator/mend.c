@@ -203,7 +203,7 @@ can_rejoin_by_itself(const FoPeer *peer)
 
 	return fo_core_peer_answers(view) && peer->node_schema != NULL && !view->is_in_maintenance &&
 		view->observed.system_identifier == primary->observed.system_identifier &&
-		fo_core_alias_of(&peer->group->view, view) < 0 &&
+		fo_core_alias_of(&peer->group->view, view) < 0 && !view->is_stranger &&
 		(view->observed.in_recovery ? view->is_history_rejected : is_kept_from_writing);
 }
 

@@ -90,6 +90,7 @@ typedef struct FoPeerView
 	bool		is_in_maintenance;
 	bool		is_fenced;		/* we fenced it and it has not come back as a standby */
 	bool		was_armed;		/* its gate demanded a lease when it answered last, a former coordinator process perhaps */
+	bool		is_stranger;	/* was never the group's primary, nor seen to follow it: its data are its own */
 	bool		is_history_rejected;	/* seen diverged from the primary's history: cannot follow */
 
 	FoHealthState health;
