@@ -5,7 +5,9 @@
  *		coordinator need not be a superuser there.
  *
  * A table of statements, each with the first server version that knows it.
- * The role is named "failover"; who wants another name edits the script.
+ * The role is named "failover"; who wants another name edits the script.  It may
+ * be run again, after an upgrade of the peer say, by somebody who stops at the
+ * first error: so the role is created only where there is none.
  *
  *-------------------------------------------------------------------------
  */
@@ -27,7 +29,9 @@ typedef struct GrantLine
 static const GrantLine script[] = {
 	{0, "-- Run as a superuser on the primary; the standbys receive it by replication."},
 	{0, "-- Give the role a password with \\password, or a client certificate."},
-	{0, "CREATE ROLE failover LOGIN REPLICATION;"},
+	{0, "DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'failover')"
+		" THEN CREATE ROLE failover; END IF; END $$;"},
+	{0, "ALTER ROLE failover LOGIN REPLICATION;"},
 	{0, "-- to read the state of replication, and settings"},
 	{0, "GRANT pg_monitor TO failover;"},
 	{0, "-- to promote a standby and make it follow another primary"},
@@ -63,6 +67,7 @@ failover_peer_grants(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid server version number: %d", version),
+				 errdetail("Servers from PostgreSQL 15 on can be watched."),
 				 errhint("Give the peer's server_version_num, %d or above.", OLDEST_SERVER)));
 
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);

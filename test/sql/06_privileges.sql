@@ -64,10 +64,14 @@ SELECT failover_drop_group('g', true);
 DROP OWNED BY regress_failover_operator;
 DROP ROLE regress_failover_user, regress_failover_monitor, regress_failover_operator;
 
--- the script for peers works on this server
+-- the script for peers works on this server, and once more
 BEGIN;
 SELECT line FROM failover_peer_grants(150000) AS line;
 SELECT count(*) FROM failover_peer_grants(150000), LATERAL try(failover_peer_grants) WHERE failover_peer_grants !~ '^--' AND state <> '00000';
+SELECT rolcanlogin, rolreplication, rolsuper FROM pg_roles WHERE rolname = 'failover';
+SET client_min_messages = warning;	-- it says what was granted before
+SELECT count(*) FROM failover_peer_grants(150000), LATERAL try(failover_peer_grants) WHERE failover_peer_grants !~ '^--' AND state <> '00000';
+RESET client_min_messages;
 ROLLBACK;
 SELECT line FROM failover_peer_grants(170000) AS line EXCEPT SELECT failover_peer_grants() ORDER BY 1;
 SELECT * FROM try($$SELECT failover_peer_grants(14)$$);
