@@ -100,6 +100,7 @@ act(FunctionCallInfo fcinfo, FoRequestKind kind, const char *group_name, const c
 	FoRequest  *request = palloc0(sizeof(FoRequest));
 	FoSnapshot	snapshot;
 
+	fo_api_require_writable(fcinfo);
 	fo_shared_require_no_change();
 	fo_api_snapshot(group_name, &snapshot);
 	if (target != NULL)

@@ -19,6 +19,7 @@
 #include "lib/stringinfo.h"
 #include "utils/timestamp.h"
 
+#include "compat.h"
 #include "core/settings.h"
 #include "core/types.h"
 #include "shared/shared.h"
@@ -49,6 +50,15 @@ extern int32 fo_api_arg_natural(FunctionCallInfo fcinfo, int n, const char *arg)
 
 /* The moment a duration from now: DT_NOEND for NULL, 22023 unless it is positive and at most ten years. */
 extern TimestampTz fo_api_arg_until(FunctionCallInfo fcinfo, int n, const char *arg);
+
+/* ---- refuse.c: what many functions refuse ---- */
+
+/* To be called first by whatever acts or changes something: 25006 in a read-only transaction. */
+extern void fo_api_require_writable(FunctionCallInfo fcinfo);
+
+/* 42704, with the names that there are.  group NULL: no group has such a peer. */
+pg_noreturn extern void fo_api_refuse_group(const char *group);
+pg_noreturn extern void fo_api_refuse_peer(const char *group, const char *peer);
 
 /* ---- row.c: rows of set-returning and record functions, JSON ---- */
 

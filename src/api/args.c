@@ -22,13 +22,46 @@
 /* Longest duration that anybody means: ten years. */
 #define DURATION_MAX_MONTHS 120
 
+/* What to give for an argument, by its name: the same words mean the same in every function. */
+static const char *
+hint_for(const char *arg)
+{
+	static const struct
+	{
+		const char *arg;
+		const char *hint;
+	}			hints[] = {
+		{"group_name", "Give the name of a group; failover_status() shows all of them."},
+		{"peer_name", "Give the name of a peer; the view failover_peers shows all of them."},
+		{"target", "Give the name of a peer, or NULL for the best candidate; failover_candidates() ranks them."},
+		{"zone", "Give the name of a zone, '' for none."},
+		{"kind", "Give 'streaming'."},
+		{"name", "Give the name of a setting; the view failover_settings shows all of them."},
+		{"value", "Give a value, or call failover_reset() for the default."},
+		{"profile", "Give 'development', 'production' or 'aggressive'."},
+		{"operation", "Give 'switchover', 'failback' or 'drill'."},
+		{"at", "Give a time that is to come, for example now() + interval '1 hour'."},
+		{"event_id", "Give the number of an operation; the views failover_scheduled and failover_history show them."},
+		{"enabled", "Give true to begin maintenance, false to end it."},
+	};
+
+	for (int i = 0; i < (int) lengthof(hints); i++)
+	{
+		if (strcmp(hints[i].arg, arg) == 0)
+			return hints[i].hint;
+	}
+	return "Give a value, or leave the argument out where it has a default.";
+}
+
 static void
 require_value(FunctionCallInfo fcinfo, int n, const char *arg)
 {
 	if (PG_ARGISNULL(n))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("argument \"%s\" must not be null", arg)));
+				 errmsg("argument \"%s\" must not be null", arg),
+				 errdetail("NULL has no meaning for this argument."),
+				 errhint("%s", hint_for(arg))));
 }
 
 /* Is there a control character (C0, DEL or C1) at text? */
@@ -49,18 +82,23 @@ check_name(const char *name, const char *arg)
 	if (name[0] == '\0')
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("argument \"%s\" must not be empty", arg)));
+				 errmsg("argument \"%s\" must not be empty", arg),
+				 errdetail("A name has 1 to %d bytes.", FO_NAME_LEN - 1),
+				 errhint("%s", hint_for(arg))));
 	if (strlen(name) >= FO_NAME_LEN)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("argument \"%s\" is too long", arg),
-				 errdetail("A name has at most %d bytes.", FO_NAME_LEN - 1)));
+				 errdetail("A name has 1 to %d bytes, and this one has %zu.", FO_NAME_LEN - 1, strlen(name)),
+				 errhint("Give a shorter name: none is cut, because a cut name may be that of something else.")));
 	for (p = (const unsigned char *) name; *p != '\0'; p++)
 	{
 		if (is_control(p))
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("argument \"%s\" contains a control character", arg)));
+					 errmsg("argument \"%s\" contains a control character", arg),
+					 errdetail("Byte %d of it is not printable.", (int) (p - (const unsigned char *) name) + 1),
+					 errhint("Names may consist of any other characters.")));
 	}
 }
 
@@ -147,7 +185,9 @@ fo_api_arg_natural(FunctionCallInfo fcinfo, int n, const char *arg)
 	if (value < 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("argument \"%s\" must not be negative", arg)));
+				 errmsg("argument \"%s\" must not be negative", arg),
+				 errdetail("It is %d.", value),
+				 errhint("Give 0 or a greater number.")));
 	return value;
 }
 
@@ -167,6 +207,7 @@ fo_api_arg_until(FunctionCallInfo fcinfo, int n, const char *arg)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("argument \"%s\" is out of range", arg),
+				 errdetail("It is %s.", DatumGetCString(DirectFunctionCall1(interval_out, duration))),
 				 errhint("Give a duration above zero and up to ten years, or NULL for no limit.")));
 	return DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,
 												   TimestampTzGetDatum(GetCurrentTimestamp()), duration));

@@ -52,9 +52,7 @@ fo_api_lock_group(const char *group, FoLockedGroup *locked)
 	fo_catalog_add_name(&params, group);
 	if (fo_catalog_write("SELECT paused_until FROM %s.failover_group WHERE group_name = $1"
 					   " FOR NO KEY UPDATE", &params) == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("group \"%s\" does not exist", group)));
+		fo_api_refuse_group(group);
 
 	memset(locked, 0, sizeof(*locked));
 	strlcpy(locked->name, group, FO_NAME_LEN);
@@ -70,9 +68,7 @@ fo_api_require_peer(const FoLockedGroup *group, const char *peer)
 	fo_catalog_add_name(&params, group->name);
 	fo_catalog_add_name(&params, peer);
 	if (fo_catalog_write("SELECT 1 FROM %s.failover_peer WHERE group_name = $1 AND peer_name = $2", &params) == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("peer \"%s\" of group \"%s\" does not exist", peer, group->name)));
+		fo_api_refuse_peer(group->name, peer);
 }
 
 void
@@ -131,6 +127,7 @@ check_room(void)
 	ereport(ERROR,
 			(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 			 errmsg("cannot have more than %d groups", fo_shared->max_groups),
+			 errdetail("The parameter \"failover.max_peers\" sizes the coordinator's shared memory."),
 			 errhint("Raise failover.max_peers and restart the server.")));
 }
 

@@ -31,10 +31,13 @@ check_kind(const char *kind)
 	if (strcmp(kind, fo_core_group_kind_name(FO_KIND_SERVICE)) == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("groups of kind \"service\" are not supported")));
+				 errmsg("groups of kind \"service\" are not supported"),
+				 errdetail("This release fails over PostgreSQL primaries with physical standbys."),
+				 errhint("Create a group of kind \"streaming\".")));
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("invalid kind of group: \"%s\"", kind),
+			 errdetail("Kinds are written in lower case."),
 			 errhint("Allowed values: streaming, service.")));
 }
 
@@ -45,12 +48,15 @@ failover_create_group(PG_FUNCTION_ARGS)
 	char	   *kind = fo_api_arg_text(fcinfo, 1, "kind");
 	FoLockedGroup group;
 
+	fo_api_require_writable(fcinfo);
 	check_kind(kind);
 	fo_api_change_begin();
 	if (!fo_api_insert_group(name, kind))
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
-				 errmsg("group \"%s\" already exists", name)));
+				 errmsg("group \"%s\" already exists", name),
+				 errdetail("Names of groups are unique in a coordinator."),
+				 errhint("Choose another name, or use failover_register() to add peers to it.")));
 	fo_api_lock_group(name, &group);
 	fo_api_record_new_group(&group);
 	fo_api_change_end();
@@ -83,6 +89,7 @@ failover_drop_group(PG_FUNCTION_ARGS)
 	FoLockedGroup group;
 	FoParams	params = {0};
 
+	fo_api_require_writable(fcinfo);
 	fo_api_change_begin();
 	fo_api_lock_group(name, &group);
 	fo_api_require_idle(&group, "drop the group");

@@ -108,6 +108,7 @@ failover_pause(PG_FUNCTION_ARGS)
 	TimestampTz until = fo_api_arg_until(fcinfo, 1, "duration");
 	char	   *reason = fo_api_arg_reason(fcinfo, 2);
 
+	fo_api_require_writable(fcinfo);
 	fo_api_change_begin();
 	for_each_group(group_name, pause_group, until, reason);
 	fo_api_change_end();
@@ -120,6 +121,7 @@ failover_resume(PG_FUNCTION_ARGS)
 	char	   *group_name = fo_api_arg_name_or_null(fcinfo, 0, "group_name");
 	char	   *reason = fo_api_arg_reason(fcinfo, 1);
 
+	fo_api_require_writable(fcinfo);
 	fo_api_change_begin();
 	for_each_group(group_name, resume_group, 0, reason);
 	fo_api_change_end();
@@ -157,10 +159,13 @@ failover_set_maintenance(PG_FUNCTION_ARGS)
 	char	   *until_text;
 	bool		was_enabled;
 
+	fo_api_require_writable(fcinfo);
 	if (!is_enabled && until != DT_NOEND)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("argument \"duration\" is for the beginning of maintenance, not for its end")));
+				 errmsg("argument \"duration\" is for the beginning of maintenance, not for its end"),
+				 errdetail("Maintenance that is ended ends now."),
+				 errhint("Leave the argument out.")));
 
 	fo_api_change_begin();
 	fo_api_lock_group(group_name, &group);
@@ -204,6 +209,7 @@ failover_acknowledge(PG_FUNCTION_ARGS)
 	FoLockedGroup group;
 	FoParams	params = {0};
 
+	fo_api_require_writable(fcinfo);
 	fo_api_change_begin();
 	fo_api_lock_group(group_name, &group);
 	if (!is_blocked(&group))

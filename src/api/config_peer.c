@@ -40,7 +40,8 @@ arg_conninfo(FunctionCallInfo fcinfo, int n)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("argument \"conninfo\" is too long"),
-				 errdetail("A connection string has at most %d bytes.", FO_CONNINFO_LEN - 1)));
+				 errdetail("A connection string has at most %d bytes, and this one has %zu.", FO_CONNINFO_LEN - 1, strlen(conninfo)),
+				 errhint("Leave out keywords that have their defaults.")));
 	return conninfo;
 }
 
@@ -86,6 +87,7 @@ check_room(void)
 	ereport(ERROR,
 			(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 			 errmsg("cannot have more than %d peers", fo_shared->max_peers),
+			 errdetail("The parameter \"failover.max_peers\" sizes the coordinator's shared memory."),
 			 errhint("Raise failover.max_peers and restart the server.")));
 }
 
@@ -140,6 +142,7 @@ insert_peer(const FoLockedGroup *group, const char *peer, const PeerChange *chan
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 errmsg("peer \"%s\" of group \"%s\" already exists", peer, group->name),
+				 errdetail("Names of peers are unique in their group."),
 				 errhint("Use failover_alter_peer() to change it.")));
 }
 
@@ -173,10 +176,12 @@ failover_register(PG_FUNCTION_ARGS)
 	PeerChange	change;
 	bool		is_new_group;
 
+	fo_api_require_writable(fcinfo);
 	if (PG_ARGISNULL(2))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("a peer of a streaming group needs a connection string"),
+				 errdetail("The coordinator checks the server over a session of its own."),
 				 errhint("Give argument \"conninfo\", for example 'host=192.0.2.1 port=5432 user=failover'.")));
 	change.conninfo = arg_conninfo(fcinfo, 2);
 	change.priority = &priority;
@@ -230,6 +235,7 @@ failover_alter_peer(PG_FUNCTION_ARGS)
 	FoLockedGroup group;
 	PeerChange	change;
 
+	fo_api_require_writable(fcinfo);
 	change.conninfo = PG_ARGISNULL(2) ? NULL : arg_conninfo(fcinfo, 2);
 	change.priority = arg_natural(fcinfo, 3, "priority");
 	change.weight = arg_natural(fcinfo, 4, "weight");
@@ -268,7 +274,8 @@ refuse_if_primary(const FoLockedGroup *group, const char *peer)
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("cannot unregister peer \"%s\" because it is the primary of group \"%s\"", peer, group->name),
-			 errhint("Move the primary first, or use force => true.")));
+			 errdetail("Nobody would watch over the server that takes the writes."),
+			 errhint("Move the primary with failover_switchover() first, or use force => true.")));
 }
 
 /* Take the peer out of everything that refers to it by name. */
@@ -294,6 +301,7 @@ failover_unregister(PG_FUNCTION_ARGS)
 	bool		is_forced = fo_api_arg_bool(fcinfo, 2, "force");
 	FoLockedGroup group;
 
+	fo_api_require_writable(fcinfo);
 	fo_api_change_begin();
 	fo_api_lock_group(group_name, &group);
 	fo_api_require_peer(&group, peer);

@@ -90,9 +90,10 @@ require_setting(const char *name)
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_OBJECT),
 			 errmsg("unrecognized setting \"%s\"", name),
+			 errdetail("The view failover_settings shows the settings of groups."),
 			 closest != NULL
 			 ? errhint("Perhaps you meant \"%s\".", closest)
-			 : errhint("The view failover_settings lists the settings of groups.")));
+			 : errhint("Look the name up there.")));
 	return NULL;				/* keep compiler quiet */
 }
 
@@ -199,6 +200,7 @@ failover_set(PG_FUNCTION_ARGS)
 	const FoSettingDef *def = require_setting(name);
 	FoLockedGroup group;
 
+	fo_api_require_writable(fcinfo);
 	fo_api_change_begin();
 	fo_api_lock_group(group_name, &group);
 	change_setting(&group, def, value);
@@ -214,6 +216,7 @@ failover_reset(PG_FUNCTION_ARGS)
 	const FoSettingDef *def = require_setting(name);
 	FoLockedGroup group;
 
+	fo_api_require_writable(fcinfo);
 	fo_api_change_begin();
 	fo_api_lock_group(group_name, &group);
 	change_setting(&group, def, def->default_text);
@@ -235,10 +238,12 @@ failover_apply_profile(PG_FUNCTION_ARGS)
 	StringInfo	detail = makeStringInfo();
 	int			i;
 
+	fo_api_require_writable(fcinfo);
 	if (profile == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("unrecognized profile \"%s\"", profile_name),
+				 errdetail("Profiles are named in lower case."),
 				 errhint("Allowed values: %s.", fo_api_profile_names())));
 
 	fo_api_change_begin();

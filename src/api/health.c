@@ -245,9 +245,7 @@ require_peer_of_any(const FoSnapshot *snapshot, const char *peer_name)
 		if (fo_api_find_peer(&snapshot->groups[i], peer_name) >= 0)
 			return;
 	}
-	ereport(ERROR,
-			(errcode(ERRCODE_UNDEFINED_OBJECT),
-			 errmsg("peer \"%s\" does not exist in any group", peer_name)));
+	fo_api_refuse_peer(NULL, peer_name);
 }
 
 Datum

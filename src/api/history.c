@@ -24,9 +24,7 @@ require_known(const char *group_name)
 	fo_catalog_add_name(&params, group_name);
 	if (fo_catalog_write("SELECT FROM %s.failover_group WHERE group_name = $1"
 						 " UNION ALL SELECT FROM %s.failover_operation WHERE group_name = $1 LIMIT 1", &params) == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("group \"%s\" does not exist", group_name)));
+		fo_api_refuse_group(group_name);
 }
 
 Datum

@@ -32,6 +32,7 @@ read_operation(FunctionCallInfo fcinfo, int n)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("cannot schedule operation \"%s\"", word),
+				 errdetail("Only what moves the primary in an orderly way is planned beforehand."),
 				 errhint("Available operations: switchover, failback, drill.")));
 	return kind;
 }
@@ -44,12 +45,15 @@ read_time(FunctionCallInfo fcinfo, int n)
 	if (TIMESTAMP_NOT_FINITE(at))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("argument \"at\" must be a finite time")));
+				 errmsg("argument \"at\" must be a finite time"),
+				 errdetail("Infinity never comes."),
+				 errhint("%s", "Give a time that is to come, for example now() + interval '1 hour'.")));
 	if (at <= GetCurrentTimestamp())
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("argument \"at\" is in the past: %s", timestamptz_to_str(at)),
-				 errhint("failover_switchover, failover_failback and failover_drill begin at once.")));
+				 errdetail("It is %s now.", timestamptz_to_str(GetCurrentTimestamp())),
+				 errhint("failover_switchover(), failover_failback() and failover_drill() begin at once.")));
 	return at;
 }
 
@@ -97,11 +101,13 @@ failover_schedule(PG_FUNCTION_ARGS)
 	FoLockedGroup group;
 	int64		event_id;
 
+	fo_api_require_writable(fcinfo);
 	if (target != NULL && kind == FO_OPERATION_FAILBACK)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("argument \"target\" is not for a failback: it goes to the preferred primary"),
-				 errhint("Schedule a switchover.")));
+				 errdetail("That is failover_status().preferred_primary."),
+				 errhint("Schedule a switchover to go elsewhere.")));
 
 	fo_api_change_begin();
 	fo_api_lock_group(group_name, &group);
@@ -120,6 +126,7 @@ failover_cancel(PG_FUNCTION_ARGS)
 	FoRequest  *request = palloc0(sizeof(FoRequest));
 	char	   *reason = fo_api_arg_reason(fcinfo, 1);
 
+	fo_api_require_writable(fcinfo);
 	fo_shared_require_no_change();
 	request->kind = FO_REQUEST_CANCEL;
 	request->about = fo_api_arg_bigint(fcinfo, 0, "event_id");

@@ -87,7 +87,9 @@ fo_api_require_database(void)
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("the coordinator works in database \"%s\", not in this one", fo_guc_database)));
+			 errmsg("the coordinator works in database \"%s\", not in this one", fo_guc_database),
+			 errdetail("The parameter \"failover.database\" names its database."),
+			 errhint("Connect to database \"%s\" and call this there.", fo_guc_database)));
 }
 
 int
@@ -109,9 +111,7 @@ fo_api_require_peer_of(const FoGroupCopy *group, const char *peer_name)
 	int			peer = fo_api_find_peer(group, peer_name);
 
 	if (peer < 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("peer \"%s\" of group \"%s\" does not exist", peer_name, group->group.view.name)));
+		fo_api_refuse_peer(group->group.view.name, peer_name);
 	return peer;
 }
 
@@ -254,7 +254,5 @@ fo_api_snapshot(const char *group_name, FoSnapshot *snapshot)
 
 	merge_tables(snapshot, group_name);
 	if (group_name != NULL && snapshot->groups_n == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("group \"%s\" does not exist", group_name)));
+		fo_api_refuse_group(group_name);
 }

@@ -133,7 +133,10 @@ fo_shared_require(void)
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("this server is not a failover coordinator"),
 			 fo_guc_role == FO_ROLE_NODE
-			 ? errhint("Its parameter \"failover.role\" is \"node\"; call this on the coordinator.")
+			 ? errdetail("Its parameter \"failover.role\" is \"node\": it is a data server.")
+			 : errdetail("It has not loaded the library at its start."),
+			 fo_guc_role == FO_ROLE_NODE
+			 ? errhint("Call this on the coordinator.")
 			 : errhint("Add \"failover\" to \"shared_preload_libraries\" and restart the server.")));
 }
 
@@ -226,7 +229,9 @@ on_transaction_end(XactEvent event, void *arg)
 		case XACT_EVENT_PRE_PREPARE:
 			ereport(ERROR,
 					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-					 errmsg("cannot PREPARE a transaction that has changed the configuration of failover")));
+					 errmsg("cannot PREPARE a transaction that has changed the configuration of failover"),
+					 errdetail("The coordinator is told of a change by the session that commits it."),
+					 errhint("Use COMMIT.")));
 			break;
 		case XACT_EVENT_COMMIT:
 			is_config_changed = false;

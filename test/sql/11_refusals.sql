@@ -1,0 +1,36 @@
+-- What many functions refuse: read-only transactions, names that nobody knows.
+
+\pset format unaligned
+
+SELECT failover_register('g', 'a', 'host=127.0.0.1 port=1');
+SELECT failover_register('g', 'b', 'host=127.0.0.1 port=2');
+SELECT failover_create_group(i::text) FROM generate_series(1, 5) i;
+
+-- whatever acts is refused in a read-only transaction, before it has asked or written anything
+BEGIN READ ONLY;
+SELECT query, t.* FROM unnest(ARRAY[
+	$$failover_create_group('x')$$, $$failover_drop_group('g')$$,
+	$$failover_register('g', 'c', 'host=127.0.0.1')$$, $$failover_alter_peer('g', 'a', priority => 1)$$, $$failover_unregister('g', 'a')$$,
+	$$failover_set('g', 'max_lag', '1MB')$$, $$failover_reset('g', 'max_lag')$$, $$failover_apply_profile('g', 'production')$$,
+	$$failover_trigger('g')$$, $$failover_trigger('nowhere')$$, $$failover_switchover('g', wait => false)$$, $$failover_failback('g')$$,
+	$$failover_rejoin('g', 'a')$$, $$failover_drill('g')$$,
+	$$failover_schedule('g', 'drill', '2100-01-01')$$, $$failover_cancel(1)$$,
+	$$failover_pause()$$, $$failover_resume()$$, $$failover_set_maintenance('g', 'a', true)$$, $$failover_acknowledge('g')$$]) AS query,
+	try('SELECT ' || query) t;
+SELECT group_name, peers_total FROM failover_status('g');
+ROLLBACK;
+SET default_transaction_read_only = on;
+SELECT failover_switchover('g');
+RESET default_transaction_read_only;
+
+-- what there is instead
+SELECT * FROM try($$SELECT failover_status('nowhere')$$);
+SELECT * FROM try($$SELECT failover_switchover('nowhere')$$);
+SELECT * FROM try($$SELECT failover_switchover('g', 'nobody')$$);
+SELECT * FROM try($$SELECT failover_health('g', 'nobody')$$);
+SELECT * FROM try($$SELECT failover_health(NULL, 'nobody')$$);
+SELECT * FROM try($$SELECT failover_switchover('1', 'a')$$);
+SELECT * FROM try($$SELECT failover_history('nowhere')$$);
+
+SELECT failover_drop_group('g', true);
+SELECT failover_drop_group(i::text) FROM generate_series(1, 5) i;
