@@ -31,6 +31,7 @@ raise_refusal(const FoRequest *request)
 	ereport(ERROR,
 			(errcode(request->sqlstate),
 			 errmsg("%s", request->error),
+			 request->detail[0] != '\0' ? errdetail("%s", request->detail) : 0,
 			 request->hint[0] != '\0' ? errhint("%s", request->hint) : 0));
 }
 

@@ -80,6 +80,9 @@ extern bool fo_coordinator_run_is_stopping_primary(const FoGroup *group);
 /* The number of the operation in progress; 0 = none, or not written yet. */
 extern int64 fo_coordinator_run_event(const FoGroup *group);
 
+/* The operation in progress as its row, to be told of; NULL = none. */
+extern const FoOperationRow *fo_coordinator_run_row(const FoGroup *group);
+
 /* The peer is about to be destroyed: let go of it. */
 extern void fo_coordinator_executor_forget(FoPeer *peer);
 

@@ -93,12 +93,16 @@ fo_coordinator_run_write(FoGroup *group)
 		write_run(group->run);
 }
 
+/* Only now may its number be given away: what is not committed nobody can look up. */
 static void
 mark_written(FoRun *run)
 {
 	run->is_dirty = false;
 	for (int i = 0; i < run->steps_n; i++)
 		run->steps[i]->is_dirty = false;
+	if (run->request >= 0 && !run->is_told_begun)
+		fo_shared_request_begun(run->request);
+	run->is_told_begun = true;
 }
 
 static bool

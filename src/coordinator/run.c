@@ -185,6 +185,12 @@ fo_coordinator_run_event(const FoGroup *group)
 	return group->run == NULL ? 0 : group->run->row.event_id;
 }
 
+const FoOperationRow *
+fo_coordinator_run_row(const FoGroup *group)
+{
+	return group->run == NULL ? NULL : &group->run->row;
+}
+
 /* Whoever asked is answered, and the run freed, once its rows are written. */
 void
 fo_coordinator_finish_run(FoRun *run, FoOperationStatus status)
@@ -224,6 +230,8 @@ fo_coordinator_run_attach(FoGroup *group, int64 event_id, int request)
 	if (group->run == NULL || group->run->row.event_id != event_id)
 		return false;
 	group->run->request = request;
+	group->run->is_told_begun = true;
+	fo_shared_request_begun(request);	/* it was read from the tables */
 	return true;
 }
 

@@ -70,6 +70,7 @@ struct FoRun
 	bool		is_promoted;
 	char		ordered[FO_NAME_LEN];	/* who was last told to promote, and did not refuse; '' = nobody: can be undone */
 	int			request;		/* slot to report to; -1 = nobody waits */
+	bool		is_told_begun;	/* whoever asked knows that it is written down */
 	FoTimer		timer;			/* tries again what had to wait */
 
 	bool		is_way_back;	/* of a drill: from and candidate have changed places */

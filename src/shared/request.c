@@ -44,7 +44,7 @@
 typedef struct Glance
 {
 	bool		is_done;
-	bool		is_begun;		/* an operation serves it */
+	bool		is_begun;		/* an operation serves it, and is written down */
 	bool		is_taken;
 	bool		has_worker;
 	int			seen;			/* lines of progress dealt with so far */
@@ -100,11 +100,13 @@ fill_slot(FoRequest *slot, const FoRequest *request)
 	slot->is_abandoned = false;
 	slot->progress_n = 0;
 	slot->event_id = 0;
+	slot->is_begun = false;
 	slot->from_peer[0] = '\0';
 	slot->to_peer[0] = '\0';
 	slot->total_ms = 0;
 	slot->sqlstate = 0;
 	slot->error[0] = '\0';
+	slot->detail[0] = '\0';
 	slot->hint[0] = '\0';
 	slot->state = FO_REQUEST_POSTED;
 }
@@ -187,7 +189,7 @@ wait_for_answer(int slot, Glance *glance, bool is_begun_enough)
 	{
 		LWLockAcquire(fo_shared->lock, LW_SHARED);
 		glance->is_done = request->state == FO_REQUEST_DONE;
-		glance->is_begun = request->event_id != 0;
+		glance->is_begun = request->is_begun;
 		glance->is_taken = request->state == FO_REQUEST_TAKEN;
 		glance->has_worker = fo_shared->worker_pid != 0;
 		glance_at_progress(request, glance);
@@ -212,13 +214,26 @@ wait_for_answer(int slot, Glance *glance, bool is_begun_enough)
 	ConditionVariableCancelSleep();
 }
 
+/* What is left of a request that nobody waits for any more. */
+typedef struct Leftover
+{
+	int			slot;
+	FoRequestState state;		/* in which it was given up */
+	FoRequestKind kind;
+	int64		event_id;
+} Leftover;
+
 /* Stop waiting, on ERROR and on exit of the backend alike. */
 static void
 give_up(int code, Datum arg)
 {
-	FoRequest  *request = &fo_shared->requests[DatumGetInt32(arg)];
+	Leftover   *leftover = (Leftover *) DatumGetPointer(arg);
+	FoRequest  *request = &fo_shared->requests[leftover->slot];
 
 	LWLockAcquire(fo_shared->lock, LW_EXCLUSIVE);
+	leftover->state = request->state;
+	leftover->kind = request->kind;
+	leftover->event_id = request->event_id;
 	if (request->state == FO_REQUEST_TAKEN)
 		request->is_abandoned = true;
 	else
@@ -226,18 +241,77 @@ give_up(int code, Datum arg)
 	LWLockRelease(fo_shared->lock);
 }
 
+/*
+ * The statement was cancelled, or its time is over.  That has not stopped the
+ * operation, and whoever reads the error must not believe so.
+ */
+static void
+explain_cancel(ErrorData *error, const Leftover *leftover)
+{
+	if (leftover->kind == FO_REQUEST_CHECK || leftover->kind == FO_REQUEST_PREFLIGHT)
+		return;
+	if (leftover->state == FO_REQUEST_POSTED)
+	{
+		error->detail = pstrdup("The coordinator had not taken the request up: it has been withdrawn, and nothing was begun.");
+		error->hint = pstrdup("Call the function again if it is still to be done.");
+	}
+	else if (leftover->event_id == 0)
+	{
+		error->detail = pstrdup("The coordinator has taken the request up, and carries it out all the same.");
+		error->hint = pstrdup("The view failover_history shows what becomes of it.");
+	}
+	else if (leftover->state == FO_REQUEST_TAKEN)
+	{
+		error->detail = psprintf("The coordinator goes on with operation " INT64_FORMAT ", which does not depend on this statement.",
+								 leftover->event_id);
+		error->hint = psprintf("The views failover_history and failover_timeline show what becomes of it;"
+							   " failover_cancel(" INT64_FORMAT ") stops it, if that is still possible.", leftover->event_id);
+	}
+	else
+	{
+		error->detail = psprintf("Operation " INT64_FORMAT " has ended.", leftover->event_id);
+		error->hint = pstrdup("The view failover_history shows how.");
+	}
+}
+
+static void
+wait_or_give_up(Leftover *leftover, bool is_begun_enough)
+{
+	Glance	   *glance = NULL;
+
+	PG_ENSURE_ERROR_CLEANUP(give_up, PointerGetDatum(leftover));
+	{
+		glance = palloc0(sizeof(Glance));
+		wait_for_answer(leftover->slot, glance, is_begun_enough);
+	}
+	PG_END_ENSURE_ERROR_CLEANUP(give_up, PointerGetDatum(leftover));
+	pfree(glance);
+}
+
 static void
 wait_and_fetch(int slot, FoRequest *request, bool is_begun_enough)
 {
 	FoRequest  *shared_request = &fo_shared->requests[slot];
-	Glance	   *glance = NULL;
+	MemoryContext cxt = CurrentMemoryContext;
+	Leftover	leftover = {.slot = slot};
 
-	PG_ENSURE_ERROR_CLEANUP(give_up, Int32GetDatum(slot));
+	PG_TRY();
 	{
-		glance = palloc0(sizeof(Glance));
-		wait_for_answer(slot, glance, is_begun_enough);
+		wait_or_give_up(&leftover, is_begun_enough);
 	}
-	PG_END_ENSURE_ERROR_CLEANUP(give_up, Int32GetDatum(slot));
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		if (geterrcode() != ERRCODE_QUERY_CANCELED)
+			PG_RE_THROW();
+		MemoryContextSwitchTo(cxt);
+		error = CopyErrorData();
+		FlushErrorState();
+		explain_cancel(error, &leftover);
+		ReThrowError(error);
+	}
+	PG_END_TRY();
 
 	LWLockAcquire(fo_shared->lock, LW_EXCLUSIVE);
 	*request = *shared_request;
@@ -246,7 +320,6 @@ wait_and_fetch(int slot, FoRequest *request, bool is_begun_enough)
 	else
 		shared_request->is_abandoned = true;
 	LWLockRelease(fo_shared->lock);
-	pfree(glance);
 }
 
 void
@@ -354,6 +427,16 @@ fo_shared_request_serve(int slot, int64 event_id)
 }
 
 void
+fo_shared_request_begun(int slot)
+{
+	LWLockAcquire(fo_shared->lock, LW_EXCLUSIVE);
+	fo_shared->requests[slot].is_begun = true;
+	LWLockRelease(fo_shared->lock);
+
+	ConditionVariableBroadcast(&fo_shared->requests[slot].changed);
+}
+
+void
 fo_shared_request_progress(int slot, const char *line)
 {
 	FoRequest  *request = &fo_shared->requests[slot];
@@ -380,6 +463,7 @@ fo_shared_request_finish(int slot, const FoRequest *answer)
 	request->total_ms = answer->total_ms;
 	request->sqlstate = answer->sqlstate;
 	fo_core_copy_text(request->error, sizeof(request->error), answer->error);
+	fo_core_copy_text(request->detail, sizeof(request->detail), answer->detail);
 	fo_core_copy_text(request->hint, sizeof(request->hint), answer->hint);
 	if (request->is_abandoned)
 		free_slot(request);

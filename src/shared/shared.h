@@ -38,6 +38,7 @@
 #define FO_REQUESTS_MAX 64
 #define FO_PROGRESS_MAX 48		/* lines of progress kept for a waiting caller */
 #define FO_ERROR_LEN 256
+#define FO_DETAIL_LEN 512		/* holds a user's reason and what is to be said around it */
 
 /* Which background worker is where; written by them, read by failover_status and the logs. */
 typedef enum FoWorkerState
@@ -121,6 +122,7 @@ typedef struct FoRequest
 	int32		progress_n;		/* lines written so far; line i is at progress[i % FO_PROGRESS_MAX] */
 	char		progress[FO_PROGRESS_MAX][FO_SENTENCE_LEN];
 	int64		event_id;		/* operation that serves it; 0 = none came to be */
+	bool		is_begun;		/* ... and its row is committed */
 	FoOperationKind operation;
 	FoOperationStatus status;
 	char		from_peer[FO_NAME_LEN];
@@ -128,6 +130,7 @@ typedef struct FoRequest
 	double		total_ms;
 	int			sqlstate;		/* of the refusal, MAKE_SQLSTATE form; 0 = it was carried out (see status) */
 	char		error[FO_ERROR_LEN];	/* refusal, or what failed; '' = none */
+	char		detail[FO_DETAIL_LEN];	/* of a refusal; '' = none, as hint */
 	char		hint[FO_ERROR_LEN];
 } FoRequest;
 
@@ -216,13 +219,14 @@ extern int	fo_shared_request_post(const FoRequest *request);
  * Wait until the request is DONE, raising a NOTICE for each line of progress;
  * copies the answer into *request and frees the slot.  A cancel or a lost
  * worker (ERROR 57P01) withdraws the request if it was not taken yet, else
- * abandons it.
+ * abandons it; the error of a cancel says what goes on.
  */
 extern void fo_shared_request_wait(int slot, FoRequest *request);
 
 /*
- * The same, but only until the request was refused or an operation serves it
- * (request->state is not FO_REQUEST_DONE then); it is left to the worker.
+ * The same, but only until the request was refused or an operation that is
+ * written down serves it (request->state is not FO_REQUEST_DONE then); it is
+ * left to the worker.
  */
 extern void fo_shared_request_wait_begun(int slot, FoRequest *request);
 
@@ -245,6 +249,8 @@ extern void fo_shared_request_retake(void);
  * that row exists: the operation goes on, or has ended.
  */
 extern void fo_shared_request_serve(int slot, int64 event_id);
+/* Its operation is written down now: whoever waits for no more than that may go. */
+extern void fo_shared_request_begun(int slot);
 /* Add a line for the waiting caller. */
 extern void fo_shared_request_progress(int slot, const char *line);
 /* Answer fields are taken from *answer. */
