@@ -12,6 +12,9 @@ CREATE TABLE failover_group (
     kind              text NOT NULL DEFAULT 'streaming' CHECK (kind IN ('streaming', 'service')),
     preferred_primary name,
     paused_until      timestamptz,
+    paused_since      timestamptz,
+    paused_by         name,
+    paused_reason     text,
     acknowledged_at   timestamptz,
     created_at        timestamptz NOT NULL DEFAULT pg_catalog.now(),
     created_by        name NOT NULL DEFAULT SESSION_USER
@@ -19,6 +22,7 @@ CREATE TABLE failover_group (
 COMMENT ON TABLE failover_group IS 'groups of peers, and what DBAs have asked of them';
 COMMENT ON COLUMN failover_group.preferred_primary IS 'peer that failback returns to; NULL: the promotable peer with the lowest priority number';
 COMMENT ON COLUMN failover_group.paused_until IS 'observe only until then; infinity: until resumed';
+COMMENT ON COLUMN failover_group.paused_since IS 'when that was asked for, by whom and why: whoever is refused is told';
 COMMENT ON COLUMN failover_group.acknowledged_at IS 'block periods begun before this moment are over';
 
 CREATE TABLE failover_peer (
@@ -30,6 +34,9 @@ CREATE TABLE failover_peer (
     zone              name,
     promotable        boolean NOT NULL DEFAULT true,
     maintenance_until timestamptz,
+    maintenance_since timestamptz,
+    maintenance_by    name,
+    maintenance_reason text,
     registered_at     timestamptz NOT NULL DEFAULT pg_catalog.now(),
     registered_by     name NOT NULL DEFAULT SESSION_USER,
     PRIMARY KEY (group_name, peer_name)
@@ -37,6 +44,7 @@ CREATE TABLE failover_peer (
 COMMENT ON TABLE failover_peer IS 'servers under watch';
 COMMENT ON COLUMN failover_peer.conninfo IS 'how to reach it, without any secret; NULL: its health is reported from outside';
 COMMENT ON COLUMN failover_peer.maintenance_until IS 'no alert and no candidate until then; infinity: until ended';
+COMMENT ON COLUMN failover_peer.maintenance_since IS 'when that was asked for, by whom and why: whoever is refused is told';
 
 CREATE TABLE failover_setting (
     group_name        name NOT NULL REFERENCES failover_group ON DELETE CASCADE,

@@ -75,15 +75,21 @@ void
 fo_api_require_idle(const FoLockedGroup *group, const char *action)
 {
 	FoParams	params = {0};
+	FoOperationRow row = {0};
 
 	fo_catalog_add_name(&params, group->name);
-	if (fo_catalog_write("SELECT kind, event_id FROM %s.failover_operation"
-					   " WHERE group_name = $1 AND status = 'in_progress'", &params) == 0)
+	if (fo_catalog_write("SELECT event_id, kind, initiated_by, started_at FROM %s.failover_operation"
+						 " WHERE group_name = $1 AND status = 'in_progress'", &params) == 0)
 		return;
+	row.event_id = fo_catalog_column_bigint(0, 1, 0);
+	row.kind = fo_core_operation_parse(fo_catalog_column_text(0, 2));
+	fo_catalog_column_copy(0, 3, row.initiated_by, sizeof(row.initiated_by));
+	row.started_at = fo_catalog_column_time(0, 4);
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("cannot %s while a %s of group \"%s\" is running", action, fo_catalog_column_text(0, 1), group->name),
-			 errhint("Wait until it has ended; failover_timeline shows event %s.", fo_catalog_column_text(0, 2))));
+			 errmsg("cannot %s while a %s of group \"%s\" is running", action, fo_core_operation_name(row.kind), group->name),
+			 errdetail("%s", fo_catalog_explain_operation(&row)),
+			 errhint("%s", fo_catalog_operation_hint(&row))));
 }
 
 char *

@@ -66,14 +66,25 @@ say_until(StringInfo detail, TimestampTz until)
 	return psprintf(" until %s", timestamptz_to_str(until));
 }
 
+/* Since when, by whom and why, as parameters; until 0: nobody any more. */
 static void
-set_paused(const FoLockedGroup *group, TimestampTz until)
+add_hold(FoParams *params, TimestampTz until, const char *reason)
+{
+	fo_catalog_add_time(params, until);
+	fo_catalog_add_time(params, until != 0 ? GetCurrentTimestamp() : 0);
+	fo_catalog_add_name(params, until != 0 ? fo_api_session_user() : NULL);
+	fo_catalog_add_text(params, until != 0 ? reason : NULL);
+}
+
+static void
+set_paused(const FoLockedGroup *group, TimestampTz until, const char *reason)
 {
 	FoParams	params = {0};
 
 	fo_catalog_add_name(&params, group->name);
-	fo_catalog_add_time(&params, until);
-	fo_catalog_write("UPDATE %s.failover_group SET paused_until = $2 WHERE group_name = $1", &params);
+	add_hold(&params, until, reason);
+	fo_catalog_write("UPDATE %s.failover_group SET paused_until = $2, paused_since = $3, paused_by = $4,"
+					 " paused_reason = $5 WHERE group_name = $1", &params);
 }
 
 static void
@@ -82,7 +93,7 @@ pause_group(FoLockedGroup *group, TimestampTz until, const char *reason)
 	StringInfo	detail = makeStringInfo();
 	char	   *until_text;
 
-	set_paused(group, until);
+	set_paused(group, until, reason);
 	fo_api_json_open(detail);
 	until_text = say_until(detail, until);
 	fo_api_record(group, NULL, "paused",
@@ -97,7 +108,7 @@ resume_group(FoLockedGroup *group, TimestampTz until, const char *reason)
 		ereport(NOTICE, (errmsg("group \"%s\" is not paused", group->name)));
 		return;
 	}
-	set_paused(group, 0);
+	set_paused(group, 0, NULL);
 	fo_api_record(group, NULL, "resumed", psprintf("group \"%s\" resumed", group->name), NULL, reason);
 }
 
@@ -130,7 +141,7 @@ failover_resume(PG_FUNCTION_ARGS)
 
 /* Returns whether the peer was in maintenance before. */
 static bool
-set_maintenance(const FoLockedGroup *group, const char *peer, TimestampTz until)
+set_maintenance(const FoLockedGroup *group, const char *peer, TimestampTz until, const char *reason)
 {
 	FoParams	params = {0};
 	TimestampTz before;
@@ -140,8 +151,9 @@ set_maintenance(const FoLockedGroup *group, const char *peer, TimestampTz until)
 	fo_catalog_write("SELECT maintenance_until FROM %s.failover_peer WHERE group_name = $1 AND peer_name = $2",
 					 &params);
 	before = fo_catalog_column_time(0, 1);
-	fo_catalog_add_time(&params, until);
-	fo_catalog_write("UPDATE %s.failover_peer SET maintenance_until = $3"
+	add_hold(&params, until, reason);
+	fo_catalog_write("UPDATE %s.failover_peer SET maintenance_until = $3, maintenance_since = $4,"
+					 " maintenance_by = $5, maintenance_reason = $6"
 					 " WHERE group_name = $1 AND peer_name = $2", &params);
 	return before > GetCurrentTimestamp();
 }
@@ -170,7 +182,7 @@ failover_set_maintenance(PG_FUNCTION_ARGS)
 	fo_api_change_begin();
 	fo_api_lock_group(group_name, &group);
 	fo_api_require_peer(&group, peer);
-	was_enabled = set_maintenance(&group, peer, is_enabled ? until : 0);
+	was_enabled = set_maintenance(&group, peer, is_enabled ? until : 0, reason);
 	fo_api_json_open(detail);
 	until_text = say_until(detail, until);
 	if (is_enabled)

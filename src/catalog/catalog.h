@@ -120,6 +120,14 @@ typedef struct FoLeaseTerms
 	char		(*renewers)[FO_NAME_LEN];	/* application_names of standbys that renew it; NULL = none */
 } FoLeaseTerms;
 
+/* Who keeps the coordinator from acting, since when and why. */
+typedef struct FoHold
+{
+	TimestampTz since;			/* 0 = not known */
+	char		by[FO_NAME_LEN];	/* session user; '' = not known */
+	char		reason[FO_SENTENCE_LEN];	/* '' = none given */
+} FoHold;
+
 typedef struct FoPeerConfig
 {
 	char		name[FO_NAME_LEN];
@@ -129,6 +137,7 @@ typedef struct FoPeerConfig
 	char		zone[FO_NAME_LEN];
 	bool		is_promotable;
 	TimestampTz maintenance_until;	/* 0 = none */
+	FoHold		maintenance;
 
 	/* from failover_peer_state; zero if it has no row yet */
 	bool		has_state;
@@ -168,6 +177,7 @@ typedef struct FoGroupConfig
 	FoGroupKind kind;
 	char		preferred_primary[FO_NAME_LEN];
 	TimestampTz paused_until;	/* 0 = not paused */
+	FoHold		pause;
 	TimestampTz acknowledged_at;
 	FoSettings	settings;
 
@@ -283,6 +293,16 @@ extern void fo_catalog_close_steps(void);
 
 /* One operation, running or ended, without its snapshot; false if there is none of that number. */
 extern bool fo_catalog_find_operation(int64 event_id, FoOperationRow *row);
+
+/* ---- explain.c: what keeps a group from being acted on, as details and hints; palloc'd ---- */
+
+/* Of an operation that is in progress; its number may be 0: not written yet. */
+extern char *fo_catalog_explain_operation(const FoOperationRow *row);
+extern char *fo_catalog_operation_hint(const FoOperationRow *row);
+
+/* Of a group that is paused, and of a peer that is in maintenance. */
+extern char *fo_catalog_explain_pause(const FoGroupConfig *group);
+extern char *fo_catalog_explain_maintenance(const FoPeerConfig *peer);
 
 /* ---- blocker.c: who keeps a group's rows locked ---- */
 

@@ -71,6 +71,14 @@ parse_system_identifier(const char *text)
 	return text ? strtou64(text, NULL, 10) : 0;
 }
 
+static void
+read_hold(uint64 row, int column, FoHold *hold)
+{
+	hold->since = fo_catalog_column_time(row, column);
+	fo_catalog_column_copy(row, column + 1, hold->by, sizeof(hold->by));
+	fo_catalog_column_copy(row, column + 2, hold->reason, sizeof(hold->reason));
+}
+
 /* False if the row makes no sense. */
 static bool
 read_group(uint64 row, FoGroupConfig *group)
@@ -106,6 +114,7 @@ read_group(uint64 row, FoGroupConfig *group)
 	fo_catalog_column_copy(row, 16, group->sync_before, sizeof(group->sync_before));
 	group->is_primary_pending = fo_catalog_column_bool(row, 17);
 	group->newest_timeline = (uint32) fo_catalog_column_bigint(row, 18, 0);
+	read_hold(row, 19, &group->pause);
 	return true;
 }
 
@@ -118,7 +127,8 @@ load_groups(MemoryContext cxt, Merge *merge)
 							  " s.group_name IS NOT NULL, s.term, s.primary_peer, s.system_identifier::text,"
 							  " s.blocked_since, s.blocked_until, s.recent_failovers, s.last_failover_at,"
 							  " coalesce(s.redundancy_restored, true), s.sync_names, s.sync_before,"
-							  " coalesce(s.primary_pending, false), s.newest_timeline"
+							  " coalesce(s.primary_pending, false), s.newest_timeline,"
+							  " g.paused_since, g.paused_by, g.paused_reason"
 							  " FROM %s.failover_group g"
 							  " LEFT JOIN %s.failover_group_state s USING (group_name)"
 							  " ORDER BY g.group_name",
@@ -204,6 +214,7 @@ read_peer(MemoryContext cxt, uint64 row, const char *group, FoPeerConfig *peer)
 	peer->lease_version = fo_catalog_column_bigint(row, 23, 0);
 	read_terms(cxt, row, 24, &peer->lease_told);
 	read_terms(cxt, row, 26, &peer->lease_before);
+	read_hold(row, 28, &peer->maintenance);
 	return true;
 }
 
@@ -219,7 +230,8 @@ load_peers(MemoryContext cxt, Merge *merge)
 							  " p.maintenance_until, s.peer_name IS NOT NULL, s.follow_conninfo, s.slot_name, s.receiving,"
 							  " s.fenced_at, s.fence_saved::text, s.outages, s.downtime, s.down_since, s.frozen, s.followed,"
 							  " s.sync_reset_due, s.told_to_follow, s.armed, s.lease_version, s.lease_time, s.renewers,"
-							  " s.lease_time_before, s.renewers_before"
+							  " s.lease_time_before, s.renewers_before,"
+							  " p.maintenance_since, p.maintenance_by, p.maintenance_reason"
 							  " FROM %s.failover_peer p"
 							  " LEFT JOIN %s.failover_peer_state s USING (group_name, peer_name)"
 							  " ORDER BY p.group_name, p.peer_name",

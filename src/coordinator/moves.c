@@ -12,7 +12,7 @@
  */
 #include "postgres.h"
 
-#include "utils/elog.h"
+#include "utils/builtins.h"
 
 #include "core/evidence.h"
 #include "core/text.h"
@@ -21,21 +21,11 @@
 #include "coordinator/moves.h"
 #include "coordinator/takeover.h"
 
-static bool refuse(FoRefusal *refusal, const char *hint, const char *format,...) pg_attribute_printf(3, 4);
-
-/* The group is not in the state that this needs.  Always false. */
-static bool
-refuse(FoRefusal *refusal, const char *hint, const char *format,...)
+/* What there is to override this with, in the function that was called, as the end of a sentence. */
+static const char *
+with_force(const FoMove *move)
 {
-	va_list		args;
-
-	refusal->sqlstate = ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE;
-	va_start(args, format);
-	fo_core_mend_cut(refusal->error, sizeof(refusal->error),
-					 vsnprintf(refusal->error, sizeof(refusal->error), format, args));
-	va_end(args);
-	strlcpy(refusal->hint, hint ? hint : "", sizeof(refusal->hint));
-	return false;
+	return move->kind == FO_OPERATION_FAILOVER ? "use force => true" : "call failover_trigger() with force => true";
 }
 
 bool
@@ -43,15 +33,19 @@ fo_coordinator_is_not_in_charge(FoGroup *group, FoRefusal *refusal)
 {
 	memset(refusal, 0, sizeof(*refusal));
 	if (group->newer_term != 0)
-		return !refuse(refusal, "Ask that coordinator; or stop it, then drop the group here and register it again.",
-					   "coordinator \"%s\" has taken over group \"%s\" with term " INT64_FORMAT,
-					   group->newer_owner, group->cfg.name, group->newer_term);
+		return !fo_coordinator_refuse(refusal, psprintf("The term of this coordinator is " INT64_FORMAT ".", group->cfg.term),
+									  "Ask that coordinator; or stop it, then drop the group here and register it again.",
+									  "coordinator \"%s\" has taken over group \"%s\" with term " INT64_FORMAT,
+									  group->newer_owner, group->cfg.name, group->newer_term);
 	if (group->is_claiming)
-		return !refuse(refusal, "Try again in a moment.",
-					   "this coordinator is about to take over group \"%s\"", group->cfg.name);
+		return !fo_coordinator_refuse(refusal, "It looks at every peer before, in case that another one has taken it over.",
+									  "Try again in a moment.",
+									  "this coordinator is about to take over group \"%s\"", group->cfg.name);
 	if (!fo_coordinator_is_confirmed(group))
-		return !refuse(refusal, "Bring standbys back, or call failover_acknowledge if no other coordinator is alive.",
-					   "too few standbys of group \"%s\" have taken the term of this coordinator", group->cfg.name);
+		return !fo_coordinator_refuse(refusal, "After its start a majority has to, so that no two coordinators act for one group.",
+									  psprintf("Bring standbys back; or call failover_acknowledge(%s) if no other coordinator is alive.",
+											   quote_literal_cstr(group->cfg.name)),
+									  "too few standbys of group \"%s\" have taken the term of this coordinator", group->cfg.name);
 	return false;
 }
 
@@ -79,7 +73,7 @@ find_receiver(const FoGroup *group, const FoPeer *primary)
 
 /* Will nothing be acknowledged by the old primary that the new one does not have? */
 static bool
-may_leave_behind(const FoGroup *group, const FoPeer *primary, FoRefusal *refusal)
+may_leave_behind(const FoGroup *group, const FoPeer *primary, const FoMove *move, FoRefusal *refusal)
 {
 	const FoPeer *receiver = find_receiver(group, primary);
 
@@ -87,12 +81,15 @@ may_leave_behind(const FoGroup *group, const FoPeer *primary, FoRefusal *refusal
 	if (fo_core_sync_proof(&group->view, NULL) == FO_SYNC_PROOF_COVERED)
 		return true;
 	if (receiver != NULL)
-		return refuse(refusal, "Mend the network between the coordinator and the primary; or make sure that it is down, then use force => true.",
-					  "primary \"%s\" does not answer the coordinator, but standby \"%s\" still receives from it",
-					  primary->cfg.name, receiver->cfg.name);
+		return fo_coordinator_refuse(refusal, "It may acknowledge commits that a new primary would not have, and the setting \"prefer\" is consistency.",
+									 psprintf("Mend the network between the coordinator and the primary; or make sure that it is down, then %s.",
+											  with_force(move)),
+									 "primary \"%s\" does not answer the coordinator, but standby \"%s\" still receives from it",
+									 primary->cfg.name, receiver->cfg.name);
 	if (!is_old_primary_contained(primary))
-		return refuse(refusal, "Make sure that it is down, then use force => true.",
-					  "primary \"%s\" does not answer and cannot be fenced: it may still take writes", primary->cfg.name);
+		return fo_coordinator_refuse(refusal, "It has no lease that would end, and the setting \"prefer\" is consistency.",
+									 psprintf("Make sure that it is down, then %s.", with_force(move)),
+									 "primary \"%s\" does not answer and cannot be fenced: it may still take writes", primary->cfg.name);
 	return true;
 }
 
@@ -126,29 +123,41 @@ fo_coordinator_is_nobody_eligible(FoGroup *group, const FoPeer *target, bool is_
 	return eligible == 0;
 }
 
+/* The primary is where it is wished to be: nothing to do, now or later. */
+static bool
+refuse_as_moot(const FoGroup *group, const FoMove *move, FoRefusal *refusal)
+{
+	const char *name = group->cfg.primary_peer;
+
+	(void) fo_coordinator_refuse(refusal, psprintf("It is the primary of group \"%s\" in term " INT64_FORMAT ".", group->cfg.name, group->cfg.term),
+								 move->kind == FO_OPERATION_FAILBACK
+								 ? "There is nothing to fail back: failover_status().preferred_primary is where that leads."
+								 : "Name another target, or none for the best candidate; failover_candidates() ranks them.",
+								 "peer \"%s\" is the primary already", name);
+	refusal->is_moot = true;
+	return false;
+}
+
 /* Does the state of the group allow to move the primary at all? */
 static bool
-may_move(FoGroup *group, FoPeer *target, bool is_forced, FoRefusal *refusal)
+may_move(FoGroup *group, FoPeer *target, const FoMove *move, FoRefusal *refusal)
 {
 	FoPeer	   *primary = fo_coordinator_primary(group);
 	char		why[FO_ERROR_LEN];
 
 	fo_coordinator_freeze_view(group);
 	if (!fo_coordinator_run_may_yield(group))
-		return refuse(refusal, "Wait until it has ended: see failover_status().current_event.",
-					  "an operation of group \"%s\" is in progress", group->cfg.name);
-	if (group->view.is_paused)
-		return refuse(refusal, "Call failover_resume first.", "group \"%s\" is paused", group->cfg.name);
-	if (group->view.blocked_until != 0 && !is_forced)
-		return refuse(refusal, "Call failover_acknowledge first, or use force => true.",
-					  "group \"%s\" is in the block period after its last failover", group->cfg.name);
+		return fo_coordinator_refuse_running(refusal, group);
 	if (target != NULL && target == primary)
-		return refuse(refusal, NULL, "peer \"%s\" is the primary already", target->cfg.name);
-	if (fo_coordinator_is_nobody_eligible(group, target, is_forced, why, sizeof(why)))
-		return refuse(refusal, "See failover_candidates() for each peer's reason.",
-					  "no standby can be promoted: %s", why[0] ? why : "the group has none");
-	return primary == NULL || is_forced || group->cfg.settings.prefer != FO_PREFER_CONSISTENCY ||
-		may_leave_behind(group, primary, refusal);
+		return refuse_as_moot(group, move, refusal);
+	if (group->view.is_paused)
+		return fo_coordinator_refuse_paused(refusal, group);
+	if (group->view.blocked_until != 0 && !move->is_forced)
+		return fo_coordinator_refuse_blocked(refusal, group, with_force(move));
+	if (fo_coordinator_is_nobody_eligible(group, target, move->is_forced, why, sizeof(why)))
+		return fo_coordinator_refuse_nobody(refusal, group, target, why);
+	return primary == NULL || move->is_forced || group->cfg.settings.prefer != FO_PREFER_CONSISTENCY ||
+		may_leave_behind(group, primary, move, refusal);
 }
 
 /* Can the primary hand over gracefully? */
@@ -160,13 +169,16 @@ may_switch_over(FoGroup *group, FoRefusal *refusal)
 	if (fo_coordinator_can_switch_over(primary))
 		return true;
 	if (primary != NULL && primary->node_schema != NULL && fo_core_peer_answers(&primary->view))
-		return refuse(refusal, "See failover_evaluate(); failover_trigger() moves the primary without it.",
-					  "primary \"%s\" is not well enough to hand over", primary->cfg.name);
+		return fo_coordinator_refuse(refusal, "It has to take connections, to write, and to hold a lease.",
+									 "See failover_evaluate(); failover_trigger() moves the primary without it.",
+									 "primary \"%s\" is not well enough to hand over", primary->cfg.name);
 	if (primary != NULL && fo_core_peer_answers(&primary->view))
-		return refuse(refusal, "Preload the library there with failover.role = node, or use failover_trigger().",
-					  "primary \"%s\" has no node library: it cannot be demoted gracefully", primary->cfg.name);
-	return refuse(refusal, "failover_trigger() moves the primary without it.",
-				  "the primary of group \"%s\" does not answer", group->cfg.name);
+		return fo_coordinator_refuse(refusal, "The node library stops a primary and starts it as a standby.",
+									 "Preload the library there with failover.role = node, or use failover_trigger().",
+									 "primary \"%s\" has no node library: it cannot be demoted gracefully", primary->cfg.name);
+	return fo_coordinator_refuse(refusal, primary != NULL ? fo_coordinator_explain_silence(primary) : "No primary is known.",
+								 "failover_trigger() moves the primary without it.",
+								 "the primary of group \"%s\" does not answer", group->cfg.name);
 }
 
 /* Could the primary be promoted again once it is a standby?  A drill ends where it began. */
@@ -174,11 +186,14 @@ static bool
 may_return(const FoPeer *primary, FoRefusal *refusal)
 {
 	if (!primary->cfg.is_promotable)
-		return refuse(refusal, "Call failover_alter_peer with promotable => true, or failover_switchover.",
-					  "primary \"%s\" is not promotable: a drill could not return to it", primary->cfg.name);
+		return fo_coordinator_refuse(refusal, "A drill ends where it began.",
+									 "Call failover_alter_peer() with promotable => true, or failover_switchover().",
+									 "primary \"%s\" is not promotable: a drill could not return to it", primary->cfg.name);
 	if (primary->view.is_in_maintenance)
-		return refuse(refusal, "End it with failover_set_maintenance.",
-					  "primary \"%s\" is in maintenance: a drill could not return to it", primary->cfg.name);
+		return fo_coordinator_refuse(refusal, fo_catalog_explain_maintenance(&primary->cfg),
+									 psprintf("failover_set_maintenance(%s, %s, false) ends it.",
+											  quote_literal_cstr(primary->group->cfg.name), quote_literal_cstr(primary->cfg.name)),
+									 "primary \"%s\" is in maintenance: a drill could not return to it", primary->cfg.name);
 	return true;
 }
 
@@ -193,14 +208,10 @@ fo_coordinator_move(FoGroup *group, const FoMove *move, FoRefusal *refusal)
 	if (fo_coordinator_is_not_in_charge(group, refusal))
 		return false;
 	if (move->target[0] != '\0' && target == NULL)
-	{
-		(void) refuse(refusal, NULL, "peer \"%s\" does not exist in group \"%s\"", move->target, group->cfg.name);
-		refusal->sqlstate = ERRCODE_UNDEFINED_OBJECT;
-		return false;
-	}
+		return fo_coordinator_refuse_unknown(refusal, group, move->target);
 	if (move->kind == FO_OPERATION_FAILOVER && fo_coordinator_can_switch_over(primary))
 		order.kind = FO_OPERATION_SWITCHOVER;
-	if (!may_move(group, target, move->is_forced, refusal) ||
+	if (!may_move(group, target, move, refusal) ||
 		(move->kind != FO_OPERATION_FAILOVER && !may_switch_over(group, refusal)) ||
 		(move->kind == FO_OPERATION_DRILL && !may_return(primary, refusal)))
 		return false;

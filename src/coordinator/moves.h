@@ -9,8 +9,8 @@
 #ifndef FO_COORDINATOR_MOVES_H
 #define FO_COORDINATOR_MOVES_H
 
+#include "coordinator/refusals.h"
 #include "coordinator/world.h"
-#include "shared/shared.h"
 
 /* What is wished for, and by whom. */
 typedef struct FoMove
@@ -24,14 +24,6 @@ typedef struct FoMove
 	int			request;		/* slot of the waiting request; -1 = none */
 	int64		event_id;		/* number that the operation has been promised; 0 = none */
 } FoMove;
-
-/* Why not, as the caller is to hear it. */
-typedef struct FoRefusal
-{
-	int			sqlstate;
-	char		error[FO_ERROR_LEN];
-	char		hint[FO_ERROR_LEN]; /* '' = none */
-} FoRefusal;
 
 /* Begin the operation; or return false with the reason, and nothing done. */
 extern bool fo_coordinator_move(FoGroup *group, const FoMove *move, FoRefusal *refusal);

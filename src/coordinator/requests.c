@@ -33,21 +33,22 @@ typedef struct PendingCheck
 
 static PendingCheck checks[FO_REQUESTS_MAX];
 
-static void refuse(int slot, int sqlstate, const char *hint, const char *format,...) pg_attribute_printf(4, 5);
-
 static void
-refuse(int slot, int sqlstate, const char *hint, const char *format,...)
+refuse(int slot, int sqlstate, const char *detail, const char *hint, const char *error)
 {
 	FoRequest	answer = {0};
-	va_list		args;
 
 	answer.sqlstate = sqlstate;
-	va_start(args, format);
-	fo_core_mend_cut(answer.error, sizeof(answer.error), vsnprintf(answer.error, sizeof(answer.error), format, args));
-	va_end(args);
-	if (hint != NULL)
-		strlcpy(answer.hint, hint, sizeof(answer.hint));
+	fo_core_copy_text(answer.error, sizeof(answer.error), error);
+	fo_core_copy_text(answer.detail, sizeof(answer.detail), detail);
+	fo_core_copy_text(answer.hint, sizeof(answer.hint), hint);
 	fo_shared_request_finish(slot, &answer);
+}
+
+static void
+pass_on(int slot, const FoRefusal *refusal)
+{
+	refuse(slot, refusal->sqlstate, refusal->detail, refusal->hint, refusal->error);
 }
 
 /* ---- checks ---- */
@@ -151,12 +152,6 @@ serve_again(FoGroup *group, int slot, const FoRequest *request)
 	return true;
 }
 
-static void
-pass_on(int slot, const FoRefusal *refusal)
-{
-	refuse(slot, refusal->sqlstate, refusal->hint[0] ? refusal->hint : NULL, "%s", refusal->error);
-}
-
 /* Move the primary: failover_trigger, failover_switchover, failover_failback, failover_drill. */
 static void
 begin_move(FoGroup *group, int slot, const FoRequest *request, FoOperationKind kind)
@@ -169,42 +164,55 @@ begin_move(FoGroup *group, int slot, const FoRequest *request, FoOperationKind k
 		pass_on(slot, &refusal);
 }
 
+/* Can that peer be brought back now? */
+static bool
+may_rejoin(FoGroup *group, const char *peer_name, FoRefusal *refusal)
+{
+	const FoPeer *target = fo_coordinator_find_peer(group, peer_name);
+	const FoPeer *primary = fo_coordinator_primary(group);
+
+	if (fo_coordinator_is_not_in_charge(group, refusal))
+		return false;
+	if (target == NULL)
+		return fo_coordinator_refuse_unknown(refusal, group, peer_name);
+	if (group->run != NULL)
+		return fo_coordinator_refuse_running(refusal, group);
+	if (primary == target)
+		return fo_coordinator_refuse(refusal, "A rejoin makes a standby of a server.",
+									 "Name a former primary or a standby; failover_switchover() moves the primary.",
+									 "peer \"%s\" is the primary", target->cfg.name);
+	if (primary == NULL || !fo_core_peer_answers(&primary->view) || primary->view.observed.in_recovery)
+		return fo_coordinator_refuse(refusal, primary == NULL ? "No primary is known." :
+									 fo_core_peer_answers(&primary->view) ? psprintf("Peer \"%s\", the recorded primary, is in recovery.", primary->cfg.name) :
+									 fo_coordinator_explain_silence(primary),
+									 "Start the primary, or make another one with failover_trigger(); then try again.",
+									 "peer \"%s\" cannot rejoin: the group has no primary that answers", target->cfg.name);
+	if (!fo_core_peer_answers(&target->view))
+		return fo_coordinator_refuse(refusal, fo_coordinator_explain_silence(target), "Start the server first.",
+									 "peer \"%s\" does not answer", target->cfg.name);
+	if (!target->view.observed.in_recovery && target->node_schema == NULL)
+		return fo_coordinator_refuse(refusal, "The node library stops such a server, and starts it as a standby.",
+									 "Stop it, run pg_rewind or pg_basebackup, and start it as a standby.",
+									 "peer \"%s\" is out of recovery and has no node library: it cannot rejoin by itself", target->cfg.name);
+	return true;
+}
+
 /* failover_rejoin: whatever automatic attempts there were, try now. */
 static void
 begin_rejoin(FoGroup *group, int slot, const FoRequest *request)
 {
-	FoPeer	   *target = fo_coordinator_find_peer(group, request->target);
-	const FoPeer *primary = fo_coordinator_primary(group);
 	FoOrder		order = {.kind = FO_OPERATION_REJOIN,.trigger = FO_TRIGGER_MANUAL,.request = slot};
 	FoRefusal	refusal;
 
-	if (fo_coordinator_is_not_in_charge(group, &refusal))
-		pass_on(slot, &refusal);
-	else if (target == NULL)
-		refuse(slot, ERRCODE_UNDEFINED_OBJECT, NULL, "peer \"%s\" does not exist in group \"%s\"",
-			   request->target, request->group);
-	else if (group->run != NULL)
-		refuse(slot, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "Wait until it has ended.",
-			   "an operation of group \"%s\" is in progress", group->cfg.name);
-	else if (primary == NULL || primary == target || !fo_core_peer_answers(&primary->view) ||
-			 primary->view.observed.in_recovery)
-		refuse(slot, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, NULL,
-			   primary == target ? "peer \"%s\" is the primary" :
-			   "peer \"%s\" cannot rejoin: the group has no primary that answers", target->cfg.name);
-	else if (!fo_core_peer_answers(&target->view))
-		refuse(slot, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "Start the server first.",
-			   "peer \"%s\" does not answer", target->cfg.name);
-	else if (!target->view.observed.in_recovery && target->node_schema == NULL)
-		refuse(slot, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-			   "Stop it, run pg_rewind or pg_basebackup, and start it as a standby.",
-			   "peer \"%s\" is out of recovery and has no node library: it cannot rejoin by itself", target->cfg.name);
-	else
+	if (!may_rejoin(group, request->target, &refusal))
 	{
-		order.target = target;
-		order.reason = request->reason[0] ? request->reason : "asked for in SQL";
-		order.user = request->user;
-		fo_coordinator_run_start(group, &order);
+		pass_on(slot, &refusal);
+		return;
 	}
+	order.target = fo_coordinator_find_peer(group, request->target);
+	order.reason = request->reason[0] ? request->reason : "asked for in SQL";
+	order.user = request->user;
+	fo_coordinator_run_start(group, &order);
 }
 
 /* How an operation that is not in progress stands; the answer is no refusal. */
@@ -277,7 +285,8 @@ serve(FoWorld *world, int slot, const FoRequest *request)
 
 	if (group == NULL && request->group[0] != '\0')
 	{
-		refuse(slot, ERRCODE_UNDEFINED_OBJECT, NULL, "group \"%s\" does not exist", request->group);
+		refuse(slot, ERRCODE_UNDEFINED_OBJECT, "It has been dropped, or is not loaded yet.", "failover_status() shows all groups.",
+			   psprintf("group \"%s\" does not exist", request->group));
 		return;
 	}
 	switch (request->kind)
@@ -303,7 +312,8 @@ serve(FoWorld *world, int slot, const FoRequest *request)
 				begin_rejoin(group, slot, request);
 			return;
 	}
-	refuse(slot, ERRCODE_FEATURE_NOT_SUPPORTED, NULL, "the coordinator does not know this operation");
+	refuse(slot, ERRCODE_FEATURE_NOT_SUPPORTED, "It runs with another version of the library than this session.",
+		   "Restart the server after the library was installed.", "the coordinator does not know this operation");
 }
 
 /* Serving it has raised an error: whoever waits hears of it, unless an operation has taken the request over. */
@@ -324,7 +334,8 @@ answer_error(FoWorld *world, int slot, MemoryContext cxt)
 		if (fo_coordinator_run_serves(world->groups[i], slot))
 			return;
 	}
-	refuse(slot, error->sqlerrcode, "See the coordinator's log.", "%s", error->message);
+	refuse(slot, error->sqlerrcode, "The coordinator met this error when it served the request.",
+		   "See the coordinator's log.", error->message);
 }
 
 bool

@@ -194,6 +194,7 @@ merge_peer(FoPeer *peer, const FoPeerConfig *from, bool is_settings_changed)
 	strlcpy(peer->cfg.zone, from->zone, sizeof(peer->cfg.zone));
 	peer->cfg.is_promotable = from->is_promotable;
 	peer->cfg.maintenance_until = from->maintenance_until;
+	peer->cfg.maintenance = from->maintenance;
 	apply_peer_config(peer);
 	if (!from->has_state)
 		peer->is_state_dirty = true;	/* it was registered anew, and its row went */
@@ -310,6 +311,7 @@ merge_group(FoGroup *group, const FoGroupConfig *from)
 	group->cfg.kind = from->kind;
 	strlcpy(group->cfg.preferred_primary, from->preferred_primary, sizeof(group->cfg.preferred_primary));
 	group->cfg.paused_until = from->paused_until;
+	group->cfg.pause = from->pause;
 	if (group->cfg.acknowledged_at != from->acknowledged_at ||
 		memcmp(&group->cfg.settings, &from->settings, sizeof(FoSettings)) != 0)
 		fo_coordinator_retry_soon(group);

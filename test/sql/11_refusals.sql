@@ -1,6 +1,8 @@
 -- What many functions refuse: read-only transactions, names that nobody knows.
 
 \pset format unaligned
+SET timezone = 'UTC';
+SET datestyle = 'ISO';
 
 SELECT failover_register('g', 'a', 'host=127.0.0.1 port=1');
 SELECT failover_register('g', 'b', 'host=127.0.0.1 port=2');
@@ -31,6 +33,22 @@ SELECT * FROM try($$SELECT failover_health('g', 'nobody')$$);
 SELECT * FROM try($$SELECT failover_health(NULL, 'nobody')$$);
 SELECT * FROM try($$SELECT failover_switchover('1', 'a')$$);
 SELECT * FROM try($$SELECT failover_history('nowhere')$$);
+
+-- who holds things up, since when, by whose wish; nothing is left of it when that ends
+SELECT failover_pause('g', '1 day', E'upgrade of the\nnetwork');
+SELECT failover_set_maintenance('g', 'a', true, NULL, 'new disk');
+SELECT paused_since <= now() AS since, paused_by = session_user AS by_me, paused_reason FROM failover_group WHERE group_name = 'g';
+SELECT maintenance_since <= now() AS since, maintenance_by = session_user AS by_me, maintenance_reason FROM failover_peer WHERE maintenance_until IS NOT NULL;
+SELECT failover_resume('g', 'done');
+SELECT failover_set_maintenance('g', 'a', false, reason => 'done');
+SELECT paused_since, paused_by, paused_reason FROM failover_group WHERE group_name = 'g';
+SELECT maintenance_since, maintenance_by, maintenance_reason FROM failover_peer WHERE peer_name = 'a';
+BEGIN;
+INSERT INTO failover_operation (event_id, group_name, kind, trigger, status, initiated_by, started_at)
+VALUES (1000000017, 'g', 'switchover', 'manual', 'in_progress', 'somebody', '2026-01-31 12:00:00+00');
+SELECT * FROM try($$SELECT failover_unregister('g', 'a')$$);
+SELECT * FROM try($$SELECT failover_drop_group('g', true)$$);
+ROLLBACK;
 
 SELECT failover_drop_group('g', true);
 SELECT failover_drop_group(i::text) FROM generate_series(1, 5) i;
