@@ -15,6 +15,9 @@
  * it: nobody expects a primary to be moved hours after the hour that was
  * announced.  While the clock is not to be trusted nothing begins.
  *
+ * If the primary is where it was to be moved, that is no reason to wait: whoever
+ * moves it elsewhere a minute later does not mean that it should come back.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -52,6 +55,21 @@ give_up(FoGroup *group, const FoPlannedOperation *planned, const char *why)
 	fo_coordinator_run_never(group, planned, FO_OPERATION_FAILED, error, -1);
 }
 
+/* Its purpose is fulfilled without it; but that of a drill is to be done. */
+static void
+skip(FoGroup *group, const FoPlannedOperation *planned, const char *why)
+{
+	char		error[FO_SENTENCE_LEN];
+
+	if (planned->kind == FO_OPERATION_DRILL)
+	{
+		give_up(group, planned, why);
+		return;
+	}
+	snprintf(error, sizeof(error), "nothing to do: %.*s", fo_core_clip(why, 200), why);
+	fo_coordinator_run_never(group, planned, FO_OPERATION_CANCELLED, error, -1);
+}
+
 static void
 tell_held(FoGroup *group, FoPlannedOperation *planned, const char *why)
 {
@@ -79,12 +97,15 @@ begin(FoGroup *group, FoPlannedOperation *planned)
 	}
 	if (fo_coordinator_move(group, &move, &refusal))
 		return true;
-	if (refusal.sqlstate != ERRCODE_UNDEFINED_OBJECT)
+	if (refusal.is_moot)
+		skip(group, planned, refusal.error);
+	else if (refusal.sqlstate == ERRCODE_UNDEFINED_OBJECT)
+		give_up(group, planned, refusal.error);
+	else
 	{
 		tell_held(group, planned, refusal.error);
 		return false;
 	}
-	give_up(group, planned, refusal.error);
 	return true;
 }
 

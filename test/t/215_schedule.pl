@@ -101,6 +101,22 @@ is(history($event, 'status, trigger, error'), 'failed|scheduled|not begun at its
 is($t->status('primary_peer'), 'p', 'the primary stays');
 ok($t->wait_for_state('healthy'), 'the group is well');
 
+# The primary is there already: it ends, even in a paused group, and does not wait to undo what is done next.
+$t->sql(q{SELECT failover_pause('main')});
+$event = schedule('switchover', '1s', q{'p'});
+ended_ok($event, 'to the peer that is the primary already');
+is(history($event, 'status, trigger, error, started_at - finished_at'), 'cancelled|scheduled|nothing to do: peer "p" is the primary already|00:00:00',
+	'there is nothing to do, and the history says so');
+is($t->sql(qq{SELECT count(*) FROM failover_events WHERE kind = 'schedule_held' AND message ~ 'switchover $event '}), '0', 'it has not waited');
+$t->sql(q{SELECT failover_resume('main')});
+$t->sql(q{SELECT failover_alter_peer('main', 'p', priority => 1)});
+$event = schedule('failback', '1s');
+ended_ok($event, 'a failback to the primary');
+is(history($event, 'status, error'), 'cancelled|nothing to do: peer "p" is the primary already', 'is nothing to do');
+$event = schedule('drill', '1s', q{'p'});
+ended_ok($event, 'a drill with the primary as its target');
+is(history($event, 'status, error'), 'failed|not begun at its time: peer "p" is the primary already', 'cannot be done');
+
 # Forbidden for as long as it may wait.
 $t->sql(q{SELECT failover_pause('main')});
 $event = schedule('switchover', '1h', q{'b'});
