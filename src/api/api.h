@@ -133,6 +133,12 @@ extern void fo_api_require_peer(const FoLockedGroup *group, const char *peer);
 extern void fo_api_require_idle(const FoLockedGroup *group, const char *action);
 
 /*
+ * NOTICE for each of the group's peers that goes on without us and keeps to its
+ * lease: peer, or all of them if that is NULL.  To be called while they are registered.
+ */
+extern void fo_api_tell_gated(const FoLockedGroup *group, const char *peer);
+
+/*
  * Write down what the session user did, and notify.  detail, if not NULL, is an
  * open JSON object; user and reason are added to it.  What was done is message's text, without the user.
  */

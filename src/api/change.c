@@ -92,6 +92,29 @@ fo_api_require_idle(const FoLockedGroup *group, const char *action)
 			 errhint("%s", fo_catalog_operation_hint(&row))));
 }
 
+/*
+ * Nobody tells the server that it has left: it may be the primary of a
+ * coordinator that took the group over, or be cut off just now.  So it is
+ * for the DBA to say, on the server.
+ */
+void
+fo_api_tell_gated(const FoLockedGroup *group, const char *peer)
+{
+	FoParams	params = {0};
+	uint64		n;
+
+	fo_catalog_add_name(&params, group->name);
+	fo_catalog_add_name(&params, peer);
+	n = fo_catalog_write("SELECT peer_name FROM %s.failover_peer_state WHERE group_name = $1"
+						 " AND ($2 IS NULL OR peer_name = $2) AND (armed OR lease_time > '0') ORDER BY peer_name", &params);
+	for (uint64 i = 0; i < n; i++)
+		ereport(NOTICE,
+				(errmsg("peer \"%s\" has the node library: it commits by lease only, and nobody will grant it one",
+						fo_catalog_column_text(i, 1)),
+				 errdetail("As a primary it refuses commits when its lease ends, after its next start at the latest."),
+				 errhint("If it is to take writes without this coordinator, call failover_node_release() there.")));
+}
+
 char *
 fo_api_session_user(void)
 {

@@ -95,6 +95,7 @@ failover_drop_group(PG_FUNCTION_ARGS)
 	fo_api_require_idle(&group, "drop the group");
 	if (!is_forced)
 		refuse_if_peers(&group);
+	fo_api_tell_gated(&group, NULL);
 	fo_api_record(&group, NULL, "group_dropped", psprintf("group \"%s\" dropped", name), NULL, NULL);
 	fo_catalog_add_name(&params, name);
 	fo_catalog_write("INSERT INTO %s.failover_operation (event_id, group_name, kind, trigger, status, reason, initiated_by, target,"

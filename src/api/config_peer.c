@@ -308,6 +308,7 @@ failover_unregister(PG_FUNCTION_ARGS)
 	fo_api_require_idle(&group, "unregister a peer");
 	if (!is_forced)
 		refuse_if_primary(&group, peer);
+	fo_api_tell_gated(&group, peer);
 	delete_peer(&group, peer);
 	fo_api_record(&group, peer, "peer_unregistered",
 				  psprintf("peer \"%s\" unregistered", peer), NULL, NULL);

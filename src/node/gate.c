@@ -124,7 +124,11 @@ is_guarded_process(void)
 	return MyBackendType == B_BACKEND || MyBackendType == B_WAL_SENDER || IsLogicalWorker();
 }
 
-/* Refuse the commit.  The hint names who can take it, if that is known. */
+/*
+ * Refuse the commit.  The hint names who can take it, if that is known; and the
+ * way out for a server that will never be granted a lease again, which nothing
+ * else on it tells of.
+ */
 static void
 refuse(void)
 {
@@ -150,8 +154,11 @@ refuse(void)
 			 errdetail("A primary commits only while the coordinator, or a majority of its standbys, confirms that it is the primary (term %lld).",
 					   (long long) term),
 			 holder[0] != '\0'
-			 ? errhint("The primary is now peer \"%s\": connect to that one.", holder)
-			 : errhint("Retry on the group's primary, or here when the lease has been granted again.")));
+			 ? errhint("The primary is now peer \"%s\": connect to that one."
+					   " Only if this server has left its group, or the coordinator is lost for good and no other server is the primary, call failover_node_release() here.",
+					   holder)
+			 : errhint("Retry on the group's primary, or here when the lease has been granted again."
+					   " Only if this server has left its group, or the coordinator is lost for good and no other server is the primary, call failover_node_release() here.")));
 }
 
 /* A logical replication worker: do nothing until the lease is back. */

@@ -34,6 +34,17 @@ SELECT * FROM try($$SELECT failover_health(NULL, 'nobody')$$);
 SELECT * FROM try($$SELECT failover_switchover('1', 'a')$$);
 SELECT * FROM try($$SELECT failover_history('nowhere')$$);
 
+-- who keeps to a lease is not told that it has left
+BEGIN;
+UPDATE failover_peer_state SET armed = true WHERE group_name = 'g' AND peer_name = 'a';
+INSERT INTO failover_peer_state (group_name, peer_name, armed) VALUES ('g', 'a', true) ON CONFLICT DO NOTHING;
+SELECT failover_unregister('g', 'b');
+SAVEPOINT registered;
+SELECT failover_unregister('g', 'a');
+ROLLBACK TO registered;
+SELECT failover_drop_group('g', true);
+ROLLBACK;
+
 -- who holds things up, since when, by whose wish; nothing is left of it when that ends
 SELECT failover_pause('g', '1 day', E'upgrade of the\nnetwork');
 SELECT failover_set_maintenance('g', 'a', true, NULL, 'new disk');

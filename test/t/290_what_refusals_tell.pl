@@ -87,4 +87,16 @@ refused_like(q{failover_switchover('main')}, qr/${blocked}call failover_trigger\
 refused_like(q{failover_trigger('main')}, qr/${blocked}use force => true\./s, 'a move in the block period');
 refused_like(q{failover_rejoin('main', 'p')}, qr/55000: peer "p" does not answer.*DETAIL:  .*HINT:  Start the server first\./s, 'a rejoin of a dead server');
 
+# What leaves the group keeps to its lease.
+my ($primary) = $t->primaries;
+(undef, undef, $stderr) = $t->coordinator->psql('postgres', "SELECT failover_unregister('main', '$primary', force => true)");
+like($stderr, qr/NOTICE:  peer "$primary" has the node library.*DETAIL.*HINT:  .*failover_node_release\(\) there/s, 'who is unregistered is not released');
+(undef, undef, $stderr) = $t->coordinator->psql('postgres', q{SELECT failover_drop_group('main', true)});
+like($stderr, qr/NOTICE:  peer "[ab]" has the node library.*NOTICE:  peer "p" has/s, 'nor is a group that is dropped');
+$t->node($primary)->restart;
+(undef, undef, $stderr) = $t->node($primary)->psql('postgres', 'CREATE TABLE t ()');
+like($stderr, qr/does not hold the lease.*HINT:  .*failover_node_release\(\) here/s, 'its refusals name the way out');
+$t->node($primary)->safe_psql('postgres', 'SELECT FROM failover_node_release()');
+$t->node($primary)->safe_psql('postgres', 'CREATE TABLE t ()');
+
 done_testing();
