@@ -19,6 +19,7 @@
  *		survey.c	what peers say of themselves when failover_preflight asks
  *		outage.c	changes of health, as events and downtime
  *		schedule.c	what is to be begun at some time
+ *		refusals.c	words for what is refused (moves.c, requests.c)
  *		retry.c		how long to wait after an operation that failed
  *		run.c, executor.c	FoGroup.run; actions.c the SQL of each step; task.c drives one step on one peer
  *		takeover.c	whether another coordinator has taken over

@@ -55,11 +55,15 @@ my (undef, undef, $stderr) = $t->try_sql(q{BEGIN READ ONLY; SELECT failover_swit
 like($stderr, qr/25006: cannot execute failover_switchover\(\) in a read-only transaction.*DETAIL.*HINT/s, 'a read-only transaction: refused');
 is($t->sql('SELECT count(*) FROM failover_history'), $operations, 'and nothing was begun');
 
-# An operation that takes a while: its candidate does not receive.
+# An operation that takes a while: its candidate does not receive.  It cannot even be
+# written down before the coordinator has ended the session that locks the table.
 my $receiver = $a->freeze_process('walreceiver');
+my $locker = $t->coordinator->background_psql('postgres');
+$locker->query_until(qr/locked/, "BEGIN;\nLOCK TABLE failover_operation IN SHARE MODE;\n\\echo locked\n");
 is($t->sql(q{SELECT event_id AS begun FROM failover_switchover('main', 'a', 'by day', wait => false) \gset
 	SELECT count(*) FROM failover_history WHERE event_id = :begun AND status = 'in_progress'}), '1',
 	'who does not wait for an operation finds it in the history at once');
+eval { $locker->quit };
 my $event = $t->status('current_event');
 my $running = qr/DETAIL:  Event $event, a switchover begun by "$user", is in progress since $time\..*HINT:  Wait until it has ended.*failover_timeline.*failover_cancel\($event\)/s;
 refused_like(q{failover_trigger('main', 'b')}, qr/55000: an operation of group "main" is in progress.*$running/s, 'a move while another one is going on');
