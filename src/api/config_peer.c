@@ -96,20 +96,39 @@ check_room(void)
  * Addresses can look different and be the same, so this is help, no guarantee.
  */
 static void
-warn_if_same_server(const FoLockedGroup *group, const char *peer, const char *conninfo)
+check_same_server(const FoLockedGroup *group, const char *peer, const char *conninfo)
 {
 	FoParams	params = {0};
 
 	fo_catalog_add_name(&params, group->name);
 	fo_catalog_add_name(&params, peer);
 	fo_catalog_add_text(&params, conninfo);
-	if (fo_catalog_write("SELECT peer_name FROM %s.failover_peer"
-					   " WHERE group_name = $1 AND peer_name <> $2 AND conninfo = $3"
-					   " ORDER BY peer_name LIMIT 1", &params) == 0)
+	if (fo_catalog_write("SELECT peer_name, group_name, group_name <> $1 FROM %s.failover_peer"
+					   " WHERE (group_name <> $1 OR peer_name <> $2) AND conninfo = $3"
+					   " ORDER BY group_name = $1, group_name, peer_name LIMIT 1", &params) == 0)
 		return;
+	if (fo_catalog_column_bool(0, 3))
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("this server is registered already, as peer \"%s\" of group \"%s\"",
+						fo_catalog_column_text(0, 1), fo_catalog_column_text(0, 2)),
+				 errdetail("Two groups would take each other's lease of the server away."),
+				 errhint("A server belongs to one group: unregister it there first.")));
 	ereport(WARNING,
 			(errmsg("peer \"%s\" has the same connection string as peer \"%s\"", peer, fo_catalog_column_text(0, 1)),
 			 errhint("Register each server of a group once: peers are witnesses for each other.")));
+}
+
+/* At another address may be another server: whether it is one of the group is seen again. */
+static void
+forget_membership(const FoLockedGroup *group, const char *peer)
+{
+	FoParams	params = {0};
+
+	fo_catalog_add_name(&params, group->name);
+	fo_catalog_add_name(&params, peer);
+	fo_catalog_write("UPDATE %s.failover_peer_state SET followed = NULL, told_to_follow = NULL"
+					 " WHERE group_name = $1 AND peer_name = $2", &params);
 }
 
 /* As parameters $3 to $7: conninfo, priority, weight, zone, promotable. */
@@ -196,7 +215,7 @@ failover_register(PG_FUNCTION_ARGS)
 		fo_api_record_new_group(&group);
 	insert_peer(&group, peer, &change);
 	check_room();
-	warn_if_same_server(&group, peer, change.conninfo);
+	check_same_server(&group, peer, change.conninfo);
 	fo_api_record(&group, peer, "peer_registered",
 				  psprintf("peer \"%s\" registered", peer), describe(&change), NULL);
 	fo_api_change_end();
@@ -253,7 +272,10 @@ failover_alter_peer(PG_FUNCTION_ARGS)
 	else
 	{
 		if (change.conninfo != NULL)
-			warn_if_same_server(&group, peer, change.conninfo);
+		{
+			check_same_server(&group, peer, change.conninfo);
+			forget_membership(&group, peer);
+		}
 		fo_api_record(&group, peer, "peer_altered",
 					  psprintf("peer \"%s\" altered", peer), describe(&change), NULL);
 	}

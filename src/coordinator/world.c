@@ -188,7 +188,15 @@ merge_peer(FoPeer *peer, const FoPeerConfig *from, bool is_settings_changed)
 	bool		is_conninfo_changed = !is_same_string(peer->cfg.conninfo, from->conninfo);
 
 	if (is_conninfo_changed)
+	{
+		if (peer->cfg.conninfo != NULL)
+		{
+			/* Another server, perhaps, of which nothing is known: its row says the same by now. */
+			memset(peer->cfg.followed, 0, sizeof(peer->cfg.followed));
+			memset(peer->cfg.told_to_follow, 0, sizeof(peer->cfg.told_to_follow));
+		}
 		replace_string(peer->cxt, &peer->cfg.conninfo, from->conninfo);
+	}
 	peer->cfg.priority = from->priority;
 	peer->cfg.weight = from->weight;
 	strlcpy(peer->cfg.zone, from->zone, sizeof(peer->cfg.zone));

@@ -28,7 +28,7 @@ SELECT failover_drop_group(repeat('y', 63));
 -- peers; port 1 of this host refuses connections
 SELECT failover_register('g', 'a', 'host=127.0.0.1 port=1');
 SELECT failover_register('g', 'b', 'port=1 host=127.0.0.1 user=failover dbname=postgres', 50, 2, 'east', false);
-SELECT failover_register(group_name => 'new', peer_name => 'a', conninfo => 'postgresql://failover@127.0.0.1:1/postgres');
+SELECT failover_register(group_name => 'new', peer_name => 'a', conninfo => 'postgresql://failover@127.0.0.1:4/postgres');
 SELECT group_name, peer_name, conninfo, priority, weight, zone, promotable FROM failover_peers ORDER BY 1, 2;
 SELECT failover_register('g', 'twin', 'host=127.0.0.1 port=1');
 SELECT failover_unregister('g', 'twin');
@@ -60,6 +60,9 @@ SELECT * FROM try($$SELECT failover_register('g', 'c', 'host=127.0.0.1 options=-
 SELECT * FROM try($$SELECT failover_register('other', 'c', 'host=127.0.0.1 password=hushhush')$$);
 SELECT count(*) FROM failover_group WHERE group_name = 'other';
 
+-- a server belongs to one group
+SELECT * FROM try($$SELECT failover_register('other', 'c', 'host=127.0.0.1 port=1')$$);
+
 -- changes
 SELECT failover_alter_peer('g', 'a', priority => 10, zone => 'west', promotable => true);
 SELECT failover_alter_peer('g', 'b', weight => 0, zone => '');
@@ -73,7 +76,7 @@ SELECT * FROM try($$SELECT failover_alter_peer('g', 'a', conninfo => 'host=127.0
 SELECT * FROM try($$SELECT failover_alter_peer('g', 'a', weight => -1)$$);
 
 -- shared memory has room for 20 peers here
-SELECT * FROM try($$SELECT failover_register('big', 'p' || i, 'host=127.0.0.1 port=' || i) FROM generate_series(1, 18) i$$);
+SELECT * FROM try($$SELECT failover_register('big', 'p' || i, 'host=127.0.0.1 port=' || 100 + i) FROM generate_series(1, 18) i$$);
 SELECT count(*) FROM failover_peers;
 
 -- the primary, and a group that has peers or is busy, are not dropped by accident

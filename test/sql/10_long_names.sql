@@ -8,7 +8,7 @@ SELECT failover_create_group('even');
 SELECT failover_create_group('odd');
 SELECT failover_register('even', peer, 'host=127.0.0.1 port=' || port, promotable => false)
   FROM (SELECT repeat(letter, 31) AS peer, port FROM unnest(ARRAY['é', 'ö', 'ü', 'ß']) WITH ORDINALITY AS l(letter, port)) peers;
-SELECT failover_register('odd', peer, 'host=127.0.0.1 port=' || port, promotable => false)
+SELECT failover_register('odd', peer, 'host=127.0.0.2 port=' || port, promotable => false)
   FROM (SELECT 'x' || repeat(letter, 31) AS peer, port FROM unnest(ARRAY['é', 'ö', 'ü', 'ß']) WITH ORDINALITY AS l(letter, port)) peers;
 
 -- convert_to raises an error for what is no UTF-8
