@@ -181,11 +181,38 @@ is_unnameable(FoPreflightTrial *trial)
 	return trial->group->is_sync_managed && !fo_core_sync_is_nameable(trial->view->observed.application_name);
 }
 
+/* Another peer bears its application name, to the letter: neither renews a lease then. */
+static bool
+is_renewal_lost(FoPreflightTrial *trial)
+{
+	const FoPeerView *primary = fo_core_primary(trial->group);
+	int32_t		i;
+
+	if (primary == NULL || !primary->observed.has_node_library || fo_core_alias_of(trial->group, trial->view) >= 0)
+		return false;
+	for (i = 0; i < trial->group->peers_n; i++)
+	{
+		const FoPeerView *other = &trial->group->peers[i];
+
+		if (i == trial->peer || other->observed.at == 0 || fo_core_alias_of(trial->group, other) >= 0
+			|| strncmp(other->observed.application_name, trial->view->observed.application_name, FO_NAME_LEN) != 0)
+			continue;
+		fo_core_text_add(trial->detail, trial->view->observed.application_name);
+		fo_core_text_add(trial->detail, "\", as peer \"");
+		fo_core_text_add(trial->detail, other->name);
+		return true;
+	}
+	return false;
+}
+
 /* Another standby bears its application name. */
 static bool
 is_name_shared(FoPreflightTrial *trial)
 {
 	int32_t		i;
+
+	if (is_renewal_lost(trial))
+		return false;			/* which says more */
 
 	for (i = 0; i < trial->group->peers_n; i++)
 	{
@@ -228,6 +255,9 @@ static const FoPreflightRow rows[] = {
 		"max_wal_senders is %d: recovery stops", "Raise max_wal_senders."},
 	{FO_PREFLIGHT_STANDBY, FO_PREFLIGHT_ERROR, is_target_fixed, 0,
 		"recovery_target_timeline is \"%d\": it would not follow a new primary", "Set recovery_target_timeline = latest."},
+	{FO_PREFLIGHT_STANDBY, FO_PREFLIGHT_ERROR, is_renewal_lost, 0,
+		"its application_name is \"%d\": neither renews the lease of the primary, which may take no writes when the coordinator is away",
+	"Give each standby its own application_name in primary_conninfo, or each server its own cluster_name."},
 	{FO_PREFLIGHT_STANDBY, FO_PREFLIGHT_WARNING, is_unnameable, 0,
 		"its application_name is not plain ASCII, or too long: it cannot be a synchronous standby",
 	"Set application_name in primary_conninfo."},

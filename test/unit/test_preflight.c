@@ -227,6 +227,19 @@ TEST("preflight: the settings of the group are held against what it has")
 	CHECK_FOUND(-1, "warning", "the group is paused");
 }
 
+TEST("preflight: who bears the name of another peer renews no lease")
+{
+	begin();
+	strcpy(peers[PG3].observed.application_name, peers[PG1].observed.application_name);
+	CHECK_FOUND(PG3, "error", "its application_name is \"pg1\", as peer \"pg1\": neither renews the lease of the primary, which may take no writes when the coordinator is away");
+
+	/* Without leases only synchronous standbys have to be told apart. */
+	peers[PG1].observed.has_node_library = peers[PG2].observed.has_node_library = peers[PG3].observed.has_node_library = false;
+	peers[PG1].observed.has_node_worker = peers[PG2].observed.has_node_worker = peers[PG3].observed.has_node_worker = false;
+	CHECK(count_findings() > 0);
+	CHECK(strstr(finding.finding, "application_name") == NULL);
+}
+
 TEST("preflight: slots that every peer may need are counted")
 {
 	begin();
