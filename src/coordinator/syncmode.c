@@ -284,11 +284,24 @@ change(FoSyncPlan *plan)
 /* ---- letting go of it ---- */
 
 /*
- * The primary has let go of it.  A peer that was primary before, or is a copy of
- * one, has a set of ours too, which would count again were it promoted.
+ * A peer that is or was the primary, or is a copy of one, may have a set of ours,
+ * which would count again were it promoted.  Written down: a peer may be away for
+ * longer than this process lives.
  */
 static void
-primary_is_reset(FoGroup *group, FoPeer *primary)
+want_resets(FoGroup *group)
+{
+	for (int i = 0; i < group->peers_n; i++)
+	{
+		group->peers[i]->cfg.is_sync_reset_due = true;
+		group->peers[i]->is_state_dirty = true;
+	}
+	fo_coordinator_touch(group);
+}
+
+/* No set is ours any more. */
+static void
+forget_set(FoGroup *group)
 {
 	FoGroupConfig *cfg = &group->cfg;
 
@@ -297,10 +310,16 @@ primary_is_reset(FoGroup *group, FoPeer *primary)
 	memset(cfg->sync_names, 0, sizeof(cfg->sync_names));
 	memset(cfg->sync_before, 0, sizeof(cfg->sync_before));
 	group->is_state_dirty = true;
-	for (int i = 0; i < group->peers_n; i++)
+}
+
+/* The primary has let go of it; the others are to follow. */
+static void
+primary_is_reset(FoGroup *group, FoPeer *primary)
+{
+	if (group->cfg.is_sync_managed)
 	{
-		group->peers[i]->cfg.is_sync_reset_due = group->peers[i] != primary;
-		group->peers[i]->is_state_dirty = true;
+		forget_set(group);
+		want_resets(group);
 	}
 	fo_coordinator_record(group, primary, "sync_names", FO_NOTICE, NULL,
 						  "synchronous_standby_names is what its configuration files say again: sync_mode is off");
@@ -317,11 +336,11 @@ reset_ended(FoTask *task, void *arg)
 		peer->sync.reset_retry_at = fo_net_now() + retry_after(task, peer->sync.reset_failures++);
 	else
 	{
+		if (peer == fo_coordinator_primary(group))
+			primary_is_reset(group, peer);
 		peer->cfg.is_sync_reset_due = false;
 		peer->is_state_dirty = true;
 		peer->sync.reset_failures = 0;
-		if (group->cfg.is_sync_managed && peer == fo_coordinator_primary(group))
-			primary_is_reset(group, peer);
 	}
 	fo_coordinator_group_changed(group);
 }
@@ -337,7 +356,11 @@ reset(FoPeer *peer)
 										   CHANGE_TIMEOUT_MS, reset_ended, peer);
 }
 
-/* First the primary, then everybody else who may have a set of ours, as they answer. */
+/*
+ * First the primary, then everybody else who may have a set of ours, as they
+ * answer.  The end of a fence puts back what was there before it, so whoever is
+ * fenced has to wait.
+ */
 static void
 let_go(FoGroup *group, FoPeer *primary)
 {
@@ -352,7 +375,8 @@ let_go(FoGroup *group, FoPeer *primary)
 	{
 		FoPeer	   *peer = group->peers[i];
 
-		if (peer->cfg.is_sync_reset_due && fo_core_peer_answers(&peer->view) && peer->view.observed.is_privileged)
+		if (peer->cfg.is_sync_reset_due && peer->cfg.fence_saved == NULL &&
+			fo_core_peer_answers(&peer->view) && peer->view.observed.is_privileged)
 			reset(peer);
 	}
 }
@@ -420,16 +444,18 @@ fo_coordinator_sync_manage(FoGroup *group)
 		fo_net_loop_arm(group->world->loop, &group->judge_timer, plan.due);
 }
 
+/* Switched off while there was no primary to let go of it: now the new one has to, too. */
 void
 fo_coordinator_sync_primary_changed(FoGroup *group)
 {
 	const FoPeer *primary = fo_coordinator_primary(group);
 	FoGroupConfig *cfg = &group->cfg;
+	bool		is_off = cfg->settings.sync_mode == FO_SYNC_OFF;
 
-	memset(&group->sync, 0, sizeof(group->sync));
-	memset(cfg->sync_names, 0, sizeof(cfg->sync_names));
-	memset(cfg->sync_before, 0, sizeof(cfg->sync_before));
-	cfg->is_sync_managed = cfg->settings.sync_mode != FO_SYNC_OFF && primary != NULL;
+	if (cfg->is_sync_managed && is_off)
+		want_resets(group);
+	forget_set(group);
+	cfg->is_sync_managed = !is_off && primary != NULL;
 	if (cfg->is_sync_managed)
 		strlcpy(cfg->sync_names, primary->view.observed.sync_names, sizeof(cfg->sync_names));
 	for (int i = 0; i < group->peers_n; i++)
