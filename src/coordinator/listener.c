@@ -18,7 +18,7 @@
 #include "coordinator/executor.h"
 #include "coordinator/listener.h"
 #include "guc.h"
-#include "net/probe.h"
+#include "net/session.h"
 
 /* After a connect that failed the next one is no sooner than this. */
 #define RETRY_US FO_MS(10000)
@@ -31,8 +31,7 @@ struct FoListener
 };
 
 static const char *const setup[] = {
-	"SET search_path = ''",
-	FO_NET_STAY_IDLE,
+	FO_NET_SESSION,
 	NULL
 };
 

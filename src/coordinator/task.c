@@ -19,6 +19,7 @@
 #include "coordinator/monitor.h"
 #include "coordinator/task.h"
 #include "guc.h"
+#include "net/session.h"
 
 /* A reload costs every process of a server: kicks grow apart, up to so many times the action's kick_ms. */
 #define KICKS_APART_MOST 5
@@ -42,9 +43,7 @@ static void looked(void *arg, const PGresult *result, const FoNetError *error, i
 static void acted(void *arg, const PGresult *result, const FoNetError *error, int64 rtt_us);
 
 static const char *const slow_setup[] = {
-	"SET search_path = ''",
-	"SET statement_timeout = 0",
-	"SET synchronous_commit = local",
+	FO_NET_SESSION,
 	NULL
 };
 

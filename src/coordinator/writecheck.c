@@ -24,6 +24,7 @@
 #include "coordinator/evidence.h"
 #include "coordinator/writecheck.h"
 #include "guc.h"
+#include "net/session.h"
 
 #define SHORTEST_INTERVAL_MS 1000
 
@@ -44,10 +45,7 @@ struct FoWriteCheck
 };
 
 static const char *const setup[] = {
-	"SET search_path = ''",
-	"SET statement_timeout = 0",
-	"SET lock_timeout = 0",
-	"SET synchronous_commit = local",
+	FO_NET_SESSION,
 	NULL
 };
 

@@ -31,6 +31,7 @@
 #include "utils/builtins.h"
 
 #include "net/probe.h"
+#include "net/session.h"
 
 /* The columns of the status query, in order. */
 typedef enum FoColumn
@@ -133,13 +134,11 @@ typedef enum FoColumn
  * force_generic_plan: the only parameter does not matter to the planner.
  */
 static const char *const setup_statements[] = {
-	"SET search_path = '';"
+	FO_NET_SESSION ";"
 	" SET statement_timeout = '60s';"
 	" SET lock_timeout = '5s';"
 	" SET idle_in_transaction_session_timeout = '60s';"
-	" SET synchronous_commit = local;"
 	" SET plan_cache_mode = force_generic_plan;"
-	" " FO_NET_STAY_IDLE ";"
 	" PREPARE " FO_PROBE_STATEMENT " (bool) AS " STATUS_COLUMNS STATUS_TABLES,
 	NULL
 };

@@ -12,10 +12,6 @@
 #include "core/view.h"
 #include "net/link.h"
 
-/* For sessions that may be idle for long: idle_session_timeout exists since 14. */
-#define FO_NET_STAY_IDLE "SELECT set_config('idle_session_timeout', '0', false)" \
-	" WHERE current_setting('idle_session_timeout', true) IS NOT NULL"
-
 /* Names under which the status query is prepared: the plain one by the setup, the other by fo_net_probe_prepare_node. */
 #define FO_PROBE_STATEMENT "failover_status"
 #define FO_PROBE_NODE_STATEMENT "failover_node_status"
@@ -37,9 +33,9 @@ typedef struct FoHeartbeat
 } FoHeartbeat;
 
 /*
- * Session setup for fo_net_link_open(): search_path, timeouts, synchronous_commit
- * = local, then PREPARE of the status query in a form that works with whatever
- * privileges the role has.  Static, NULL-terminated.
+ * Session setup for fo_net_link_open(): session.h's, timeouts, then PREPARE of the
+ * status query in a form that works with whatever privileges the role has.
+ * Static, NULL-terminated.
  */
 extern const char *const *fo_net_probe_setup(void);
 

@@ -31,7 +31,7 @@
 #define WORD_SIZE "size"		/* bytes */
 #define WORD_PRIMARY "primary"	/* its conninfo */
 
-/* What programs get where the conninfo does not say: a database, and an end to waiting for a host that is gone. */
+/* What programs get where the conninfo does not say: a database, a session that may idle, and an end to waiting for a host that is gone. */
 static const char *const added_keywords[][2] = {
 	{"dbname", "postgres"},
 	{"connect_timeout", "10"},
@@ -39,8 +39,23 @@ static const char *const added_keywords[][2] = {
 	{"keepalives_interval", "5"},
 	{"keepalives_count", "3"},
 	{"tcp_user_timeout", "30000"},
+	/* pg_rewind says nothing while it reads and writes here. */
+	{"options", "'-c idle_session_timeout=0'"},
 	{NULL, NULL}
 };
+
+/*
+ * What our role, its database or the source has as a default must neither cut a
+ * question short nor, under serializable, have a standby refuse it.  A string is
+ * one transaction, begun with the default: its own level comes first.
+ */
+static const char *const settle =
+	"SET TRANSACTION ISOLATION LEVEL READ COMMITTED;"
+	" SET default_transaction_isolation = 'read committed';"
+	" SET statement_timeout = 0;"
+	" SET lock_timeout = 0;"
+	" SELECT pg_catalog.set_config('transaction_timeout', '0', false)"
+	" WHERE pg_catalog.current_setting('transaction_timeout', true) IS NOT NULL";	/* since 17 */
 
 static const char *const count_tablespaces =
 	"SELECT pg_catalog.count(*) FROM pg_catalog.pg_tablespace s"
@@ -75,7 +90,12 @@ fo_node_connect_source(const char *conninfo, bool is_replication)
 	PGconn	   *conn = PQconnectdbParams(keywords, values, 1);
 
 	if (PQstatus(conn) == CONNECTION_OK)
+	{
+		/* Should that fail, so will what is asked next, and tells. */
+		if (!is_replication)
+			PQclear(PQexec(conn, settle));
 		return conn;
+	}
 	fo_node_tell_problem("could not connect to the new primary", PQerrorMessage(conn));
 	PQfinish(conn);
 	return NULL;
