@@ -12,6 +12,7 @@
 #include "coordinator/executor.h"
 #include "coordinator/lease.h"
 #include "coordinator/monitor.h"
+#include "coordinator/record.h"
 #include "net/probe.h"
 
 /* Default port of a conninfo without one. */
@@ -226,6 +227,21 @@ note_node_clock(FoPeer *peer)
 	peer->node_clock_at = seen->at;
 }
 
+/* A server that runs on may lose its extension, or take our role's privileges back: from then on nobody renews its lease but standbys. */
+static void
+tell_library(FoPeer *peer, const FoObservation *before)
+{
+	bool		has_library = peer->view.observed.has_node_library;
+
+	if (before->at == 0 || before->has_node_library == has_library)
+		return;
+	if (has_library)
+		fo_coordinator_record(peer->group, peer, "library_found", FO_NOTICE, NULL, "its node library answers");
+	else
+		fo_coordinator_record(peer->group, peer, "library_lost", FO_WARNING, NULL,
+							  "its node library cannot be asked any more: the extension is gone there, or no longer fits, or our role may not call it");
+}
+
 /* A coordinator that is started again while it is silent must know. */
 static void
 remember_armed(FoPeer *peer)
@@ -380,6 +396,7 @@ fo_coordinator_take_answer(FoPeer *peer, const PGresult *result, int64 rtt_us, F
 	view->last_attempt_at = now;
 	peer->last_error[0] = '\0';
 	note_progress(peer, &before);
+	tell_library(peer, &before);
 	note_node_clock(peer);
 	remember_armed(peer);
 	fo_coordinator_lease_hear(peer);

@@ -15,6 +15,30 @@
 #include "coordinator/library.h"
 #include "net/probe.h"
 
+/*
+ * SQLSTATEs, or classes of them, that a heartbeat gets whose functions, their
+ * columns, their privileges or their library have changed since it was prepared.
+ */
+static const char *const change_states[] = {
+	"42",						/* no such function or column, or not for this role */
+	"3F000",					/* no such schema */
+	"0A000",					/* the result has other columns than it had */
+	"26000",					/* no such prepared statement */
+	"58P01",					/* no such file */
+	"XX000"						/* dropped at the very moment */
+};
+
+bool
+fo_coordinator_library_is_change(const FoNetError *error)
+{
+	for (int i = 0; i < (int) lengthof(change_states); i++)
+	{
+		if (strncmp(error->sqlstate, change_states[i], strlen(change_states[i])) == 0)
+			return true;
+	}
+	return false;
+}
+
 static void
 prepared(void *arg, const PGresult *result, const FoNetError *error, int64 rtt_us)
 {
@@ -38,8 +62,9 @@ found(void *arg, const PGresult *result, const FoNetError *error, int64 rtt_us)
 {
 	FoLibraryLook *look = arg;
 	FoPeer	   *peer = look->peer;
-	const char *statements[4];
+	const char *statements[6];
 	int			prepared_n;
+	int			n = 0;
 
 	if (peer->node_schema != NULL)
 		pfree(peer->node_schema);
@@ -50,14 +75,18 @@ found(void *arg, const PGresult *result, const FoNetError *error, int64 rtt_us)
 		return;
 	}
 	peer->node_schema = MemoryContextStrdup(peer->cxt, PQgetvalue(result, 0, 0));
-	statements[0] = fo_net_probe_prepare_node(peer->node_schema);
-	statements[1] = fo_net_probe_prepare_look(peer->node_schema);
-	statements[2] = psprintf("SELECT node_term, node_incarnation, clock_us FROM %s.failover_node_status()",
-							 peer->node_schema);
-	statements[3] = NULL;
-	/* An earlier look may have prepared them, and then have been refused the status. */
-	prepared_n = Min(atoi(PQgetvalue(result, 0, 1)), 2);
-	fo_net_link_call(peer->link, statements + prepared_n, peer->group->cfg.settings.check_timeout, true, prepared, look);
+	/* What an earlier look has prepared may name functions that are gone. */
+	prepared_n = atoi(PQgetvalue(result, 0, 1));
+	if (prepared_n > 0)
+		statements[n++] = "DEALLOCATE " FO_PROBE_NODE_STATEMENT;
+	if (prepared_n > 1)
+		statements[n++] = "DEALLOCATE " FO_PROBE_LOOK_STATEMENT;
+	statements[n++] = fo_net_probe_prepare_node(peer->node_schema);
+	statements[n++] = fo_net_probe_prepare_look(peer->node_schema);
+	statements[n++] = psprintf("SELECT node_term, node_incarnation, clock_us FROM %s.failover_node_status()",
+							   peer->node_schema);
+	statements[n] = NULL;
+	fo_net_link_call(peer->link, statements, peer->group->cfg.settings.check_timeout, true, prepared, look);
 }
 
 void

@@ -9,6 +9,7 @@
 #define FO_COORDINATOR_LIBRARY_H
 
 #include "coordinator/world.h"
+#include "net/link.h"
 
 /* One for each peer, the owner's; it lives as long as the peer's link. */
 typedef struct FoLibraryLook
@@ -23,5 +24,8 @@ typedef struct FoLibraryLook
  * known is called once, never before this returns, also if the session is lost.
  */
 extern void fo_coordinator_library_look(FoLibraryLook *look);
+
+/* Does a heartbeat fail with this because the extension was dropped, made anew or changed?  Then look again. */
+extern bool fo_coordinator_library_is_change(const FoNetError *error);
 
 #endif							/* FO_COORDINATOR_LIBRARY_H */

@@ -79,6 +79,7 @@ struct FoMonitor
 	FoLibraryLook library;
 	bool		is_checking;	/* a status query is under way */
 	bool		is_library_prepared;	/* checks are heartbeats */
+	bool		is_library_doubted; /* it was looked for anew, because a heartbeat failed as if it had changed */
 	bool		is_looking;		/* it is one that tells nothing */
 	bool		is_look_wanted; /* a heartbeat was refused: look who is its coordinator */
 	bool		is_check_wanted;	/* one more, as soon as it has ended */
@@ -232,6 +233,43 @@ check_failed(FoPeer *peer, const FoNetError *error)
 	result_is_in(peer, is_first);
 }
 
+/* Whether checks are heartbeats is known: the first one follows. */
+static void
+library_known(FoPeer *peer, bool is_prepared)
+{
+	peer->monitor->is_checking = false;
+	peer->monitor->is_library_prepared = is_prepared;
+	if (!fo_net_link_is_closed(peer->link))
+		check(peer);
+}
+
+static void
+look_for_library(FoPeer *peer)
+{
+	peer->monitor->is_checking = true;
+	peer->monitor->is_library_prepared = false;
+	fo_coordinator_library_look(&peer->monitor->library);
+}
+
+/*
+ * The extension was dropped, made anew or changed since the session began.  If
+ * what is found then does not work either, the peer counts as one without the
+ * library until the next look: it answers.
+ */
+static void
+doubt_library(FoPeer *peer)
+{
+	FoMonitor  *monitor = peer->monitor;
+
+	if (monitor->is_library_doubted)
+		library_known(peer, false);
+	else
+	{
+		monitor->is_library_doubted = true;
+		look_for_library(peer);
+	}
+}
+
 static void
 checked(void *arg, const PGresult *result, const FoNetError *error, int64 rtt_us)
 {
@@ -250,6 +288,12 @@ checked(void *arg, const PGresult *result, const FoNetError *error, int64 rtt_us
 		check(peer);
 		return;
 	}
+	if (result == NULL && peer->monitor->is_library_prepared && fo_net_link_is_ready(peer->link) &&
+		fo_coordinator_library_is_change(error))
+	{
+		doubt_library(peer);
+		return;
+	}
 	if (result == NULL)
 	{
 		/* A lost session is told by link_closed(). */
@@ -262,6 +306,7 @@ checked(void *arg, const PGresult *result, const FoNetError *error, int64 rtt_us
 		check_failed(peer, &reading);
 		return;
 	}
+	peer->monitor->is_library_doubted = false;
 	fo_coordinator_hear_term(peer);
 	apply_role(peer);
 
@@ -269,24 +314,6 @@ checked(void *arg, const PGresult *result, const FoNetError *error, int64 rtt_us
 	if (is_first && primary != NULL && primary != peer)
 		fo_coordinator_monitor_check_now(primary);
 	result_is_in(peer, before == FO_RECEIVER_STREAMING && peer->view.observed.receiver != FO_RECEIVER_STREAMING);
-}
-
-/* Whether checks are heartbeats is known: the first one follows. */
-static void
-library_known(FoPeer *peer, bool is_prepared)
-{
-	peer->monitor->is_checking = false;
-	peer->monitor->is_library_prepared = is_prepared;
-	if (!fo_net_link_is_closed(peer->link))
-		check(peer);
-}
-
-static void
-look_for_library(FoPeer *peer)
-{
-	peer->monitor->is_checking = true;
-	peer->monitor->is_library_prepared = false;
-	fo_coordinator_library_look(&peer->monitor->library);
 }
 
 /* A fresh connect has worked, whatever earlier knocks have found. */
