@@ -227,6 +227,16 @@ note_node_clock(FoPeer *peer)
 	peer->node_clock_at = seen->at;
 }
 
+/* The gate of a server that runs on is there, whoever may ask for it: a failover waits for the end of its lease. */
+static void
+keep_gate(const FoObservation *before, FoObservation *now)
+{
+	if (now->has_node_library || !before->is_armed || before->started_at != now->started_at)
+		return;
+	now->is_armed = true;
+	now->may_commit = before->may_commit;
+}
+
 /* A server that runs on may lose its extension, or take our role's privileges back: from then on nobody renews its lease but standbys. */
 static void
 tell_library(FoPeer *peer, const FoObservation *before)
@@ -381,6 +391,7 @@ fo_coordinator_take_answer(FoPeer *peer, const PGresult *result, int64 rtt_us, F
 	if (!fo_net_probe_read(result, now, &view->observed, &template_conninfo, &slot_name, error))
 		return false;
 	keep_timeline(&before, &view->observed);
+	keep_gate(&before, &view->observed);
 	learn_template(peer, template_conninfo, slot_name);
 	peer->is_following_nobody = view->observed.is_archive_only;
 	keep_name(peer);

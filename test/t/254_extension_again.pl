@@ -43,6 +43,9 @@ is($t->status('fencing'), 'sql', 'dropped: the status says what is left');
 is($t->sql(q{SELECT count(*) FROM failover_preflight('main') WHERE severity = 'warning' AND finding ~ 'has no node library'}), '3',
 	'dropped: so does the preflight');
 
+is($t->sql(q{SELECT armed FROM failover_peer_state WHERE peer_name = 'p'}), 't',
+	'dropped: the gate is known to be there: a failover would wait for the end of the lease');
+
 # ---- one that does not fit ----
 
 $p->safe_psql('postgres', q{CREATE EXTENSION failover SCHEMA ha});
