@@ -281,7 +281,8 @@ fo_coordinator_is_cascading(const FoPeer *peer)
 	const FoGroup *group = peer->group;
 	const FoPeer *primary = fo_coordinator_primary((FoGroup *) group);
 
-	if (group->run != NULL || !fo_core_peer_answers(&peer->view) || !peer->view.observed.in_recovery ||
+	/* While the primary is moved nobody is where he belongs yet; a rejoin changes nothing for the others. */
+	if (!fo_coordinator_run_may_yield(group) || !fo_core_peer_answers(&peer->view) || !peer->view.observed.in_recovery ||
 		peer->view.observed.receiver != FO_RECEIVER_STREAMING)
 		return false;
 	for (int i = 0; i < group->peers_n; i++)
