@@ -129,8 +129,8 @@ extern void fo_api_lock_group(const char *group, FoLockedGroup *locked);
 /* 42704 if the group has no such peer. */
 extern void fo_api_require_peer(const FoLockedGroup *group, const char *peer);
 
-/* 55000 if an operation of the group is running. */
-extern void fo_api_require_idle(const FoLockedGroup *group, const char *action);
+/* 55000 if an operation of the group is running; but_rejoin: other than a rejoin, which gives way. */
+extern void fo_api_require_idle(const FoLockedGroup *group, bool but_rejoin, const char *action);
 
 /*
  * NOTICE for each of the group's peers that goes on without us and keeps to its

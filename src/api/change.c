@@ -72,14 +72,16 @@ fo_api_require_peer(const FoLockedGroup *group, const char *peer)
 }
 
 void
-fo_api_require_idle(const FoLockedGroup *group, const char *action)
+fo_api_require_idle(const FoLockedGroup *group, bool but_rejoin, const char *action)
 {
 	FoParams	params = {0};
 	FoOperationRow row = {0};
 
 	fo_catalog_add_name(&params, group->name);
+	fo_catalog_add_bool(&params, but_rejoin);
 	if (fo_catalog_write("SELECT event_id, kind, initiated_by, started_at FROM %s.failover_operation"
-						 " WHERE group_name = $1 AND status = 'in_progress'", &params) == 0)
+						 " WHERE group_name = $1 AND status = 'in_progress'"
+						 " AND NOT ($2::boolean AND kind = 'rejoin')", &params) == 0)
 		return;
 	row.event_id = fo_catalog_column_bigint(0, 1, 0);
 	row.kind = fo_core_operation_parse(fo_catalog_column_text(0, 2));

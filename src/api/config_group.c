@@ -92,7 +92,7 @@ failover_drop_group(PG_FUNCTION_ARGS)
 	fo_api_require_writable(fcinfo);
 	fo_api_change_begin();
 	fo_api_lock_group(name, &group);
-	fo_api_require_idle(&group, "drop the group");
+	fo_api_require_idle(&group, false, "drop the group");
 	if (!is_forced)
 		refuse_if_peers(&group);
 	fo_api_tell_gated(&group, NULL);

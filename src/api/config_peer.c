@@ -265,7 +265,7 @@ failover_alter_peer(PG_FUNCTION_ARGS)
 	fo_api_lock_group(group_name, &group);
 	fo_api_require_peer(&group, peer);
 	if (change.conninfo != NULL)
-		fo_api_require_idle(&group, "change a connection string");
+		fo_api_require_idle(&group, false, "change a connection string");
 	if (!update_peer(&group, peer, &change))
 		ereport(NOTICE,
 				(errmsg("peer \"%s\" of group \"%s\" is left as it is", peer, group_name)));
@@ -327,7 +327,7 @@ failover_unregister(PG_FUNCTION_ARGS)
 	fo_api_change_begin();
 	fo_api_lock_group(group_name, &group);
 	fo_api_require_peer(&group, peer);
-	fo_api_require_idle(&group, "unregister a peer");
+	fo_api_require_idle(&group, true, "unregister a peer");
 	if (!is_forced)
 		refuse_if_primary(&group, peer);
 	fo_api_tell_gated(&group, peer);

@@ -109,6 +109,7 @@ node_rejoin_read(FoTask *task, const PGresult *result)
 	if (!fo_coordinator_is_row(task, result, 6))
 		return FO_LOOK_FAILED;
 	facts->is_rewound = fo_coordinator_is_true(result, 5);
+	facts->is_taken = is_under_way(PQgetvalue(result, 0, 3));
 	status = PQgetisnull(result, 0, 1) ? "not running" : PQgetvalue(result, 0, 1);
 	phase = PQgetvalue(result, 0, 3);
 	fo_coordinator_task_explain(task, "%s, walreceiver %s%s%s: %s",
@@ -178,6 +179,7 @@ node_rejoin_act(FoTask *task)
 	const FoSettings *settings = &task->peer->group->cfg.settings;
 
 	task->facts.is_asked = true;
+	task->facts.is_taken = true;	/* it stops right after its answer, which may be lost */
 	fo_coordinator_task_statement(task,
 								  "SELECT rejoin_phase FROM %s.failover_node_rejoin(" INT64_FORMAT
 								  ", %s, %s, %s, %s, %d, %d, %s)",

@@ -180,7 +180,7 @@ is_stray(const FoPeer *peer, FoTime now)
 	const FoPeerView *primary = &fo_coordinator_primary(peer->group)->view;
 
 	return fo_core_peer_answers(view) && view->observed.in_recovery &&
-		!is_streaming(peer) &&
+		!is_streaming(peer) && !fo_core_is_rejoining(&view->observed) &&
 		view->observed.is_privileged && !view->is_in_maintenance && !view->is_history_rejected &&
 		!view->observed.has_upstream_password &&
 		peer->cfg.follow_conninfo != NULL &&
@@ -192,7 +192,8 @@ is_stray(const FoPeer *peer, FoTime now)
 
 /*
  * A former primary that its gate keeps from writing, or a standby whose history
- * has diverged: with the node library it can become a standby by itself.
+ * has diverged: with the node library it can become a standby by itself.  One
+ * that is about to needs nobody to ask it once more.
  */
 static bool
 can_rejoin_by_itself(const FoPeer *peer)
@@ -202,6 +203,7 @@ can_rejoin_by_itself(const FoPeer *peer)
 	bool		is_kept_from_writing = view->observed.is_armed && !view->observed.may_commit;
 
 	return fo_core_peer_answers(view) && peer->node_schema != NULL && !view->is_in_maintenance &&
+		!fo_core_is_rejoining(&view->observed) &&
 		view->observed.system_identifier == primary->observed.system_identifier &&
 		fo_core_alias_of(&peer->group->view, view) < 0 && !view->is_stranger &&
 		(view->observed.in_recovery ? view->is_history_rejected : is_kept_from_writing);
@@ -223,6 +225,30 @@ note_stray(FoPeer *peer, FoTime now)
 	}
 	peer->stray_since = 0;
 	peer->task_attempts = 0;
+}
+
+/*
+ * What has become of a request that was no longer waited for.  A server that has
+ * started since, as a standby, has another history than the one that was rejected.
+ */
+static void
+note_return(FoPeer *peer)
+{
+	const FoObservation *seen = &peer->view.observed;
+	bool		is_failed = strcmp(seen->rejoin_phase, "failed") == 0;
+
+	if (peer->rejoining_from == 0 || !fo_core_peer_answers(&peer->view) || fo_core_is_rejoining(seen) ||
+		(!is_failed && (!seen->in_recovery || peer->node_incarnation == peer->rejoining_from)))
+		return;
+	if (!is_failed)
+		peer->view.is_history_rejected = false;
+	if (is_failed)
+		fo_coordinator_record(peer->group, peer, "rejoin_failed", FO_WARNING, NULL, "could not become a standby: %s", seen->rejoin_report);
+	else if (is_streaming(peer))
+		fo_coordinator_record(peer->group, peer, "rejoined", FO_NOTICE, NULL, "is a standby that streams: %s", seen->rejoin_report);
+	else
+		return;
+	peer->rejoining_from = 0;
 }
 
 static void
@@ -309,6 +335,7 @@ fo_coordinator_mend_group(FoGroup *group)
 		if (peer == primary)
 			continue;
 		note_stray(peer, now);
+		note_return(peer);
 		if (peer->cfg.fenced_at != 0 && fo_core_peer_answers(&peer->view) && peer->view.observed.in_recovery)
 			lift_fence(peer);
 		if (group->cfg.settings.auto_rejoin && group->run == NULL && (is_stray(peer, now) || can_rejoin_by_itself(peer)))

@@ -175,7 +175,7 @@ may_rejoin(FoGroup *group, const char *peer_name, FoRefusal *refusal)
 		return false;
 	if (target == NULL)
 		return fo_coordinator_refuse_unknown(refusal, group, peer_name);
-	if (group->run != NULL)
+	if (!fo_coordinator_run_may_yield(group))
 		return fo_coordinator_refuse_running(refusal, group);
 	if (primary == target)
 		return fo_coordinator_refuse(refusal, "A rejoin makes a standby of a server.",
@@ -197,7 +197,7 @@ may_rejoin(FoGroup *group, const char *peer_name, FoRefusal *refusal)
 	return true;
 }
 
-/* failover_rejoin: whatever automatic attempts there were, try now. */
+/* failover_rejoin: whatever automatic attempts there were, try now, instead of one that is under way. */
 static void
 begin_rejoin(FoGroup *group, int slot, const FoRequest *request)
 {
@@ -212,6 +212,8 @@ begin_rejoin(FoGroup *group, int slot, const FoRequest *request)
 	order.target = fo_coordinator_find_peer(group, request->target);
 	order.reason = request->reason[0] ? request->reason : "asked for in SQL";
 	order.user = request->user;
+	/* What its server has been asked goes on there. */
+	(void) fo_coordinator_run_cancel(group, "another rejoin was asked for");
 	fo_coordinator_run_start(group, &order);
 }
 

@@ -104,6 +104,7 @@ fo_coordinator_run_start(FoGroup *group, const FoOrder *order)
 	if (order->kind == FO_OPERATION_REJOIN)
 	{
 		/* The "candidate" of a rejoin is whom the peer is to follow. */
+		order->target->rejoining_from = 0;
 		run->candidate = fo_coordinator_primary(group);
 		run->timeline = run->candidate->view.observed.timeline;
 		strlcpy(row->from_peer, order->target->cfg.name, sizeof(row->from_peer));
@@ -262,6 +263,8 @@ fo_coordinator_run_cancel(FoGroup *group, const char *why)
 		return true;
 	if (!fo_coordinator_run_may_yield(group))
 		return false;
+	for (int i = 0; i < run->steps_n; i++)
+		fo_coordinator_leave_rejoin(run->steps[i], run->steps[i]->task);
 	fo_coordinator_cancel_tasks(run, why);
 	fo_coordinator_fail_run(run, "%s", why);
 	fo_coordinator_finish_run(run, FO_OPERATION_CANCELLED);
@@ -336,6 +339,7 @@ fo_coordinator_executor_forget(FoPeer *peer)
 			if (run->target == peer)
 			{
 				run->target = NULL;
+				run->is_cancelled = run->is_cancelled || run->row.kind == FO_OPERATION_REJOIN;
 				if (!run->is_promoting)
 					fo_coordinator_fail_run(run, "the target was unregistered");
 			}

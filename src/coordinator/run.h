@@ -143,6 +143,10 @@ extern FoFinalPosition *fo_coordinator_final_positions(FoRun *run);
 /* steps_node.c: steps that need the node library, and the facts of their tasks. */
 extern void fo_coordinator_plan_lease(FoRun *run, const FoStepDef *def);
 extern void fo_coordinator_plan_rejoin(FoRun *run, const FoStepDef *def);
+extern void fo_coordinator_rejoin_ended(FoRunStep *step, FoTask *task);
+
+/* Nobody waits any more for the peer of that step, which may have taken its request: mend.c tells what became of it. */
+extern void fo_coordinator_leave_rejoin(const FoRunStep *step, const FoTask *task);
 extern void fo_coordinator_plan_demote(FoRun *run, const FoStepDef *def);
 extern void fo_coordinator_plan_follow(FoRun *run, const FoStepDef *def);
 

@@ -28,8 +28,11 @@
 #define REPOINT_TIMEOUT_MS 10000
 #define UNDO_TIMEOUT_MS 3000
 
-/* A rewind or a copy of a large server takes its time; a failover does not wait for it. */
-#define REJOIN_TIMEOUT_MS (3600 * 1000)
+/*
+ * More than a restart takes.  A rewind or a copy of a large server may take hours, in which it refuses
+ * connections as a dead one does; the server needs nobody for that, and others may need help meanwhile.
+ */
+#define REJOIN_TIMEOUT_MS (60 * 1000)
 
 FoRunPeer *
 fo_coordinator_run_peer(FoRun *run, const FoPeer *peer)
@@ -404,9 +407,8 @@ fo_coordinator_step_ended(FoRunStep *step, FoTask *task)
 			fo_coordinator_repoint_ended(step, task);
 			return;
 		case FO_STEP_REJOIN:
-			if (task->is_done)
-				step->peer->view.is_history_rejected = false;
-			break;
+			fo_coordinator_rejoin_ended(step, task);
+			return;
 		case FO_STEP_PROMOTE:
 			step->is_refused = task->is_refused && !run->was_resumed;
 			if (task->is_done)

@@ -162,6 +162,48 @@ fo_coordinator_plan_rejoin(FoRun *run, const FoStepDef *def)
 		(void) fo_coordinator_add_step(run, def, run->target);
 }
 
+void
+fo_coordinator_leave_rejoin(const FoRunStep *step, const FoTask *task)
+{
+	if (step->row.kind == FO_STEP_REJOIN && step->peer != NULL && task != NULL && task->facts.is_taken)
+		step->peer->rejoining_from = step->peer->node_incarnation;
+}
+
+/*
+ * Still on its way when its time is up: the server goes on by itself, and whether
+ * it is alive can often not be known.  The operation ends, so that others can be
+ * helped, and claims neither success nor failure.
+ */
+static void
+leave_to_itself(FoRunStep *step, FoTask *task)
+{
+	FoRun	   *run = step->run;
+	const FoPeerView *view = &step->peer->view;
+
+	fo_coordinator_leave_rejoin(step, task);
+	if (fo_core_peer_answers(view))
+		fo_coordinator_end_step(step, FO_STEP_SKIPPED, "the server has the request and goes on by itself; %s", task->detail);
+	else
+		fo_coordinator_end_step(step, FO_STEP_SKIPPED,
+								"the server has taken the request and goes on by itself; it has not answered for %lld s",
+								(long long) ((fo_net_now() - view->observed.at) / FO_MS(1000)));
+	run->is_cancelled = true;
+	fo_coordinator_fail_run(run, "no longer waited for: %s", step->row.detail);
+}
+
+void
+fo_coordinator_rejoin_ended(FoRunStep *step, FoTask *task)
+{
+	if (!task->is_done && task->is_late && task->facts.is_taken)
+	{
+		leave_to_itself(step, task);
+		return;
+	}
+	if (task->is_done)
+		step->peer->view.is_history_rejected = false;
+	fo_coordinator_end_step(step, task->is_done ? FO_STEP_DONE : FO_STEP_FAILED, "%s", task->detail);
+}
+
 /* A template to borrow for a server that never was a standby: the first one that is known. */
 static const char *
 borrowed_template(const FoGroup *group)

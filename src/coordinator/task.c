@@ -291,6 +291,7 @@ give_up(FoTask *task)
 	else
 		fo_coordinator_task_explain(task, "gave up after %lld ms",
 									(long long) (fo_net_now() - task->started_at) / 1000);
+	task->is_late = true;
 	finish(task, false);
 }
 

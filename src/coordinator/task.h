@@ -59,6 +59,7 @@ typedef struct FoTaskFacts
 	const char *holder;			/* who is the primary */
 	int64		term;
 	bool		is_asked;		/* the request was sent once: never send it blindly again */
+	bool		is_taken;		/* of a rejoin: the peer has the request, or may have it, and needs nobody to go on */
 	uint32		timeline;		/* timeline to reach; 0 = not known yet */
 	FoLsn		lsn;			/* position to reach, or reached */
 	bool		is_final;		/* of a fence: nothing is acknowledged behind lsn */
@@ -102,6 +103,7 @@ struct FoTask
 
 	/* outcome, for the callback */
 	bool		is_done;
+	bool		is_late;		/* it failed because its time was up */
 	bool		is_refused;		/* it failed because the peer answered with an SQL error, and nothing was done */
 	bool		is_peer_dead;	/* it failed because the peer refuses connections */
 	char		detail[FO_SENTENCE_LEN];

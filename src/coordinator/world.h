@@ -123,6 +123,7 @@ struct FoPeer
 	FoTask	   *sync_checkpoint;	/* syncmode.c: on a primary, to know whether commits wait; NULL = none */
 	FoTime		task_retry_at;	/* do not start another before */
 	int			task_attempts;	/* rejoins since it last streamed */
+	int64		rejoining_from;	/* incarnation in which it took a request that nobody waits for any more; 0 = none */
 	bool		is_following_nobody;	/* evidence.c: a standby with primary_conninfo = '' */
 	FoTime		well_since;		/* a standby that is healthy and streams, since; 0 = it is not */
 	FoTime		stray_since;	/* a standby that does not stream, since; 0 = it streams */

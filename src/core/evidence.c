@@ -314,8 +314,8 @@ fo_core_next_timeline(const FoGroupView *group, const FoFinalPosition *final, ui
 	return newest + 1;
 }
 
-static bool
-is_rejoining(const FoObservation *seen)
+bool
+fo_core_is_rejoining(const FoObservation *seen)
 {
 	return seen->rejoin_phase[0] != '\0' && strcmp(seen->rejoin_phase, "none") != 0
 		&& strcmp(seen->rejoin_phase, "failed") != 0;
@@ -328,7 +328,7 @@ fo_core_needed_term(const FoGroupView *group)
 
 	if (primary == NULL || !fo_core_peer_answers(primary) || primary->observed.in_recovery
 		|| !primary->observed.has_node_library || primary->observed.fenced_term < group->term
-		|| is_rejoining(&primary->observed))
+		|| fo_core_is_rejoining(&primary->observed))
 		return group->term;
 	return primary->observed.fenced_term + 1;
 }
@@ -362,5 +362,5 @@ fo_core_is_primary_seen(const FoPeerView *primary, FoTime since)
 	const FoObservation *seen = &primary->observed;
 
 	return fo_core_peer_answers(primary) && seen->at > since && !seen->in_recovery
-		&& !is_rejoining(seen) && (!seen->is_armed || seen->may_commit);
+		&& !fo_core_is_rejoining(seen) && (!seen->is_armed || seen->may_commit);
 }

@@ -75,6 +75,9 @@ extern int32_t fo_core_find_usurper(const FoGroupView *group, int32_t candidate,
 /* Does it commit by lease only, as far as is known? */
 extern bool fo_core_needs_lease(const FoPeerView *peer);
 
+/* Is it on its way to become a standby, as it says itself?  Nobody has to ask it then. */
+extern bool fo_core_is_rejoining(const FoObservation *seen);
+
 /*
  * Has a primary that is pending been seen to be one, after that moment?  One
  * that was told to stop may answer as a primary a while longer; it takes no
