@@ -86,7 +86,7 @@ node_rejoin_look(FoTask *task, StringInfo sql)
 {
 	appendStringInfo(sql,
 					 "SELECT pg_is_in_recovery(), r.status, r.received_tli, COALESCE(s.rejoin_phase, 'none'), s.rejoin_report,"
-					 " s.rewind_ms IS NOT NULL"
+					 " s.rewind_ms IS NOT NULL, s.rejoin_attempts"
 					 " FROM %s.failover_node_status() s"
 					 " LEFT JOIN pg_stat_get_wal_receiver() r ON r.pid IS NOT NULL",
 					 task->peer->node_schema);
@@ -106,7 +106,7 @@ node_rejoin_read(FoTask *task, const PGresult *result)
 	const char *status;
 	const char *phase;
 
-	if (!fo_coordinator_is_row(task, result, 6))
+	if (!fo_coordinator_is_row(task, result, 7))
 		return FO_LOOK_FAILED;
 	facts->is_rewound = fo_coordinator_is_true(result, 5);
 	facts->is_taken = is_under_way(PQgetvalue(result, 0, 3));
@@ -127,6 +127,7 @@ node_rejoin_read(FoTask *task, const PGresult *result)
 	if (facts->is_asked && strcmp(phase, "failed") == 0)
 	{
 		fo_coordinator_task_explain(task, "%s", PQgetvalue(result, 0, 4));
+		facts->is_hopeless = atoi(PQgetvalue(result, 0, 6)) < facts->attempts;
 		return FO_LOOK_FAILED;
 	}
 	return facts->is_asked && fo_coordinator_is_true(result, 0) ? FO_LOOK_WAIT : FO_LOOK_NOT_YET;
@@ -186,7 +187,7 @@ node_rejoin_act(FoTask *task)
 								  task->peer->node_schema, facts->term,
 								  quote_literal_cstr(facts->conninfo), literal_or_null(facts->slot),
 								  quote_literal_cstr(fo_coordinator_identity()), literal_or_null(facts->holder),
-								  (int) settings->rejoin_attempts, (int) settings->rejoin_backoff, facts->upstreams);
+								  facts->attempts, (int) settings->rejoin_backoff, facts->upstreams);
 	return true;
 }
 

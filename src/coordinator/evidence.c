@@ -13,6 +13,7 @@
 #include "coordinator/lease.h"
 #include "coordinator/monitor.h"
 #include "coordinator/record.h"
+#include "coordinator/retry.h"
 #include "net/probe.h"
 
 /* Default port of a conninfo without one. */
@@ -372,6 +373,7 @@ note_progress(FoPeer *peer, const FoObservation *before)
 void
 fo_coordinator_primary_changed(FoGroup *group)
 {
+	fo_coordinator_retry_forget_rejoins(group);
 	for (int i = 0; i < group->peers_n; i++)
 	{
 		group->peers[i]->view.received_at = 0;

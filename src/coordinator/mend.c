@@ -257,10 +257,13 @@ rejoin(FoGroup *group, FoPeer *peer, FoTime now)
 	FoOrder		order = {.kind = FO_OPERATION_REJOIN,.trigger = FO_TRIGGER_HEALTH_CHECK,.target = peer,.request = -1};
 	const FoSettings *settings = &group->cfg.settings;
 
-	if (now < peer->task_retry_at || peer->task_attempts >= settings->rejoin_attempts)
+	if (now < peer->task_retry_at || settings->rejoin_attempts == 0 ||
+		(peer->task_attempts >= settings->rejoin_attempts && peer->is_rejoin_hopeless))
 		return;
 	peer->task_attempts++;
-	peer->task_retry_at = now + FO_MS(settings->rejoin_backoff) * peer->task_attempts;
+	peer->is_settled = false;
+	peer->task_retry_at = now + FO_MS(fo_core_rejoin_pause_ms(peer->task_attempts, settings->rejoin_attempts,
+															  settings->rejoin_backoff));
 	order.detected_since = peer->stray_since;
 	order.reason = psprintf(peer->view.observed.in_recovery ? "standby \"%s\" does not follow primary \"%s\"" :
 							"former primary \"%s\" is to be a standby of \"%s\"",

@@ -10,6 +10,10 @@
  * nothing happens.  They start again when a peer comes back or is known to be
  * dead, when a person changes a setting or acknowledges, and with a success.
  *
+ * Attempts to bring a peer back have pauses of their own, which are kept with the
+ * peer (mend.c).  They are forgotten when it or the primary has been away, when another
+ * peer is the primary, and when a person changes a setting or acknowledges.
+ *
  * None of this survives the worker: a new one tries at once.
  *
  *-------------------------------------------------------------------------
@@ -64,9 +68,48 @@ fo_coordinator_retry_note(const FoRun *run)
 		group->peers[i]->failed_standing = standing(group->peers[i]);
 }
 
+/* As if none had failed. */
+static void
+forget_rejoins(FoPeer *peer)
+{
+	FoTime		soon = fo_net_now() + FO_MS(peer->group->cfg.settings.rejoin_backoff);
+
+	if (peer->task_attempts == 0)
+		return;
+	peer->task_attempts = 0;
+	peer->task_retry_at = Min(peer->task_retry_at, soon);
+}
+
+void
+fo_coordinator_retry_forget_rejoins(FoGroup *group)
+{
+	for (int i = 0; i < group->peers_n; i++)
+		forget_rejoins(group->peers[i]);
+}
+
+/*
+ * Has it, or the primary, gone away since its last rejoin?  That it restarts in
+ * the course of one is no news.
+ */
+static void
+look_at_rejoin(FoPeer *peer, const FoPeer *primary)
+{
+	const FoRun *run = peer->group->run;
+	bool		is_settled;
+
+	if (peer->task_attempts == 0 || (run != NULL && run->target == peer))
+		return;
+	is_settled = fo_core_peer_answers(&peer->view) && !fo_core_is_rejoining(&peer->view.observed) &&
+		primary != NULL && fo_core_peer_answers(&primary->view);
+	if (peer->is_settled && !is_settled)
+		forget_rejoins(peer);
+	peer->is_settled = is_settled;
+}
+
 void
 fo_coordinator_retry_soon(FoGroup *group)
 {
+	fo_coordinator_retry_forget_rejoins(group);
 	group->failures_n = 0;
 	group->retry_at = Min(group->retry_at, group->failed_at + FO_MS(fo_core_retry_pause_ms(0)));
 }
@@ -79,4 +122,6 @@ fo_coordinator_retry_look(FoGroup *group)
 		if (standing(group->peers[i]) != group->peers[i]->failed_standing)
 			fo_coordinator_retry_soon(group);
 	}
+	for (int i = 0; i < group->peers_n; i++)
+		look_at_rejoin(group->peers[i], fo_coordinator_primary(group));
 }

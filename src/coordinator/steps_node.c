@@ -194,6 +194,7 @@ leave_to_itself(FoRunStep *step, FoTask *task)
 void
 fo_coordinator_rejoin_ended(FoRunStep *step, FoTask *task)
 {
+	step->peer->is_rejoin_hopeless = !task->is_done && task->facts.is_hopeless;
 	if (!task->is_done && task->is_late && task->facts.is_taken)
 	{
 		leave_to_itself(step, task);
@@ -246,10 +247,13 @@ list_upstreams(const FoGroup *group, const FoPeer *peer)
 void
 fo_coordinator_rejoin_facts(FoRun *run, FoPeer *peer, FoTaskFacts *facts)
 {
+	const FoSettings *settings = &run->group->cfg.settings;
+
 	facts->conninfo = MemoryContextStrdup(run->cxt, conninfo_towards(run->group, peer, run->candidate));
 	facts->upstreams = MemoryContextStrdup(run->cxt, list_upstreams(run->group, peer));
 	facts->slot = peer->cfg.slot_name;
 	facts->holder = run->to;
 	facts->term = run->group->term_on_disk;
+	facts->attempts = peer->task_attempts > settings->rejoin_attempts ? 1 : (int) settings->rejoin_attempts;
 	facts->timeline = run->candidate->view.observed.timeline;
 }

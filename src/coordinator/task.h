@@ -79,6 +79,8 @@ typedef struct FoTaskFacts
 	bool		is_forbidden;	/* our role may not do it */
 	bool		is_applied;		/* the setting is in force */
 	FoLsn		marker;			/* covers all that was acknowledged before it was; 0 = not taken yet */
+	int			attempts;		/* of a rejoin: how often the peer is to try, which takes a restart each time */
+	bool		is_hopeless;	/* it has given up before that: what is in the way does not pass */
 	bool		is_rewound;		/* it had to be rewound, or copied */
 	int			receiver_pid;	/* of the walreceiver before it was asked to reconnect, or that has been streaming... */
 	FoTime		streams_since;	/* ...since then; 0 = it does not */

@@ -122,7 +122,9 @@ struct FoPeer
 	FoTask	   *task;
 	FoTask	   *sync_checkpoint;	/* syncmode.c: on a primary, to know whether commits wait; NULL = none */
 	FoTime		task_retry_at;	/* do not start another before */
-	int			task_attempts;	/* rejoins since it last streamed */
+	int			task_attempts;	/* rejoins since it last streamed, or since retry.c has forgotten them */
+	bool		is_rejoin_hopeless;	/* steps_node.c: the last one met what does not pass */
+	bool		is_settled;		/* retry.c: since the last one it has answered, and is not on its way any more */
 	int64		rejoining_from;	/* incarnation in which it took a request that nobody waits for any more; 0 = none */
 	bool		is_following_nobody;	/* evidence.c: a standby with primary_conninfo = '' */
 	FoTime		well_since;		/* a standby that is healthy and streams, since; 0 = it is not */

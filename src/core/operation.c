@@ -13,6 +13,10 @@
 #define RETRY_FIRST_MS 1000
 #define RETRY_LAST_MS 60000
 
+/* The same of a rejoin, once as many were made as rejoin_attempts says. */
+#define REJOIN_FIRST_MS 60000
+#define REJOIN_LAST_MS 600000
+
 #define lengthof_table(a) ((int) (sizeof(a) / sizeof((a)[0])))
 
 /*
@@ -213,6 +217,20 @@ fo_core_retry_pause_ms(int failures)
 	for (int i = 1; i < failures && pause_ms < RETRY_LAST_MS; i++)
 		pause_ms *= 2;
 	return pause_ms < RETRY_LAST_MS ? pause_ms : RETRY_LAST_MS;
+}
+
+int64_t
+fo_core_rejoin_pause_ms(int attempts, int64_t attempts_max, int64_t backoff_ms)
+{
+	int64_t		pause_ms = REJOIN_FIRST_MS;
+
+	if (attempts < attempts_max)
+		return backoff_ms * attempts;
+	for (int64_t i = attempts_max; i < attempts && pause_ms < REJOIN_LAST_MS; i++)
+		pause_ms *= 2;
+	if (pause_ms > REJOIN_LAST_MS)
+		pause_ms = REJOIN_LAST_MS;
+	return pause_ms > backoff_ms * attempts_max ? pause_ms : backoff_ms * attempts_max;
 }
 
 int

@@ -119,6 +119,13 @@ extern bool fo_core_operation_is_planned(FoOperationKind kind);
 /* After so many failures in a row of what the coordinator did by itself, it waits so long before it tries again. */
 extern int64_t fo_core_retry_pause_ms(int failures);
 
+/*
+ * After so many attempts in a row to bring a peer back the next one waits so
+ * long.  A multiple of backoff_ms at first; from attempts_max on it is rare, as each
+ * may restart the peer, but goes on: what is in the way may pass unseen.
+ */
+extern int64_t fo_core_rejoin_pause_ms(int attempts, int64_t attempts_max, int64_t backoff_ms);
+
 /* Read a word back; -1 if it is none. */
 extern int	fo_core_operation_parse(const char *word);
 extern int	fo_core_trigger_parse(const char *word);

@@ -69,7 +69,7 @@ const FoSettingDef fo_core_settings[] = {
 	BOOLEAN(auto_rejoin, "on",
 			"Lets the coordinator repoint a standby that does not follow the primary by itself."),
 	INTEGER(rejoin_attempts, "3", 0, 1000,
-			"Sets how often bringing a peer back is tried before it is left to a human."),
+			"Sets how often bringing a peer back is tried before the pauses become long; 0 leaves it to a human."),
 	DURATION(rejoin_backoff, "5s", 0, DAY,
 			 "Sets the time before bringing a peer back is tried again; it grows with each trial."),
 	ENUM(strategy, "priority", strategy_words,
