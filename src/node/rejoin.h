@@ -69,6 +69,17 @@ typedef enum FoSourceVerdict
  */
 extern FoSourceVerdict fo_node_compare_source(FoRejoin *rejoin, const ControlFileData *control);
 
+/* ---- wal.c ---- */
+
+/* Bytes that this server has of a WAL segment.  False if it does not have them. */
+extern bool fo_node_wal_read(const char *segment, uint32 offset, char *bytes, int length);
+
+/*
+ * From where on a standby that has WAL of that timeline up to there, at least,
+ * would have to be sent more: the segment in which its WAL ends.
+ */
+extern XLogRecPtr fo_node_wal_end(uint32 timeline, XLogRecPtr known, int segment_size);
+
 /* ---- arrival.c ---- */
 
 /* Who of the upstreams of the request is the primary now.  NULL = nobody, or it names none. */

@@ -19,7 +19,9 @@
  *
  * A rewound server replays the source's WAL from the fork on.  What the source
  * has removed of it already only a restore_command could bring; without one the
- * rewind would succeed, and the server would wait for that WAL for ever.
+ * rewind would succeed, and the server would wait for that WAL for ever.  The
+ * same goes for a standby that need not be rewound, but was away for too long:
+ * it streams from where its own WAL ends.
  *
  *-------------------------------------------------------------------------
  */
@@ -223,23 +225,6 @@ find_parting(uint32 timeline, uint32 source_timeline, const char *source_history
 	return parting;
 }
 
-/* Bytes that this server has of a WAL segment.  False if it does not have them. */
-static bool
-read_own_wal(const char *segment, uint32 offset, char *bytes, int length)
-{
-	char		path[MAXPGPATH];
-	int			fd;
-	bool		is_read;
-
-	snprintf(path, sizeof(path), XLOGDIR "/%s", segment);
-	fd = open(path, O_RDONLY | PG_BINARY, 0);
-	if (fd < 0)
-		return false;
-	is_read = pg_pread(fd, bytes, length, offset) == length;
-	close(fd);
-	return is_read;
-}
-
 /*
  * Has the source the same bytes?  NULL: it does not have that segment, or does
  * not let us see it, *is_refused.
@@ -292,7 +277,7 @@ compare_timeline(PGconn *conn, const Question *question, uint32 source_timeline,
 	if (end == 0)
 		return;
 	XLogFileName(segment, question->timeline, number, question->segment_size);
-	if (!read_own_wal(segment, offset - length, bytes, length))
+	if (!fo_node_wal_read(segment, offset - length, bytes, length))
 		return;
 	for (int i = 0; i < 2 && answer == NULL && !is_refused; i++)
 	{
@@ -316,18 +301,21 @@ look_for_wal(PGconn *conn, const Question *question, XLogRecPtr from)
 	char		segment[MAXFNAMELEN];
 	bool		is_answered = false;
 
-	/* A standby that is not beyond the fork streams from the end of what it has received, which may be far ahead. */
-	if (question->has_archive || from == 0 || (question->is_standby && from >= question->end))
+	if (question->has_archive || from == 0)
 		return;
 	XLogFileName(segment, question->timeline, from / question->segment_size, question->segment_size);
 	for (int i = 0; i < 2 && !is_answered; i++)
 	{
-		const char *query = psprintf("SELECT pg_catalog.count(*) FROM %s f(name)"
-									 " WHERE pg_catalog.substr(f.name, 9) OPERATOR(pg_catalog.=) '%s'", lists[i], segment + 8);
+		const char *query = psprintf("SELECT pg_catalog.count(*) FILTER (WHERE s.name OPERATOR(pg_catalog.=) '%s'),"
+									 " pg_catalog.count(*) FILTER (WHERE s.name OPERATOR(pg_catalog.>) '%s')"
+									 " FROM (SELECT pg_catalog.substr(f.name, 9) COLLATE pg_catalog.\"C\" AS name FROM %s f(name)"
+									 " WHERE pg_catalog.length(f.name) OPERATOR(pg_catalog.=) 24) s",
+									 segment + 8, segment + 8, lists[i]);
 		PGresult   *result = PQexec(conn, query);
 
 		is_answered = PQresultStatus(result) == PGRES_TUPLES_OK;
-		if (is_answered && strcmp(PQgetvalue(result, 0, 0), "0") == 0)
+		/* One that is younger than all the others has not been begun there. */
+		if (is_answered && strcmp(PQgetvalue(result, 0, 0), "0") == 0 && strcmp(PQgetvalue(result, 0, 1), "0") != 0)
 			printf(WORD_GONE " %X/%X\n", LSN_FORMAT_ARGS(from));
 		PQclear(result);
 	}
@@ -343,6 +331,7 @@ ask_source(void *argument)
 	uint32		source_timeline = 0;
 	XLogRecPtr	fork = PG_UINT64_MAX;	/* of one timeline there is none */
 	XLogRecPtr	parting = PG_UINT64_MAX;
+	XLogRecPtr	own_end = question->end;
 	PGconn	   *walsender;
 
 	conn = fo_node_connect_source(fo_node_source_conninfo(question->conninfo), false);
@@ -365,7 +354,10 @@ ask_source(void *argument)
 	}
 	PQfinish(walsender);
 	compare_timeline(conn, question, source_timeline, Min(question->end, fork));
-	look_for_wal(conn, question, Min(question->end, parting));
+	/* Who has nothing beyond the fork streams from the end of what it has received, which may be far ahead of what it has replayed. */
+	if (question->is_standby && own_end != 0 && parting >= own_end)
+		own_end = fo_node_wal_end(question->timeline, own_end, question->segment_size);
+	look_for_wal(conn, question, Min(own_end, parting));
 	PQfinish(conn);
 }
 
