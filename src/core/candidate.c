@@ -309,6 +309,32 @@ explain_lack(const Ranking *ranking, FoText *text)
 		fo_core_text_add(text, "may lack acknowledged commits: a synchronous standby that cannot be promoted is ahead of it");
 }
 
+static void
+explain_history(const Ranking *ranking, int index, FoText *text)
+{
+	uint32_t	own = timeline_of(ranking, index);
+	uint32_t	expected = ranking->primary == NULL ? 0 : ranking->primary->observed.timeline;
+
+	if (fo_core_explain_obstacle(&ranking->group->peers[index], text))
+		return;
+	fo_core_text_add(text, "is on timeline ");
+	fo_core_text_add_integer(text, own);
+	fo_core_text_add(text, own > expected ? ", newer than timeline " : " and the primary on ");
+	fo_core_text_add_integer(text, expected);
+	if (own > expected)
+		fo_core_text_add(text, " of the primary");
+}
+
+static void
+explain_silence(const Ranking *ranking, const FoPeerView *peer, FoText *text)
+{
+	if (fo_core_explain_obstacle(peer, text))
+		return;
+	fo_core_text_add(text, fo_core_trouble_since(ranking->group) != 0
+					 ? "was not receiving from the primary shortly before it failed"
+					 : "is not receiving from the primary");
+}
+
 /* Why a peer is excluded, as a phrase that follows its name. */
 static void
 explain_exclusion(const Ranking *ranking, const FoCandidate *candidate, FoText *text)
@@ -347,20 +373,10 @@ explain_exclusion(const Ranking *ranking, const FoCandidate *candidate, FoText *
 			fo_core_text_add(text, "belongs to another database system");
 			break;
 		case FO_EXCLUDED_HISTORY:
-			if (peer->is_history_rejected)
-			{
-				fo_core_text_add(text, "has diverged from the primary's history");
-				break;
-			}
-			fo_core_text_add(text, "is on timeline ");
-			fo_core_text_add_integer(text, timeline_of(ranking, candidate->peer));
-			fo_core_text_add(text, " and the primary on ");
-			fo_core_text_add_integer(text, ranking->primary->observed.timeline);
+			explain_history(ranking, candidate->peer, text);
 			break;
 		case FO_EXCLUDED_NOT_RECEIVING:
-			fo_core_text_add(text, fo_core_trouble_since(ranking->group) != 0
-							 ? "was not receiving from the primary shortly before it failed"
-							 : "is not receiving from the primary");
+			explain_silence(ranking, peer, text);
 			break;
 		case FO_EXCLUDED_ARCHIVE_ONLY:
 			fo_core_text_add(text, "reads WAL from the archive only");

@@ -364,3 +364,19 @@ fo_core_is_primary_seen(const FoPeerView *primary, FoTime since)
 	return fo_core_peer_answers(primary) && seen->at > since && !seen->in_recovery
 		&& !fo_core_is_rejoining(seen) && (!seen->is_armed || seen->may_commit);
 }
+
+bool
+fo_core_explain_obstacle(const FoPeerView *peer, FoText *text)
+{
+	if (peer->is_history_rejected)
+		fo_core_text_add(text, "has diverged from the primary's history");
+	else if (peer->wal_gone_from != 0)
+	{
+		fo_core_text_add(text, "needs WAL from ");
+		fo_core_text_add_lsn(text, peer->wal_gone_from);
+		fo_core_text_add(text, " that the primary no longer has: clone it again");
+	}
+	else
+		return false;
+	return true;
+}

@@ -11,6 +11,7 @@
 #define FO_CORE_EVIDENCE_H
 
 #include "core/syncnames.h"
+#include "core/text.h"
 #include "core/view.h"
 
 /* Positions read again after the receivers were frozen; one per peer of the view. */
@@ -124,5 +125,8 @@ extern int32_t fo_core_alias_of(const FoGroupView *group, const FoPeerView *peer
 
 /* Does the peer belong to the group's database system?  True while that is not known. */
 extern bool fo_core_is_same_system(const FoGroupView *group, const FoPeerView *peer);
+
+/* Why it cannot follow the primary, as a phrase that follows its name.  False, and nothing written, if that is not known of it. */
+extern bool fo_core_explain_obstacle(const FoPeerView *peer, FoText *text);
 
 #endif							/* FO_CORE_EVIDENCE_H */

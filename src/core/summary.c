@@ -193,9 +193,20 @@ is_chosen(FoExclusion exclusion)
 		exclusion == FO_EXCLUDED_MAINTENANCE || exclusion == FO_EXCLUDED_DELAYED;
 }
 
+/* Can it not follow?  Why is written to sentence, of FO_SENTENCE_LEN. */
+static bool
+is_lost(const FoPeerView *peer, char *sentence)
+{
+	FoText		text;
+
+	fo_core_text_begin(&text, sentence, FO_SENTENCE_LEN);
+	return fo_core_explain_obstacle(peer, &text);
+}
+
 static void
 explain_standby(FoSummary *summary, const FoSummaryInput *input, int32_t index)
 {
+	char		obstacle[FO_SENTENCE_LEN];
 	const FoPeerView *peer = &input->group->peers[index];
 	const FoCandidate *candidate = candidate_of(input, index);
 
@@ -217,6 +228,8 @@ explain_standby(FoSummary *summary, const FoSummaryInput *input, int32_t index)
 						", and was never seen as a standby of the group: failover_rejoin() would replace its data, failover_unregister() takes it out");
 	else if (candidate != NULL && !is_chosen(candidate->exclusion))
 		add_peer_reason(summary, "standby", peer, candidate->reason, NULL);
+	else if (is_lost(peer, obstacle))
+		add_peer_reason(summary, "standby", peer, obstacle, NULL);
 	else if (peer->health.is_slow)
 		add_peer_reason(summary, "standby", peer, "answers slowly", NULL);
 	else if (peer->health.health != FO_HEALTH_HEALTHY)

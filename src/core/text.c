@@ -113,6 +113,30 @@ fo_core_text_add_integer(FoText *text, int64_t number)
 	fo_core_text_add(text, first);
 }
 
+static void
+add_hex(FoText *text, uint32_t number)
+{
+	static const char digits[] = "0123456789ABCDEF";
+	char		word[9];
+	char	   *first = word + sizeof(word) - 1;
+
+	*first = '\0';
+	do
+	{
+		*--first = digits[number % 16];
+		number /= 16;
+	} while (number != 0);
+	fo_core_text_add(text, first);
+}
+
+void
+fo_core_text_add_lsn(FoText *text, uint64_t lsn)
+{
+	add_hex(text, (uint32_t) (lsn >> 32));
+	fo_core_text_add(text, "/");
+	add_hex(text, (uint32_t) lsn);
+}
+
 void
 fo_core_text_add_duration(FoText *text, int64_t duration_us)
 {

@@ -40,6 +40,9 @@ extern void fo_core_text_begin(FoText *text, char *buffer, size_t size);
 extern void fo_core_text_add(FoText *text, const char *words);
 extern void fo_core_text_add_integer(FoText *text, int64_t number);
 
+/* A WAL position as PostgreSQL writes it. */
+extern void fo_core_text_add_lsn(FoText *text, uint64_t lsn);
+
 /* A duration in the unit that reads best: "850 ms", "3.2 s", "12 min". */
 extern void fo_core_text_add_duration(FoText *text, int64_t duration_us);
 

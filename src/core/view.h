@@ -93,6 +93,8 @@ typedef struct FoPeerView
 	bool		is_stranger;	/* was never the group's primary, nor seen to follow it: its data are its own */
 	bool		is_history_rejected;	/* seen diverged from the primary's history: cannot follow */
 
+	FoLsn		wal_gone_from;	/* it needs WAL from there on that the primary no longer has; 0 = not known to */
+
 	FoHealthState health;
 	FoErrorClass error;			/* of the last attempt to reach it, checks and connects alike; NONE = it answered */
 	FoTime		failing_since;	/* first failed attempt since the last answer; 0 = it answers */

@@ -126,6 +126,10 @@ TEST("summary: what is wrong with a peer is said, what a DBA chose is not")
 	begin();
 	never_received(PG3);
 	CHECK_REASON("standby \"pg3\" is not receiving from the primary");
+	peers[PG3].wal_gone_from = 0x3000028;
+	CHECK_REASON("standby \"pg3\" needs WAL from 0/3000028 that the primary no longer has: clone it again");
+	peers[PG3].is_promotable = false;
+	CHECK_REASON("standby \"pg3\" needs WAL from 0/3000028 that the primary no longer has: clone it again");
 	begin();
 	promote(PG3, 1);
 	CHECK_REASON("peer \"pg3\" is out of recovery beside the primary");
