@@ -10,6 +10,9 @@
 
 #include "coordinator/task.h"
 
+/* Of pg_stat_get_wal_receiver() r: has it had a message of its primary?  It begins with the two times alike. */
+#define FO_RECEIVER_HAS_HEARD "r.last_msg_send_time <> r.last_msg_receipt_time"
+
 /* ---- on a standby: actions_standby.c ---- */
 
 /* Stop its walreceiver for good; facts.final receives its position, facts.good_looks_needed how often it must have looked so. */
@@ -21,14 +24,28 @@ extern const FoAction fo_coordinator_action_drain;
 /* Wait until its walreceiver has ended because its primary has. */
 extern const FoAction fo_coordinator_action_stopped;
 
-/* Set primary_conninfo to facts.conninfo and wait until it streams on facts.timeline or later. */
+/* Make its walreceiver reconnect.  Done: it streams again (is_done) or could not (not is_done). */
+extern const FoAction fo_coordinator_action_reconnect;
+
+/* ---- to follow another primary: actions_follow.c ---- */
+
+/*
+ * Set primary_conninfo to facts.conninfo and wait until it streams on
+ * facts.timeline or later.  facts.standing: where it stands if it does not.
+ */
 extern const FoAction fo_coordinator_action_repoint;
 
 /* Set primary_conninfo to facts.conninfo; do not wait for it to stream. */
 extern const FoAction fo_coordinator_action_unfreeze;
 
-/* Make its walreceiver reconnect.  Done: it streams again (is_done) or could not (not is_done). */
-extern const FoAction fo_coordinator_action_reconnect;
+/* On the primary: what keeps a standby that stands at facts.standing from following it, as far as can be told from here. */
+extern const FoAction fo_coordinator_action_compare;
+
+/*
+ * Has that walreceiver been sent anything, as far as the looks of this task
+ * have seen?  To be called with each look.
+ */
+extern bool fo_coordinator_is_fed(FoTaskFacts *facts, bool is_streaming, bool has_heard, int pid);
 
 /* ---- on a primary, or one to be: actions_primary.c ---- */
 

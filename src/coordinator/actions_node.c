@@ -18,6 +18,9 @@
 #include "coordinator/row.h"
 #include "coordinator/takeover.h"
 
+/* Who has become a standby, and does not stream after that long, is not waited for. */
+#define IN_VAIN_US FO_MS(60000)
+
 /* A literal, or NULL for an empty text. */
 static const char *
 literal_or_null(const char *text)
@@ -86,7 +89,8 @@ node_rejoin_look(FoTask *task, StringInfo sql)
 {
 	appendStringInfo(sql,
 					 "SELECT pg_is_in_recovery(), r.status, r.received_tli, COALESCE(s.rejoin_phase, 'none'), s.rejoin_report,"
-					 " s.rewind_ms IS NOT NULL, s.rejoin_attempts"
+					 " s.rewind_ms IS NOT NULL, s.rejoin_attempts, r.pid, " FO_RECEIVER_HAS_HEARD ","
+					 " GREATEST(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn())"
 					 " FROM %s.failover_node_status() s"
 					 " LEFT JOIN pg_stat_get_wal_receiver() r ON r.pid IS NOT NULL",
 					 task->peer->node_schema);
@@ -99,14 +103,37 @@ is_under_way(const char *phase)
 	return strcmp(phase, "none") != 0 && strcmp(phase, "failed") != 0;
 }
 
+/* Is that timeline later than the one of the primary to be followed, as it was seen last? */
+static bool
+is_beyond_primary(const FoTask *task, uint32 timeline)
+{
+	const FoPeer *primary = fo_coordinator_primary(task->peer->group);
+
+	return primary != NULL && primary != task->peer && primary->view.observed.timeline != 0 &&
+		timeline > primary->view.observed.timeline;
+}
+
+/* A standby that waits for WAL, and neither replays nor gets any: for longer than that takes? */
+static bool
+stands_in_vain(FoTaskFacts *facts, FoLsn lsn)
+{
+	FoTime		now = fo_net_now();
+
+	if (facts->standing.at == 0 || lsn != facts->standing.lsn)
+		facts->standing.at = now;
+	facts->standing.lsn = lsn;
+	return now - facts->standing.at > IN_VAIN_US;
+}
+
 static FoLook
 node_rejoin_read(FoTask *task, const PGresult *result)
 {
 	FoTaskFacts *facts = &task->facts;
 	const char *status;
 	const char *phase;
+	bool		is_streaming;
 
-	if (!fo_coordinator_is_row(task, result, 7))
+	if (!fo_coordinator_is_row(task, result, 10))
 		return FO_LOOK_FAILED;
 	facts->is_rewound = fo_coordinator_is_true(result, 5);
 	facts->is_taken = is_under_way(PQgetvalue(result, 0, 3));
@@ -117,8 +144,10 @@ node_rejoin_read(FoTask *task, const PGresult *result)
 								strcmp(phase, "none") != 0 ? ", rejoin " : "", strcmp(phase, "none") != 0 ? phase : "",
 								PQgetvalue(result, 0, 4));
 
-	if (fo_coordinator_is_true(result, 0) && strcmp(status, "streaming") == 0 &&
-		fo_coordinator_timeline_value(result, 2) >= facts->timeline)
+	/* One that streams a history that the primary does not have follows somebody else. */
+	is_streaming = fo_coordinator_is_true(result, 0) && strcmp(status, "streaming") == 0 &&
+		fo_coordinator_timeline_value(result, 2) >= facts->timeline && !is_beyond_primary(task, fo_coordinator_timeline_value(result, 2));
+	if (fo_coordinator_is_fed(facts, is_streaming, fo_coordinator_is_true(result, 8), atoi(PQgetvalue(result, 0, 7))))
 		return FO_LOOK_DONE;
 	if (is_under_way(phase))
 		return FO_LOOK_WAIT;
@@ -130,7 +159,12 @@ node_rejoin_read(FoTask *task, const PGresult *result)
 		facts->is_hopeless = atoi(PQgetvalue(result, 0, 6)) < facts->attempts;
 		return FO_LOOK_FAILED;
 	}
-	return facts->is_asked && fo_coordinator_is_true(result, 0) ? FO_LOOK_WAIT : FO_LOOK_NOT_YET;
+	if (!facts->is_asked || !fo_coordinator_is_true(result, 0))
+		return FO_LOOK_NOT_YET;
+	if (is_streaming || !stands_in_vain(facts, fo_coordinator_lsn_value(result, 9)))
+		return FO_LOOK_WAIT;
+	fo_coordinator_task_explain(task, "it is a standby, but does not stream: walreceiver %s", status);
+	return FO_LOOK_FAILED;
 }
 
 /* ---- demote ---- */

@@ -1,13 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * actions_standby.c
- *		SQL that is run on standbys: freeze, drain, repoint, reconnect.
+ *		SQL that is run on standbys: freeze, drain, reconnect.
  *
  * Sessions have search_path = '', so names of pg_catalog need no qualification
  * here.  ALTER SYSTEM takes no parameters: literals are quoted with
- * quote_literal_cstr.  A conninfo that is set never carries a password
- * (fo_catalog_conninfo_follow), except in "reconnect", which puts back the
- * peer's own text and is not used on peers whose text has one.
+ * quote_literal_cstr.  "reconnect" puts back the peer's own conninfo, and is not
+ * used on peers whose text has a password.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,12 +16,6 @@
 
 #include "coordinator/actions.h"
 #include "coordinator/row.h"
-
-/* A walreceiver that is up but waits, on the wrong timeline, for this long has a diverged history. */
-#define DIVERGED_AFTER_US FO_MS(3000)
-
-/* A walreceiver that streams for so long has been sent what it asked for. */
-#define STEADY_US FO_MS(50)
 
 /* Looks that confirm a freeze lie at least this far apart. */
 #define FREEZE_CONFIRM_US FO_MS(20)
@@ -159,87 +152,6 @@ stopped_read(FoTask *task, const PGresult *result)
 
 const FoAction fo_coordinator_action_stopped = {
 	.name = "stopped",.look = stopped_look,.read = stopped_read,.act = drain_act,.poll_ms = 2
-};
-
-/* ---- repoint ---- */
-
-static void
-repoint_look(FoTask *task, StringInfo sql)
-{
-	appendStringInfo(sql,
-					 "SELECT pg_is_in_recovery(), current_setting('primary_conninfo') = %s,"
-					 " r.status, r.received_tli, r.pid"
-					 " FROM (VALUES (1)) v LEFT JOIN pg_stat_get_wal_receiver() r ON r.pid IS NOT NULL",
-					 quote_literal_cstr(task->facts.conninfo));
-}
-
-static bool
-repoint_act(FoTask *task)
-{
-	fo_coordinator_task_statement(task, "ALTER SYSTEM SET primary_conninfo = %s",
-								  quote_literal_cstr(task->facts.conninfo));
-	fo_coordinator_task_statement(task, "SELECT pg_reload_conf()");
-	return true;
-}
-
-/* Is it the same walreceiver that has been streaming for long enough? */
-static bool
-is_streaming_steadily(FoTaskFacts *facts, bool is_streaming, int pid)
-{
-	if (!is_streaming || facts->streams_since == 0 || pid != facts->receiver_pid)
-		facts->streams_since = is_streaming ? fo_net_now() : 0;
-	facts->receiver_pid = pid;
-	return is_streaming && fo_net_now() - facts->streams_since >= STEADY_US;
-}
-
-/*
- * Streaming on the wrong timeline is not success: for some milliseconds even a
- * diverged standby looks so, and one that asks for WAL that is gone.  A receiver that keeps "waiting" on an older
- * timeline cannot follow: the new history forked off behind its own position.
- */
-static FoLook
-repoint_read(FoTask *task, const PGresult *result)
-{
-	FoTaskFacts *facts = &task->facts;
-	const char *status;
-	uint32		timeline;
-
-	if (!fo_coordinator_is_row(task, result, 5))
-		return FO_LOOK_FAILED;
-	if (!fo_coordinator_is_true(result, 0))
-	{
-		fo_coordinator_task_explain(task, "it is out of recovery");
-		return FO_LOOK_FAILED;
-	}
-	if (!fo_coordinator_is_true(result, 1))
-		return FO_LOOK_NOT_YET;
-
-	status = PQgetisnull(result, 0, 2) ? "not running" : PQgetvalue(result, 0, 2);
-	timeline = fo_coordinator_timeline_value(result, 3);
-	fo_coordinator_task_explain(task, "walreceiver %s, timeline %u", status, timeline);
-	if (is_streaming_steadily(facts, strcmp(status, "streaming") == 0 && facts->timeline != 0 && timeline >= facts->timeline,
-							  atoi(PQgetvalue(result, 0, 4))))
-		return FO_LOOK_DONE;
-
-	if (strcmp(status, "waiting") != 0 || facts->timeline == 0 || timeline >= facts->timeline)
-		facts->odd_since = 0;
-	else if (facts->odd_since == 0)
-		facts->odd_since = fo_net_now();
-	else if (fo_net_now() - facts->odd_since > DIVERGED_AFTER_US)
-	{
-		fo_coordinator_task_explain(task, "its history has diverged: timeline %u forked off before its position", facts->timeline);
-		return FO_LOOK_FAILED;
-	}
-	return FO_LOOK_NOT_YET;
-}
-
-const FoAction fo_coordinator_action_repoint = {
-	.name = "repoint",.look = repoint_look,.read = repoint_read,.act = repoint_act,
-	.poll_ms = 5,.kick_ms = 100
-};
-
-const FoAction fo_coordinator_action_unfreeze = {
-	.name = "unfreeze",.act = repoint_act
 };
 
 /* ---- reconnect ---- */

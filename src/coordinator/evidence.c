@@ -377,6 +377,7 @@ fo_coordinator_primary_changed(FoGroup *group)
 	for (int i = 0; i < group->peers_n; i++)
 	{
 		group->peers[i]->view.received_at = 0;
+		group->peers[i]->view.wal_gone_from = 0;	/* this one may have it */
 		if (fo_core_peer_answers(&group->peers[i]->view))
 			note_receiving(group->peers[i]);
 	}

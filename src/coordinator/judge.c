@@ -17,6 +17,7 @@
 #include "core/evidence.h"
 #include "coordinator/evidence.h"
 #include "coordinator/executor.h"
+#include "coordinator/following.h"
 #include "coordinator/judge.h"
 #include "coordinator/monitor.h"
 #include "coordinator/outage.h"
@@ -269,7 +270,7 @@ adopt(FoGroup *group, FoPeer *peer)
 	group->cfg.term++;
 	group->is_state_dirty = true;
 	for (int i = 0; i < group->peers_n; i++)
-		group->peers[i]->view.is_history_rejected = false;
+		fo_coordinator_forget_obstacles(group->peers[i]);
 	if (peer->cfg.fenced_at != 0)
 		fo_coordinator_clear_fence(peer);
 

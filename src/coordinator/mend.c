@@ -17,6 +17,7 @@
 #include "coordinator/actions.h"
 #include "coordinator/evidence.h"
 #include "coordinator/executor.h"
+#include "coordinator/following.h"
 #include "coordinator/judge.h"
 #include "coordinator/moves.h"
 #include "coordinator/record.h"
@@ -39,6 +40,12 @@
  */
 #define STRAY_AFTER_US FO_MS(15000)
 #define SOON_AFTER_US FO_MS(2000)
+
+/*
+ * Who streams for so long is well again.  Before that it may be about to lose its
+ * connection for the reason for which it was mended, and the attempts go on to count.
+ */
+#define STEADY_AFTER_US FO_MS(5000)
 
 /* After a failback, whatever became of it, there is no other one to the same peer for so long. */
 #define FAILBACK_AGAIN_US FO_MS(60000)
@@ -152,12 +159,12 @@ lift_fence(FoPeer *peer)
 
 /* ---- strayed standbys ---- */
 
-/* Streams from where it should: the primary, or wherever the DBA lets it cascade from. */
+/* Streams from where it should: the primary, or wherever the DBA lets it cascade from, but no other history. */
 static bool
 is_streaming(const FoPeer *peer)
 {
 	return peer->view.observed.in_recovery && peer->view.observed.receiver == FO_RECEIVER_STREAMING &&
-		!fo_coordinator_follows_former_primary(peer);
+		!fo_coordinator_follows_former_primary(peer) && !fo_coordinator_is_on_newer_timeline(peer);
 }
 
 /* For how long it may find its way by itself. */
@@ -171,7 +178,7 @@ stray_patience(const FoPeer *peer)
  * Does it need help to follow the primary?  Not one that streams from another
  * standby (cascading is the DBA's business) unless that has just been the
  * primary, nor one that follows nobody by the DBA's will (an archive-only
- * standby), nor one whose history is known to have diverged.
+ * standby), nor one that is known not to be able to.
  */
 static bool
 is_stray(const FoPeer *peer, FoTime now)
@@ -181,7 +188,7 @@ is_stray(const FoPeer *peer, FoTime now)
 
 	return fo_core_peer_answers(view) && view->observed.in_recovery &&
 		!is_streaming(peer) && !fo_core_is_rejoining(&view->observed) &&
-		view->observed.is_privileged && !view->is_in_maintenance && !view->is_history_rejected &&
+		view->observed.is_privileged && !view->is_in_maintenance && !fo_coordinator_cannot_follow(peer) &&
 		!view->observed.has_upstream_password &&
 		peer->cfg.follow_conninfo != NULL &&
 		view->observed.system_identifier == primary->observed.system_identifier &&
@@ -190,13 +197,21 @@ is_stray(const FoPeer *peer, FoTime now)
 		now - peer->stray_since > stray_patience(peer);
 }
 
+/* Known not to be able to follow: by a step that ended in vain, or for longer than a check of one server is behind that of another. */
+static bool
+is_lost(const FoPeer *peer, FoTime now)
+{
+	return fo_coordinator_is_rejoin_of_use(peer) &&
+		(peer->view.is_history_rejected || (peer->stray_since != 0 && now - peer->stray_since > SOON_AFTER_US));
+}
+
 /*
- * A former primary that its gate keeps from writing, or a standby whose history
- * has diverged: with the node library it can become a standby by itself.  One
+ * A former primary that its gate keeps from writing, or a standby that cannot
+ * follow as it is: with the node library it can become a standby by itself.  One
  * that is about to needs nobody to ask it once more.
  */
 static bool
-can_rejoin_by_itself(const FoPeer *peer)
+can_rejoin_by_itself(const FoPeer *peer, FoTime now)
 {
 	const FoPeerView *view = &peer->view;
 	const FoPeerView *primary = &fo_coordinator_primary(peer->group)->view;
@@ -206,7 +221,7 @@ can_rejoin_by_itself(const FoPeer *peer)
 		!fo_core_is_rejoining(&view->observed) &&
 		view->observed.system_identifier == primary->observed.system_identifier &&
 		fo_core_alias_of(&peer->group->view, view) < 0 && !view->is_stranger &&
-		(view->observed.in_recovery ? view->is_history_rejected : is_kept_from_writing);
+		(view->observed.in_recovery ? is_lost(peer, now) : is_kept_from_writing);
 }
 
 static void
@@ -224,7 +239,11 @@ note_stray(FoPeer *peer, FoTime now)
 		return;
 	}
 	peer->stray_since = 0;
+	if (peer->well_since == 0 || now - peer->well_since < STEADY_AFTER_US)
+		return;
 	peer->task_attempts = 0;
+	if (peer->view.observed.receiver_timeline == fo_coordinator_primary(peer->group)->view.observed.timeline)
+		fo_coordinator_forget_obstacles(peer);	/* somebody has mended it */
 }
 
 /*
@@ -341,7 +360,7 @@ fo_coordinator_mend_group(FoGroup *group)
 		note_return(peer);
 		if (peer->cfg.fenced_at != 0 && fo_core_peer_answers(&peer->view) && peer->view.observed.in_recovery)
 			lift_fence(peer);
-		if (group->cfg.settings.auto_rejoin && group->run == NULL && (is_stray(peer, now) || can_rejoin_by_itself(peer)))
+		if (group->cfg.settings.auto_rejoin && group->run == NULL && (is_stray(peer, now) || can_rejoin_by_itself(peer, now)))
 			rejoin(group, peer, now);
 		if (group->run == NULL)
 			fo_coordinator_slots_tidy(peer, now);

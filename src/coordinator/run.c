@@ -314,15 +314,15 @@ fo_coordinator_executor_forget(FoPeer *peer)
 			{
 				FoRunStep  *step = run->steps[i];
 
-				if (step->peer != peer)
-					continue;
-				if (step->task != NULL)
+				/* A step of one peer may have a look at another one, too. */
+				if (step->task != NULL && (step->peer == peer || step->task->peer == peer))
 				{
 					fo_coordinator_task_cancel(step->task);
 					step->task = NULL;
 					fo_coordinator_end_step(step, FO_STEP_FAILED, "the peer was unregistered");
 				}
-				step->peer = NULL;
+				if (step->peer == peer)
+					step->peer = NULL;
 			}
 			if (run == peer->group->run)
 				fo_net_loop_arm(run->group->world->loop, &run->timer, fo_net_now());

@@ -129,7 +129,6 @@ extern FoTime fo_coordinator_held_until(const FoRunStep *step);
 
 /* The new primary takes writes: from here on it is the group's primary. */
 extern void fo_coordinator_promoted(FoRun *run, const FoTask *task);
-extern void fo_coordinator_repoint_ended(FoRunStep *step, FoTask *task);
 
 /* What peer is to follow upstream with: its own template, or the bare minimum for a peer that never had one. */
 extern char *fo_coordinator_follow_conninfo(FoRun *run, const FoPeer *peer, const FoPeer *upstream);

@@ -17,6 +17,7 @@
 #include "utils/timestamp.h"
 
 #include "coordinator/actions.h"
+#include "coordinator/following.h"
 #include "coordinator/run.h"
 #include "coordinator/syncmode.h"
 

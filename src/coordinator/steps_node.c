@@ -10,6 +10,7 @@
 
 #include "utils/builtins.h"
 
+#include "coordinator/following.h"
 #include "coordinator/lease.h"
 #include "coordinator/run.h"
 
@@ -152,7 +153,7 @@ bool
 fo_coordinator_needs_node_rejoin(const FoPeer *peer)
 {
 	return peer != NULL && peer->node_schema != NULL &&
-		(!peer->view.observed.in_recovery || peer->view.is_history_rejected);
+		(!peer->view.observed.in_recovery || fo_coordinator_cannot_follow(peer));
 }
 
 void
@@ -201,7 +202,7 @@ fo_coordinator_rejoin_ended(FoRunStep *step, FoTask *task)
 		return;
 	}
 	if (task->is_done)
-		step->peer->view.is_history_rejected = false;
+		fo_coordinator_forget_obstacles(step->peer);
 	fo_coordinator_end_step(step, task->is_done ? FO_STEP_DONE : FO_STEP_FAILED, "%s", task->detail);
 }
 

@@ -184,21 +184,3 @@ fo_coordinator_promoted(FoRun *run, const FoTask *task)
 						  "is the primary now, term " INT64_FORMAT ", %s", group->cfg.term, task->detail);
 	fo_coordinator_slots_tell_logical(run->candidate, run->from);
 }
-
-void
-fo_coordinator_repoint_ended(FoRunStep *step, FoTask *task)
-{
-	FoPeerView *view = &step->peer->view;
-
-	if (task->is_done)
-	{
-		view->is_history_rejected = false;
-		fo_coordinator_set_frozen(step->peer, false);
-		fo_coordinator_end_step(step, FO_STEP_DONE, "%s", task->detail);
-		return;
-	}
-	view->is_history_rejected = task->facts.odd_since != 0;
-	fo_coordinator_end_step(step, FO_STEP_FAILED, "%s", task->detail);
-	fo_coordinator_record(step->run->group, step->peer, "not_following", FO_WARNING, NULL,
-						  "does not follow the new primary: %s", step->row.detail);
-}

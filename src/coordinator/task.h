@@ -48,6 +48,26 @@ typedef struct FoAction
 	bool		is_telling;		/* the last statement answers as a look would: none follows */
 } FoAction;
 
+/* What keeps a standby from following, whatever is tried. */
+typedef enum FoObstacle
+{
+	FO_OBSTACLE_NONE = 0,		/* nothing is known of any */
+	FO_OBSTACLE_DIVERGED,
+	FO_OBSTACLE_WAL_GONE
+} FoObstacle;
+
+/* How far a standby has got that does not stream. */
+typedef struct FoStanding
+{
+	FoTime		at;				/* when it was asked last; 0 = it was not */
+	FoLsn		lsn;			/* the greater of received and replayed */
+	uint32		timeline;
+	bool		is_still;		/* it was there when it was asked before */
+	bool		has_archive;	/* restore_command is set there */
+	bool		may_clone;		/* failover.allow_clone is on there */
+	FoObstacle	obstacle;		/* what the primary has told */
+} FoStanding;
+
 /* What an action needs to know and what it has found out; fields are the actions' own. */
 typedef struct FoTaskFacts
 {
@@ -89,6 +109,8 @@ typedef struct FoTaskFacts
 	FoTime		acted_at;
 	FoTime		odd_since;		/* since when something looks hopeless */
 	FoFinalPosition final;
+	FoStanding	standing;
+	bool		is_noting;		/* the look under way asks for that */
 } FoTaskFacts;
 
 /* Called once, when the task has ended; the task is freed after it returns. */

@@ -15,6 +15,7 @@
  *		monitor.c	observes: every field of FoPeer.view but the configuration ones
  *		judge.c		reads views, keeps FoGroup.verdict, starts what the verdict asks for
  *		mend.c		small repairs of single peers outside of operations
+ *		following.c	what keeps a standby from following
  *		syncmode.c	the primary's synchronous_standby_names; the fields sync of group and peer
  *		survey.c	what peers say of themselves when failover_preflight asks
  *		outage.c	changes of health, as events and downtime
@@ -87,7 +88,7 @@ struct FoPeer
 	/*
 	 * What decisions see.  name, zone, priority, weight, is_promotable,
 	 * is_in_maintenance, is_fenced: world.c; probe, probe_at: mend.c;
-	 * is_history_rejected: executor.c; everything else: monitor.c.
+	 * is_history_rejected, wal_gone_from: following.c; everything else: monitor.c.
 	 */
 	FoPeerView	view;
 
@@ -122,10 +123,11 @@ struct FoPeer
 	FoTask	   *task;
 	FoTask	   *sync_checkpoint;	/* syncmode.c: on a primary, to know whether commits wait; NULL = none */
 	FoTime		task_retry_at;	/* do not start another before */
-	int			task_attempts;	/* rejoins since it last streamed, or since retry.c has forgotten them */
+	int			task_attempts;	/* rejoins since it last streamed steadily, or since retry.c has forgotten them */
 	bool		is_rejoin_hopeless;	/* steps_node.c: the last one met what does not pass */
 	bool		is_settled;		/* retry.c: since the last one it has answered, and is not on its way any more */
 	int64		rejoining_from;	/* incarnation in which it took a request that nobody waits for any more; 0 = none */
+	bool		may_be_cloned;	/* following.c: with wal_gone_from: it would replace its data by a copy, if asked to rejoin */
 	bool		is_following_nobody;	/* evidence.c: a standby with primary_conninfo = '' */
 	FoTime		well_since;		/* a standby that is healthy and streams, since; 0 = it is not */
 	FoTime		stray_since;	/* a standby that does not stream, since; 0 = it streams */

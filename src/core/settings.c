@@ -67,7 +67,7 @@ const FoSettingDef fo_core_settings[] = {
 	DURATION(failback_delay, "5min", 0, LONGEST,
 			 "Sets how long the preferred primary must have followed without a fault before an automatic failback."),
 	BOOLEAN(auto_rejoin, "on",
-			"Lets the coordinator repoint a standby that does not follow the primary by itself."),
+			"Lets the coordinator bring back by itself a standby that does not follow the primary."),
 	INTEGER(rejoin_attempts, "3", 0, 1000,
 			"Sets how often bringing a peer back is tried before the pauses become long; 0 leaves it to a human."),
 	DURATION(rejoin_backoff, "5s", 0, DAY,
