@@ -161,10 +161,17 @@ const FoAction fo_coordinator_action_unfreeze = {
 /* ---- compare ---- */
 
 /*
- * A segment is removed for its age, whatever its timeline, and those of an older
- * timeline that lie behind a fork are removed by the promotion: the first segment of
- * a later timeline is the one in which that forked off, or a later one.  One byte on, because
- * a position between two segments belongs to the first for some versions.
+ * What names of WAL files tell of the standby's next byte (a position between two
+ * segments belongs to the first one for some versions):
+ *
+ * Gone: segments are removed for their age, whatever their timeline.
+ *
+ * Behind the fork: a promotion removes what it has of the old timeline behind the
+ * fork, so that lies in the first segment of a later timeline, or before.
+ *
+ * Unknown: who has come through a timeline has the segment in which that
+ * ended, under the names of both.  A copy may begin with that segment, and have one
+ * name alone; but nothing older.
  */
 static void
 compare_look(FoTask *task, StringInfo sql)
@@ -175,11 +182,15 @@ compare_look(FoTask *task, StringInfo sql)
 	appendStringInfo(sql,
 					 "SELECT ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::bigint,"
 					 " pg_current_wal_flush_lsn(),"
-					 " substr(pg_walfile_name('%X/%X'), 9) < min(f.segment),"
-					 " substr(pg_walfile_name('%X/%X'), 9) > min(f.segment) FILTER (WHERE f.timeline > '%08X')"
-					 " FROM (SELECT substr(name, 1, 8) COLLATE \"C\" AS timeline, substr(name, 9) COLLATE \"C\" AS segment"
-					 " FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{24}$') f",
-					 (uint32) (next >> 32), (uint32) next, (uint32) (next >> 32), (uint32) next, standing->timeline);
+					 " s.needed < min(f.segment),"
+					 " s.needed > min(f.segment) FILTER (WHERE f.timeline > s.timeline),"
+					 " s.needed > min(f.segment) AND NOT bool_or(f.timeline = s.timeline)"
+					 " FROM (SELECT '%08X' COLLATE \"C\" AS timeline,"
+					 "  substr(pg_walfile_name('%X/%X'), 9) COLLATE \"C\" AS needed) s,"
+					 " (SELECT substr(name, 1, 8) AS timeline, substr(name, 9, 16) AS segment"
+					 "  FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{24}([.]partial)?$') f"
+					 " GROUP BY s.timeline, s.needed",
+					 standing->timeline, (uint32) (next >> 32), (uint32) next);
 }
 
 static FoLook
@@ -188,9 +199,13 @@ compare_read(FoTask *task, const PGresult *result)
 	FoStanding *standing = &task->facts.standing;
 	uint32		timeline;
 	FoLsn		end;
+	bool		is_behind_fork;
+	bool		is_unknown;
 
-	if (!fo_coordinator_is_row(task, result, 4))
+	if (!fo_coordinator_is_row(task, result, 5))
 		return FO_LOOK_FAILED;
+	is_behind_fork = fo_coordinator_is_true(result, 3);
+	is_unknown = fo_coordinator_is_true(result, 4);
 	timeline = fo_coordinator_timeline_value(result, 0);
 	end = fo_coordinator_lsn_value(result, 1);
 	if (fo_coordinator_is_true(result, 2) && standing->is_still)
@@ -199,13 +214,13 @@ compare_read(FoTask *task, const PGresult *result)
 		fo_coordinator_task_explain(task, "it needs WAL from %X/%X that the primary no longer has: clone it again",
 									(uint32) (standing->lsn >> 32), (uint32) standing->lsn);
 	}
-	else if (standing->timeline > timeline)
+	else if (standing->timeline > timeline || (standing->timeline < timeline && is_unknown && !is_behind_fork))
 	{
 		standing->obstacle = FO_OBSTACLE_DIVERGED;
-		fo_coordinator_task_explain(task, "its history has diverged: it is on timeline %u, and the primary on %u",
+		fo_coordinator_task_explain(task, "its history has diverged: it is on timeline %u, and the primary on %u, which does not come from there",
 									standing->timeline, timeline);
 	}
-	else if (fo_coordinator_is_true(result, 3) || (standing->timeline == timeline && standing->lsn > end))
+	else if (is_behind_fork || (standing->timeline == timeline && standing->lsn > end))
 	{
 		standing->obstacle = FO_OBSTACLE_DIVERGED;
 		fo_coordinator_task_explain(task, "its history has diverged: it has timeline %u up to %X/%X, which timeline %u of the primary has not",
