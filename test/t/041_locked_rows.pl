@@ -11,7 +11,7 @@ my $t = FailoverTest->new(standbys => 2, coordinator_conf => 'log_min_messages =
 my ($p, $a, $b) = $t->nodes;
 
 $t->sql(q{SELECT failover_create_group('other')});
-$t->sql("SELECT failover_register('other', 'x', '" . $b->conninfo . q{')});
+$t->sql("SELECT failover_register('other', 'x', '" . $b->conninfo . q{ connect_timeout=9')});
 ok($t->wait_for(q{SELECT health = 'healthy' FROM failover_health('other', 'x')}), 'a second group is watched');
 
 ok($t->wait_for(q{SELECT count(*) = 1 FROM failover_group_state WHERE group_name = 'other'}), 'and written down');
