@@ -15,7 +15,7 @@ my $t = FailoverTest->new(
 	settings => { check_interval => '200ms', block_period => '0' })->start;
 my ($p, $a, $b) = map { $t->node($_) } qw(p a b);
 
-ok($t->wait_for(q{SELECT count(*) FROM failover_peer_state WHERE followed = 'p'}, '2'), 'it is remembered who followed the primary');
+ok($t->wait_for(q{SELECT count(*) FROM failover_peer_state WHERE followed = 'p' AND peer_name <> 'p'}, '2'), 'it is remembered who followed the primary');
 
 $a->kill_hard('all');
 $a->wait_killed;
