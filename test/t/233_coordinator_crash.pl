@@ -125,7 +125,7 @@ sub at_each_commit
 
 # A coordinator that has just started may not have taken up what is in progress.
 my $is_ended = "current_event IS NULL AND NOT EXISTS (SELECT FROM failover_history WHERE status = 'in_progress')";
-my %commits;
+my (%commits, $asking);
 $commits{failover} = at_each_commit('failover',
 	sub {
 		my ($old, $n) = @_;
@@ -146,10 +146,13 @@ $commits{switchover} = at_each_commit('switchover',
 	sub {
 		my ($old, $n) = @_;
 		hold_commit('switchover', $n);
-		$t->sql(q{SELECT failover_switchover('main', wait => false)});
+		# Answered when its row is written, which the first of them is not.
+		$asking = $coordinator->background_psql('postgres', on_error_stop => 0);
+		$asking->query_until(qr/asking/, "\\echo asking\nSELECT failover_switchover('main', wait => false);\n");
 	},
 	sub {
 		my ($old, $what) = @_;
+		eval { $asking->quit };	# its server may have been killed
 		ok($t->wait_for("SELECT $is_ended FROM failover_status('main')"), "$what: it ends");
 		is($t->sql("SELECT primary_peer = coalesce((SELECT to_peer FROM failover_history WHERE kind = 'switchover' AND status = 'completed'
 			AND started_at > (SELECT since FROM public.hold)), '$old') FROM failover_status('main')"), 't', "$what: as the history says");

@@ -14,7 +14,7 @@ my $worker = $t->sql(q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'fa
 # What has been learned of the peers is written down by then.
 $t->wait_for_checks(15);
 my $session = $t->coordinator->background_psql('postgres');
-$session->query_safe('BEGIN');
+$session->query_safe('SET client_min_messages = warning; BEGIN');
 $session->query_safe(q{SELECT failover_unregister('main', 'a')});
 $t->sql(q{SELECT failover_switchover('main', 'a', 'test', wait => false)});
 ok($t->wait_for_sql($a, 'SELECT NOT pg_is_in_recovery()'), 'it is promoted');
