@@ -12,26 +12,9 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "core/candidate.h"
+#include "core/ranking.h"
 
 #include <string.h>
-
-#include "core/text.h"
-
-/* One ranking in progress. */
-typedef struct Ranking
-{
-	const FoGroupView *group;
-	const FoPeerView *primary;	/* NULL = none known */
-	const FoCandidateOptions *options;
-	FoSyncNames sync;			/* of the primary's last words, or as last intended */
-	FoSyncNames former_sync;	/* that commits may have been acknowledged under before */
-	FoSyncProof proof;
-	bool		is_lossless_demanded;
-	uint32_t	best_timeline;
-	FoLsn		best_lsn;		/* furthest position on best_timeline that anybody is known to have had */
-	FoLsn		best_listed_lsn;	/* the same among heard synchronous standbys */
-} Ranking;
 
 static double
 score_priority(const FoGroupView *group, const FoPeerView *peer)
@@ -52,48 +35,22 @@ const FoStrategyDef fo_core_strategies[FO_STRATEGY_N] = {
 	{"most_advanced", "Promotes the standby that has received the most.", score_most_advanced},
 };
 
-static const char *const exclusion_names[FO_EXCLUDED_N] = {
-	[FO_EXCLUDED_NOT] = "eligible",
-	[FO_EXCLUDED_PRIMARY] = "primary",
-	[FO_EXCLUDED_UNREACHABLE] = "unreachable",
-	[FO_EXCLUDED_NOT_STANDBY] = "not_standby",
-	[FO_EXCLUDED_NOT_PROMOTABLE] = "not_promotable",
-	[FO_EXCLUDED_MAINTENANCE] = "maintenance",
-	[FO_EXCLUDED_ALIAS] = "alias",
-	[FO_EXCLUDED_SYSTEM] = "system",
-	[FO_EXCLUDED_HISTORY] = "history",
-	[FO_EXCLUDED_NOT_RECEIVING] = "not_receiving",
-	[FO_EXCLUDED_ARCHIVE_ONLY] = "archive_only",
-	[FO_EXCLUDED_REPLAY_PAUSED] = "replay_paused",
-	[FO_EXCLUDED_DELAYED] = "delayed",
-	[FO_EXCLUDED_LAG] = "lag",
-	[FO_EXCLUDED_SYNC] = "sync",
-	[FO_EXCLUDED_CREDENTIAL] = "credential",
-	[FO_EXCLUDED_TARGET] = "target",
-};
-
-const char *
-fo_core_exclusion_name(FoExclusion exclusion)
-{
-	return exclusion >= FO_EXCLUDED_NOT && exclusion < FO_EXCLUDED_N ? exclusion_names[exclusion] : "unknown";
-}
-
 static uint32_t
-timeline_of(const Ranking *ranking, int index)
+timeline_of(const FoRanking *ranking, int index)
 {
 	return ranking->options->final != NULL ? ranking->options->final[index].timeline
 		: ranking->group->peers[index].observed.timeline;
 }
 
 static FoLsn
-lsn_of(const Ranking *ranking, int index)
+lsn_of(const FoRanking *ranking, int index)
 {
 	return ranking->options->final != NULL ? ranking->options->final[index].lsn
 		: ranking->group->peers[index].observed.lsn;
 }
 
 static bool
-is_reachable(const Ranking *ranking, int index)
+is_reachable(const FoRanking *ranking, int index)
 {
 	if (ranking->options->final != NULL)
 		return ranking->options->final[index].is_known;
@@ -102,7 +59,7 @@ is_reachable(const Ranking *ranking, int index)
 
 /* Positions read for a move away from a living primary need no proof of having received from it. */
 static bool
-is_receipt_needed(const Ranking *ranking)
+is_receipt_needed(const FoRanking *ranking)
 {
 	if (ranking->options->is_forced)
 		return false;
@@ -110,7 +67,7 @@ is_receipt_needed(const Ranking *ranking)
 }
 
 static bool
-is_foreign_history(const Ranking *ranking, int index)
+is_foreign_history(const FoRanking *ranking, int index)
 {
 	uint32_t	own = timeline_of(ranking, index);
 	uint32_t	expected = ranking->primary == NULL ? 0 : ranking->primary->observed.timeline;
@@ -124,7 +81,7 @@ is_foreign_history(const Ranking *ranking, int index)
 
 /* First pass: exclusion by what the peer is, the most telling reason first. */
 static FoExclusion
-exclude_by_condition(const Ranking *ranking, int index)
+exclude_by_condition(const FoRanking *ranking, int index)
 {
 	const FoPeerView *peer = &ranking->group->peers[index];
 	const FoObservation *observed = &peer->observed;
@@ -157,7 +114,7 @@ exclude_by_condition(const Ranking *ranking, int index)
 }
 
 static bool
-was_receiving(const Ranking *ranking, int index)
+was_receiving(const FoRanking *ranking, int index)
 {
 	return fo_core_was_receiving(ranking->group, &ranking->group->peers[index]);
 }
@@ -167,7 +124,7 @@ was_receiving(const Ranking *ranking, int index)
  * nothing that another candidate has, and may have what none of them has.
  */
 static bool
-is_ahead_of_receivers(const Ranking *ranking, int index)
+is_ahead_of_receivers(const FoRanking *ranking, int index)
 {
 	bool		is_any = false;
 	int			i;
@@ -187,7 +144,7 @@ is_ahead_of_receivers(const Ranking *ranking, int index)
 }
 
 static FoExclusion
-exclude_by_nature(const Ranking *ranking, int index)
+exclude_by_nature(const FoRanking *ranking, int index)
 {
 	FoExclusion exclusion = exclude_by_condition(ranking, index);
 
@@ -197,8 +154,8 @@ exclude_by_nature(const Ranking *ranking, int index)
 	return exclusion;
 }
 
-static bool
-is_listed(const Ranking *ranking, int index)
+bool
+fo_core_is_listed(const FoRanking *ranking, int index)
 {
 	const char *name = ranking->group->peers[index].observed.application_name;
 
@@ -207,7 +164,7 @@ is_listed(const Ranking *ranking, int index)
 
 /* How far any heard copy of the group's history reaches. */
 static void
-find_best_position(Ranking *ranking)
+find_best_position(FoRanking *ranking)
 {
 	const FoPeerView *primary = ranking->primary;
 	const FoGroupView *group = ranking->group;
@@ -230,13 +187,13 @@ find_best_position(Ranking *ranking)
 			continue;
 		if (lsn_of(ranking, i) > ranking->best_lsn)
 			ranking->best_lsn = lsn_of(ranking, i);
-		if (lsn_of(ranking, i) > ranking->best_listed_lsn && is_listed(ranking, i))
+		if (lsn_of(ranking, i) > ranking->best_listed_lsn && fo_core_is_listed(ranking, i))
 			ranking->best_listed_lsn = lsn_of(ranking, i);
 	}
 }
 
 static void
-begin_ranking(Ranking *ranking, const FoGroupView *group, const FoCandidateOptions *options)
+begin_ranking(FoRanking *ranking, const FoGroupView *group, const FoCandidateOptions *options)
 {
 	memset(ranking, 0, sizeof(*ranking));
 	ranking->group = group;
@@ -253,7 +210,7 @@ begin_ranking(Ranking *ranking, const FoGroupView *group, const FoCandidateOptio
 
 /* Might it lack a commit that was acknowledged? */
 static bool
-may_lack_commits(const Ranking *ranking, const FoCandidate *candidate)
+may_lack_commits(const FoRanking *ranking, const FoCandidate *candidate)
 {
 	if (ranking->options->drained_to != 0)
 		return !ranking->options->is_forced
@@ -266,7 +223,7 @@ may_lack_commits(const Ranking *ranking, const FoCandidate *candidate)
 
 /* Second pass: exclusion by how far it is behind, and by the caller's wish. */
 static FoExclusion
-exclude_by_position(const Ranking *ranking, const FoCandidate *candidate)
+exclude_by_position(const FoRanking *ranking, const FoCandidate *candidate)
 {
 	if (!ranking->options->is_forced
 		&& (candidate->lag_bytes < 0 || candidate->lag_bytes > ranking->group->settings.max_lag))
@@ -278,152 +235,16 @@ exclude_by_position(const Ranking *ranking, const FoCandidate *candidate)
 	return FO_EXCLUDED_NOT;
 }
 
-static bool
-is_in_zone(const Ranking *ranking, int index)
+bool
+fo_core_is_in_zone(const FoRanking *ranking, int index)
 {
 	return ranking->primary != NULL && ranking->primary->zone[0] != '\0'
 		&& strcmp(ranking->primary->zone, ranking->group->peers[index].zone) == 0;
 }
 
-static void
-explain_lag(const FoCandidate *candidate, FoText *text)
-{
-	if (candidate->lag_bytes < 0)
-	{
-		fo_core_text_add(text, "has no known position");
-		return;
-	}
-	fo_core_text_add(text, "is ");
-	fo_core_text_add_size(text, candidate->lag_bytes);
-	fo_core_text_add(text, " behind, over max_lag");
-}
-
-static void
-explain_lack(const Ranking *ranking, FoText *text)
-{
-	if (ranking->options->drained_to != 0)
-		fo_core_text_add(text, "has not received everything that the primary had written");
-	else if (ranking->proof == FO_SYNC_PROOF_UNCOVERED)
-		fo_core_text_add(text, "may lack acknowledged commits: too few synchronous standbys could be read");
-	else
-		fo_core_text_add(text, "may lack acknowledged commits: a synchronous standby that cannot be promoted is ahead of it");
-}
-
-static void
-explain_history(const Ranking *ranking, int index, FoText *text)
-{
-	uint32_t	own = timeline_of(ranking, index);
-	uint32_t	expected = ranking->primary == NULL ? 0 : ranking->primary->observed.timeline;
-
-	if (fo_core_explain_obstacle(&ranking->group->peers[index], text))
-		return;
-	fo_core_text_add(text, "is on timeline ");
-	fo_core_text_add_integer(text, own);
-	fo_core_text_add(text, own > expected ? ", newer than timeline " : " and the primary on ");
-	fo_core_text_add_integer(text, expected);
-	if (own > expected)
-		fo_core_text_add(text, " of the primary");
-}
-
-static void
-explain_silence(const Ranking *ranking, const FoPeerView *peer, FoText *text)
-{
-	if (fo_core_explain_obstacle(peer, text))
-		return;
-	fo_core_text_add(text, fo_core_trouble_since(ranking->group) != 0
-					 ? "was not receiving from the primary shortly before it failed"
-					 : "is not receiving from the primary");
-}
-
-/* Why a peer is excluded, as a phrase that follows its name. */
-static void
-explain_exclusion(const Ranking *ranking, const FoCandidate *candidate, FoText *text)
-{
-	const FoPeerView *peer = &ranking->group->peers[candidate->peer];
-
-	switch (candidate->exclusion)
-	{
-		case FO_EXCLUDED_PRIMARY:
-			fo_core_text_add(text, "is the primary");
-			break;
-		case FO_EXCLUDED_UNREACHABLE:
-			fo_core_text_add(text, peer->observed.at == 0 ? "has never answered" : "does not answer");
-			if (peer->error != FO_ERROR_NONE)
-			{
-				fo_core_text_add(text, " (");
-				fo_core_text_add(text, fo_core_error_class_name(peer->error));
-				fo_core_text_add(text, ")");
-			}
-			break;
-		case FO_EXCLUDED_NOT_STANDBY:
-			fo_core_text_add(text, peer->is_fenced ? "is fenced" : "is not in recovery");
-			break;
-		case FO_EXCLUDED_NOT_PROMOTABLE:
-			fo_core_text_add(text, "is registered as not promotable");
-			break;
-		case FO_EXCLUDED_MAINTENANCE:
-			fo_core_text_add(text, "is in maintenance");
-			break;
-		case FO_EXCLUDED_ALIAS:
-			fo_core_text_add(text, "is the same server as \"");
-			fo_core_text_add(text, ranking->group->peers[fo_core_alias_of(ranking->group, peer)].name);
-			fo_core_text_add(text, "\"");
-			break;
-		case FO_EXCLUDED_SYSTEM:
-			fo_core_text_add(text, "belongs to another database system");
-			break;
-		case FO_EXCLUDED_HISTORY:
-			explain_history(ranking, candidate->peer, text);
-			break;
-		case FO_EXCLUDED_NOT_RECEIVING:
-			explain_silence(ranking, peer, text);
-			break;
-		case FO_EXCLUDED_ARCHIVE_ONLY:
-			fo_core_text_add(text, "reads WAL from the archive only");
-			break;
-		case FO_EXCLUDED_REPLAY_PAUSED:
-			fo_core_text_add(text, "has its replay paused");
-			break;
-		case FO_EXCLUDED_DELAYED:
-			fo_core_text_add(text, "applies WAL with a delay of ");
-			fo_core_text_add_duration(text, FO_MS(peer->observed.apply_delay_ms));
-			break;
-		case FO_EXCLUDED_LAG:
-			explain_lag(candidate, text);
-			break;
-		case FO_EXCLUDED_SYNC:
-			explain_lack(ranking, text);
-			break;
-		case FO_EXCLUDED_CREDENTIAL:
-			fo_core_text_add(text, peer->observed.has_upstream_password
-							 ? "has a password in its primary_conninfo"
-							 : "does not grant the coordinator the privileges to operate it");
-			break;
-		case FO_EXCLUDED_TARGET:
-			fo_core_text_add(text, "is not the peer asked for");
-			break;
-		case FO_EXCLUDED_NOT:
-		case FO_EXCLUDED_N:
-			break;
-	}
-}
-
-/* What put an eligible peer where it is. */
-static void
-explain_rank(const Ranking *ranking, const FoCandidate *candidate, FoText *text)
-{
-	fo_core_text_add_size(text, candidate->lag_bytes < 0 ? 0 : candidate->lag_bytes);
-	fo_core_text_add(text, " behind, priority ");
-	fo_core_text_add_integer(text, ranking->group->peers[candidate->peer].priority);
-	if (is_listed(ranking, candidate->peer))
-		fo_core_text_add(text, ", synchronous");
-	if (is_in_zone(ranking, candidate->peer))
-		fo_core_text_add(text, ", in the primary's zone");
-}
-
 /* Everything about one peer but its rank and the words. */
 static void
-examine(const Ranking *ranking, int index, FoCandidate *candidate)
+examine(const FoRanking *ranking, int index, FoCandidate *candidate)
 {
 	int64_t		strategy = ranking->group->settings.strategy;
 
@@ -442,18 +263,6 @@ examine(const Ranking *ranking, int index, FoCandidate *candidate)
 		candidate->score = fo_core_strategies[strategy].score(ranking->group, &ranking->group->peers[index]);
 }
 
-static void
-explain(const Ranking *ranking, FoCandidate *candidate)
-{
-	FoText		text;
-
-	fo_core_text_begin(&text, candidate->reason, sizeof(candidate->reason));
-	if (candidate->exclusion == FO_EXCLUDED_NOT)
-		explain_rank(ranking, candidate, &text);
-	else
-		explain_exclusion(ranking, candidate, &text);
-}
-
 /* -1 if the first key is the better one, 1 if the second, 0 if they are equal. */
 static int
 prefer_greater(uint64_t a, uint64_t b)
@@ -469,7 +278,7 @@ prefer_lower(double a, double b)
 
 /* The keys of a forecast that come between timeline and zone. */
 static int
-compare_forecast(const Ranking *ranking, const FoCandidate *a, const FoCandidate *b)
+compare_forecast(const FoRanking *ranking, const FoCandidate *a, const FoCandidate *b)
 {
 	bool		is_a_close = a->lag_bytes >= 0 && a->lag_bytes <= ranking->group->settings.max_lag;
 	bool		is_b_close = b->lag_bytes >= 0 && b->lag_bytes <= ranking->group->settings.max_lag;
@@ -478,7 +287,7 @@ compare_forecast(const Ranking *ranking, const FoCandidate *a, const FoCandidate
 	if (order == 0 && !is_a_close)
 		order = prefer_greater(a->lsn, b->lsn);
 	if (order == 0)
-		order = prefer_greater(is_listed(ranking, a->peer), is_listed(ranking, b->peer));
+		order = prefer_greater(fo_core_is_listed(ranking, a->peer), fo_core_is_listed(ranking, b->peer));
 	if (order == 0)
 		order = prefer_lower(a->score, b->score);
 	return order != 0 ? order : prefer_greater(a->lsn, b->lsn);
@@ -486,7 +295,7 @@ compare_forecast(const Ranking *ranking, const FoCandidate *a, const FoCandidate
 
 /* < 0 if a comes before b.  Zero only for a peer and itself. */
 static int
-compare(const Ranking *ranking, const FoCandidate *a, const FoCandidate *b)
+compare(const FoRanking *ranking, const FoCandidate *a, const FoCandidate *b)
 {
 	const FoPeerView *peer_a = &ranking->group->peers[a->peer];
 	const FoPeerView *peer_b = &ranking->group->peers[b->peer];
@@ -505,7 +314,7 @@ compare(const Ranking *ranking, const FoCandidate *a, const FoCandidate *b)
 	if (order == 0)
 		order = prefer_lower(a->score, b->score);
 	if (order == 0)
-		order = prefer_greater(is_in_zone(ranking, a->peer), is_in_zone(ranking, b->peer));
+		order = prefer_greater(fo_core_is_in_zone(ranking, a->peer), fo_core_is_in_zone(ranking, b->peer));
 	if (order == 0)
 		order = prefer_lower((double) peer_a->priority, (double) peer_b->priority);
 	return order != 0 ? order : strcmp(peer_a->name, peer_b->name);
@@ -514,7 +323,7 @@ compare(const Ranking *ranking, const FoCandidate *a, const FoCandidate *b)
 int
 fo_core_rank_candidates(const FoGroupView *group, const FoCandidateOptions *options, FoCandidate *out)
 {
-	Ranking		ranking;
+	FoRanking	ranking;
 	int			eligible_n = 0;
 	int			i;
 
@@ -525,7 +334,7 @@ fo_core_rank_candidates(const FoGroupView *group, const FoCandidateOptions *opti
 		int			place = i;
 
 		examine(&ranking, i, &candidate);
-		explain(&ranking, &candidate);
+		fo_core_explain_candidate(&ranking, &candidate);
 		eligible_n += candidate.exclusion == FO_EXCLUDED_NOT ? 1 : 0;
 		for (; place > 0 && compare(&ranking, &candidate, &out[place - 1]) < 0; place--)
 			out[place] = out[place - 1];
@@ -539,7 +348,7 @@ fo_core_rank_candidates(const FoGroupView *group, const FoCandidateOptions *opti
 int
 fo_core_best_candidate(const FoGroupView *group, const FoCandidateOptions *options, FoCandidate *best)
 {
-	Ranking		ranking;
+	FoRanking	ranking;
 	int			eligible_n = 0;
 	int			i;
 
@@ -559,7 +368,7 @@ fo_core_best_candidate(const FoGroupView *group, const FoCandidateOptions *optio
 	if (eligible_n == 0)
 		return 0;
 	best->rank = 1;
-	explain(&ranking, best);
+	fo_core_explain_candidate(&ranking, best);
 	return eligible_n;
 }
 
@@ -567,9 +376,9 @@ void
 fo_core_examine_candidate(const FoGroupView *group, const FoCandidateOptions *options,
 						  int index, FoCandidate *out)
 {
-	Ranking		ranking;
+	FoRanking	ranking;
 
 	begin_ranking(&ranking, group, options);
 	examine(&ranking, index, out);
-	explain(&ranking, out);
+	fo_core_explain_candidate(&ranking, out);
 }
