@@ -123,7 +123,7 @@ extern bool fo_core_was_receiving(const FoGroupView *group, const FoPeerView *pe
  */
 extern int32_t fo_core_alias_of(const FoGroupView *group, const FoPeerView *peer);
 
-/* Does the peer belong to the group's database system?  True while that is not known. */
+/* Is it a server of its own that belongs to the group's database system?  True while that is not known. */
 extern bool fo_core_is_same_system(const FoGroupView *group, const FoPeerView *peer);
 
 /* Why it cannot follow the primary, as a phrase that follows its name.  False, and nothing written, if that is not known of it. */

@@ -181,52 +181,59 @@ is_unnameable(FoPreflightTrial *trial)
 	return trial->group->is_sync_managed && !fo_core_sync_is_nameable(trial->view->observed.application_name);
 }
 
-/* Another peer bears its application name, to the letter: neither renews a lease then. */
+typedef bool (*Namesake) (const FoPreflightTrial *trial, const FoPeerView *other);
+
+/* The first peer that bears its application name in that sense; what the finding says of it becomes the detail. */
 static bool
-is_renewal_lost(FoPreflightTrial *trial)
+has_namesake(FoPreflightTrial *trial, Namesake is_namesake, const char *noun)
 {
-	const FoPeerView *primary = fo_core_primary(trial->group);
 	int32_t		i;
 
-	if (primary == NULL || !primary->observed.has_node_library || fo_core_alias_of(trial->group, trial->view) >= 0)
-		return false;
 	for (i = 0; i < trial->group->peers_n; i++)
 	{
 		const FoPeerView *other = &trial->group->peers[i];
 
-		if (i == trial->peer || other->observed.at == 0 || fo_core_alias_of(trial->group, other) >= 0
-			|| strncmp(other->observed.application_name, trial->view->observed.application_name, FO_NAME_LEN) != 0)
+		if (i == trial->peer || other->observed.at == 0 || !is_namesake(trial, other))
 			continue;
 		fo_core_text_add(trial->detail, trial->view->observed.application_name);
-		fo_core_text_add(trial->detail, "\", as peer \"");
+		fo_core_text_add(trial->detail, "\", as ");
+		fo_core_text_add(trial->detail, noun);
+		fo_core_text_add(trial->detail, " \"");
 		fo_core_text_add(trial->detail, other->name);
 		return true;
 	}
 	return false;
 }
 
-/* Another standby bears its application name. */
+/* To the letter, as a primary compares those who renew its lease. */
+static bool
+is_renewal_confused(const FoPreflightTrial *trial, const FoPeerView *other)
+{
+	return fo_core_alias_of(trial->group, other) < 0
+		&& strncmp(other->observed.application_name, trial->view->observed.application_name, FO_NAME_LEN) == 0;
+}
+
+static bool
+is_renewal_lost(FoPreflightTrial *trial)
+{
+	const FoPeerView *primary = fo_core_primary(trial->group);
+
+	return primary != NULL && primary->observed.has_node_library && fo_core_alias_of(trial->group, trial->view) < 0
+		&& has_namesake(trial, is_renewal_confused, "peer");
+}
+
+static bool
+is_sync_confused(const FoPreflightTrial *trial, const FoPeerView *other)
+{
+	return other->observed.in_recovery
+		&& fo_core_sync_is_same_name(other->observed.application_name, trial->view->observed.application_name);
+}
+
+/* Unless the other finding says more. */
 static bool
 is_name_shared(FoPreflightTrial *trial)
 {
-	int32_t		i;
-
-	if (is_renewal_lost(trial))
-		return false;			/* which says more */
-
-	for (i = 0; i < trial->group->peers_n; i++)
-	{
-		const FoPeerView *other = &trial->group->peers[i];
-
-		if (i == trial->peer || !other->observed.in_recovery || other->observed.at == 0
-			|| !fo_core_sync_is_same_name(other->observed.application_name, trial->view->observed.application_name))
-			continue;
-		fo_core_text_add(trial->detail, trial->view->observed.application_name);
-		fo_core_text_add(trial->detail, "\", as standby \"");
-		fo_core_text_add(trial->detail, other->name);
-		return true;
-	}
-	return false;
+	return !is_renewal_lost(trial) && has_namesake(trial, is_sync_confused, "standby");
 }
 
 #define FACT(name) offsetof(FoPeerFacts, name)

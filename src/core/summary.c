@@ -393,7 +393,7 @@ is_consistency_at_stake(const FoSummaryInput *input)
 
 /* In the order of the decision table's gates. */
 static FoBlock
-find_block(const FoSummaryInput *input)
+find_block(const FoSummaryInput *input, bool is_at_stake)
 {
 	const FoGroupView *group = input->group;
 
@@ -419,20 +419,20 @@ find_block(const FoSummaryInput *input)
 		return FO_BLOCK_UNCONFIRMED;
 	if (group->retry_at > group->now)
 		return FO_BLOCK_RETRY;
-	if (is_consistency_at_stake(input))
-		return FO_BLOCK_CONSISTENCY;
-	return FO_BLOCK_NOT;
+	return is_at_stake ? FO_BLOCK_CONSISTENCY : FO_BLOCK_NOT;
 }
 
 void
 fo_core_summarize(const FoSummaryInput *input, FoSummary *summary)
 {
+	bool		is_at_stake = is_consistency_at_stake(input);
+
 	memset(summary, 0, sizeof(*summary));
 	summary->candidate = -1;
 	count_peers(summary, input);
 	explain(summary, input);
 	summary->state = judge_state(summary, input);
-	summary->blocked_by = find_block(input);
+	summary->blocked_by = find_block(input, is_at_stake);
 	summary->is_failover_possible = summary->candidate >= 0 && summary->blocked_by != FO_BLOCK_SUPERSEDED &&
-		!is_consistency_at_stake(input);
+		!is_at_stake;
 }
