@@ -148,6 +148,12 @@ is_connected_to_former(const FoPeer *peer, const char *name)
 }
 
 bool
+fo_coordinator_is_alias(const FoPeer *peer)
+{
+	return fo_core_alias_of(&peer->group->view, &peer->view) >= 0;
+}
+
+bool
 fo_coordinator_follows_former_primary(const FoPeer *peer)
 {
 	return peer->view.observed.in_recovery && peer->view.observed.receiver == FO_RECEIVER_STREAMING &&

@@ -41,6 +41,9 @@ extern void fo_coordinator_primary_changed(FoGroup *group);
  */
 extern bool fo_coordinator_follows_former_primary(const FoPeer *peer);
 
+/* Is it a second name of a server that another peer stands for?  As of the last judgement of the group. */
+extern bool fo_coordinator_is_alias(const FoPeer *peer);
+
 /* Does it stream from another standby of the group?  Not while an operation may have pointed it at its candidate. */
 extern bool fo_coordinator_is_cascading(const FoPeer *peer);
 

@@ -77,13 +77,6 @@ renewer_name(const FoPeer *peer, char *name)
 		fo_core_plain_name(peer->cfg.name, name);
 }
 
-/* A second name of a server that another peer stands for. */
-static bool
-is_alias(const FoPeer *peer)
-{
-	return fo_core_alias_of(&peer->group->view, &peer->view) >= 0;
-}
-
 static bool
 is_name_shared(const FoGroup *group, const FoPeer *peer, const char *name)
 {
@@ -91,7 +84,7 @@ is_name_shared(const FoGroup *group, const FoPeer *peer, const char *name)
 
 	for (int i = 0; i < group->peers_n; i++)
 	{
-		if (group->peers[i] == peer || is_alias(group->peers[i]))
+		if (group->peers[i] == peer || fo_coordinator_is_alias(group->peers[i]))
 			continue;
 		renewer_name(group->peers[i], other_name);
 		if (strcmp(other_name, name) == 0)
@@ -142,7 +135,7 @@ list_others(const FoPeer *holder, bool with_dead, char (*names)[FO_NAME_LEN])
 		const FoPeer *peer = group->peers[i];
 
 		renewer_name(peer, names[n]);
-		if (peer == holder || names[n][0] == '\0' || is_alias(peer) || is_name_shared(group, peer, names[n]) ||
+		if (peer == holder || names[n][0] == '\0' || fo_coordinator_is_alias(peer) || is_name_shared(group, peer, names[n]) ||
 			fo_coordinator_is_cascading(peer) ||
 			(!with_dead && is_dead(holder, peer, names[n])))
 			continue;

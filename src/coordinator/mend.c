@@ -220,7 +220,7 @@ can_rejoin_by_itself(const FoPeer *peer, FoTime now)
 	return fo_core_peer_answers(view) && peer->node_schema != NULL && !view->is_in_maintenance &&
 		!fo_core_is_rejoining(&view->observed) &&
 		view->observed.system_identifier == primary->observed.system_identifier &&
-		fo_core_alias_of(&peer->group->view, view) < 0 && !view->is_stranger &&
+		!fo_coordinator_is_alias(peer) && !view->is_stranger &&
 		(view->observed.in_recovery ? is_lost(peer, now) : is_kept_from_writing);
 }
 

@@ -360,7 +360,7 @@ ask_status(FoPeer *peer, int64 timeout_ms)
 	 * nothing to tell, and nobody's gate to arm.  Nor is a server told twice.
 	 */
 	if (monitor->is_library_prepared &&
-		(monitor->is_look_wanted || fo_core_alias_of(&peer->group->view, &peer->view) >= 0 ||
+		(monitor->is_look_wanted || fo_coordinator_is_alias(peer) ||
 		 !fo_coordinator_is_in_charge(peer->group) || !fo_coordinator_lease_prepare(peer)))
 	{
 		monitor->is_look_wanted = false;

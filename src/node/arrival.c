@@ -125,7 +125,7 @@ fo_node_watch_arrival(void)
 	LWLockRelease(fo_node->lock);
 
 	if (!rejoin.is_inconsistent || rejoin.phase != FO_REJOIN_NONE)
-		return fo_node_is_serving() ? IDLE_MS : LOOK_MS;
+		return fo_node_is_serving() || !EnableHotStandby ? IDLE_MS : LOOK_MS;
 	if (is_consistent())
 	{
 		fo_node_note_consistency();
@@ -159,11 +159,10 @@ fo_node_find_upstream(const FoRejoin *rejoin)
 void
 fo_node_follow_other(FoRejoin *rejoin, const char *conninfo)
 {
-	char		copy[FO_NODE_CONNINFO_LEN];
-
-	strlcpy(copy, conninfo, sizeof(copy));
+	if (conninfo == rejoin->conninfo)
+		return;
 	memset(rejoin->conninfo, 0, sizeof(rejoin->conninfo));	/* states compare as bytes */
-	strlcpy(rejoin->conninfo, copy, sizeof(rejoin->conninfo));
+	strlcpy(rejoin->conninfo, conninfo, sizeof(rejoin->conninfo));
 }
 
 bool

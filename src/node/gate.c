@@ -124,11 +124,11 @@ is_guarded_process(void)
 	return MyBackendType == B_BACKEND || MyBackendType == B_WAL_SENDER || IsLogicalWorker();
 }
 
-/*
- * Refuse the commit.  The hint names who can take it, if that is known; and the
- * way out for a server that will never be granted a lease again, which nothing
- * else on it tells of.
- */
+/* What nothing else tells on a server that will never be granted a lease again. */
+#define WAY_OUT " Only if this server has left its group, or the coordinator is lost for good" \
+	" and no other server is the primary, call failover_node_release() here."
+
+/* Refuse the commit.  The hint names who can take it, if that is known, and the way out. */
 static void
 refuse(void)
 {
@@ -155,10 +155,10 @@ refuse(void)
 					   (long long) term),
 			 holder[0] != '\0'
 			 ? errhint("The primary is now peer \"%s\": connect to that one."
-					   " Only if this server has left its group, or the coordinator is lost for good and no other server is the primary, call failover_node_release() here.",
+					   WAY_OUT,
 					   holder)
 			 : errhint("Retry on the group's primary, or here when the lease has been granted again."
-					   " Only if this server has left its group, or the coordinator is lost for good and no other server is the primary, call failover_node_release() here.")));
+					   WAY_OUT)));
 }
 
 /* A logical replication worker: do nothing until the lease is back. */

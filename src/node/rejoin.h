@@ -96,6 +96,12 @@ extern bool fo_node_turn_to_primary(FoRejoin *rejoin);
 /* What a child says when it is of no use to go on: the word, a blank, a sentence. */
 #define FO_WORD_PROBLEM "problem"
 
+/*
+ * What a server is: in recovery?, system identifier, timeline of its control
+ * file, timeline that it writes as eight hexadecimal digits (NULL in recovery).
+ */
+extern const char *const fo_node_describe_source;
+
 /* In a child: libpq's text on one line; it names host and user, never a password. */
 extern void fo_node_tell_problem(const char *what, const char *why);
 

@@ -66,10 +66,11 @@ static const char *const sum_sizes =
 	"SELECT (SELECT pg_catalog.sum(pg_catalog.pg_database_size(d.oid)) FROM pg_catalog.pg_database d)::pg_catalog.int8"
 	" OPERATOR(pg_catalog.+) pg_catalog.pg_size_bytes(pg_catalog.current_setting('max_wal_size'))";
 
-static const char *const describe_primary =
-	"SELECT s.system_identifier, CASE WHEN NOT pg_catalog.pg_is_in_recovery()"
+const char *const fo_node_describe_source =
+	"SELECT pg_catalog.pg_is_in_recovery(), s.system_identifier, c.timeline_id,"
+	" CASE WHEN NOT pg_catalog.pg_is_in_recovery()"
 	" THEN pg_catalog.substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 1, 8) END"
-	" FROM pg_catalog.pg_control_system() s";
+	" FROM pg_catalog.pg_control_system() s, pg_catalog.pg_control_checkpoint() c";
 
 /* ---- in a child ---- */
 
@@ -172,10 +173,10 @@ ask_timeline(const char *conninfo, uint64 system)
 
 	if (conn == NULL)
 		return 0;
-	result = PQexec(conn, describe_primary);
-	if (PQresultStatus(result) == PGRES_TUPLES_OK && !PQgetisnull(result, 0, 1) &&
-		strtou64(PQgetvalue(result, 0, 0), NULL, 10) == system)
-		timeline = (uint32) strtoul(PQgetvalue(result, 0, 1), NULL, 16);
+	result = PQexec(conn, fo_node_describe_source);
+	if (PQresultStatus(result) == PGRES_TUPLES_OK && !PQgetisnull(result, 0, 3) &&
+		strtou64(PQgetvalue(result, 0, 1), NULL, 10) == system)
+		timeline = (uint32) strtoul(PQgetvalue(result, 0, 3), NULL, 16);
 	PQclear(result);
 	PQfinish(conn);
 	return timeline;

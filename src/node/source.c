@@ -61,12 +61,6 @@ typedef struct Question
 #define WORD_TWIN "twin"		/* our timeline and the source's of that number are not the same */
 #define WORD_GONE "gone"		/* from where on we would need WAL that the source has no more */
 
-static const char *const describe_source =
-	"SELECT pg_catalog.pg_is_in_recovery(), s.system_identifier, c.timeline_id,"
-	" CASE WHEN NOT pg_catalog.pg_is_in_recovery()"
-	" THEN pg_catalog.substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 1, 8) END"
-	" FROM pg_catalog.pg_control_system() s, pg_catalog.pg_control_checkpoint() c";
-
 /* ---- in the child ---- */
 
 /* Wait until the source is a primary whose control file shows its timeline; tells both. */
@@ -78,7 +72,7 @@ await_source(PGconn *conn)
 
 	for (;;)
 	{
-		PGresult   *result = PQexec(conn, describe_source);
+		PGresult   *result = PQexec(conn, fo_node_describe_source);
 		bool		is_primary;
 		unsigned long shown;
 		unsigned long present;
