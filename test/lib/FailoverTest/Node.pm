@@ -289,9 +289,13 @@ sub kill_hard
 	print '### Killing ' . $self->name . " ($which)\n";
 	$at = Time::HiRes::time();
 	kill('KILL', $which eq 'all' ? @pids : $postmaster);
-	delete $frozen{$_} foreach @pids;
+	# Children that were frozen outlive their postmaster until they are thawed.
+	if ($which eq 'all')
+	{
+		delete $frozen{$_} foreach @pids;
+		delete $self->{fo_frozen};
+	}
 	$self->{_pid} = undef;
-	delete $self->{fo_frozen};
 	$self->{fo_killed} = \@pids;
 	return $at;
 }
