@@ -46,6 +46,7 @@ static const FactField fields[] = {
 	NUMBER(max_prepared_transactions),
 	NUMBER(max_locks_per_transaction),
 	NUMBER(wal_keep_size),
+	NUMBER(max_wal_size),
 	NUMBER(max_slot_wal_keep_size),
 	NUMBER(wal_receiver_timeout),
 	NUMBER(wal_sender_timeout),

@@ -43,6 +43,7 @@ typedef struct FoPeerFacts
 	int64_t		max_prepared_transactions;
 	int64_t		max_locks_per_transaction;
 	int64_t		wal_keep_size;	/* MB */
+	int64_t		max_wal_size;	/* MB */
 	int64_t		max_slot_wal_keep_size; /* MB; -1 = no limit */
 	int64_t		wal_receiver_timeout;	/* ms */
 	int64_t		wal_sender_timeout; /* ms */

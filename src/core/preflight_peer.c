@@ -184,6 +184,22 @@ keeps_no_wal(FoPreflightTrial *trial)
 		&& trial->facts->has_restore_command != 1;
 }
 
+/* Before it is rewound it makes checkpoints, and a checkpoint removes the WAL before it. */
+static bool
+keeps_less_than_a_checkpoint(FoPreflightTrial *trial)
+{
+	const FoPeerFacts *facts = trial->facts;
+
+	if (!trial->view->observed.has_node_library || facts->wal_keep_size == FO_FACT_UNKNOWN
+		|| facts->wal_keep_size >= facts->max_wal_size || facts->has_restore_command == 1)
+		return false;
+	fo_core_text_add_integer(trial->detail, facts->wal_keep_size);
+	fo_core_text_add(trial->detail, " MB, less than the ");
+	fo_core_text_add_integer(trial->detail, facts->max_wal_size);
+	fo_core_text_add(trial->detail, " MB of max_wal_size");
+	return true;
+}
+
 static bool
 has_logical_slots(FoPreflightTrial *trial)
 {
@@ -266,6 +282,8 @@ static const FoPreflightRow rows[] = {
 		"synchronous_commit is %d by default: commits wait for no standby", "Set synchronous_commit = on."},
 	{FO_PREFLIGHT_PRIMARY, FO_PREFLIGHT_WARNING, keeps_no_wal, 0,
 		"keeps no WAL for those who fall behind: neither slots nor wal_keep_size", "Use slots, or set wal_keep_size."},
+	{FO_PREFLIGHT_KNOWN, FO_PREFLIGHT_INFO, keeps_less_than_a_checkpoint, 0,
+		"wal_keep_size is %d: the WAL that a rewind needs may be gone", "Raise wal_keep_size, or set a restore_command or failover.allow_clone there."},
 	{FO_PREFLIGHT_PRIMARY, FO_PREFLIGHT_WARNING, has_logical_slots, 0,
 		"logical slots do not follow a failover by themselves: %d", "From version 17 on make them failover slots; else create them anew after a failover."},
 	{FO_PREFLIGHT_KNOWN, FO_PREFLIGHT_WARNING, is_archiving_nowhere, 0,

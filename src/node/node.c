@@ -60,11 +60,18 @@ fo_node_install(void)
 	if (!IsPostmasterEnvironment)
 		return;
 	if (!IsUnderPostmaster)
+	{
 		fo_node_watch_stops();
+		fo_node_hold_by_default();
+	}
 	if (!IsUnderPostmaster && is_about_to_serve())
 	{
 		if (fo_node_state_read(&state))
+		{
 			fo_node_rejoin_at_start(&state);
+			if (state.is_armed)
+				fo_node_hold_after_crash();
+		}
 		fo_node_drop_reservations();
 	}
 	fo_node_shmem_install();

@@ -248,6 +248,14 @@ extern void fo_node_reserve_timelines(uint32 wanted, int64 term);
 /* In the postmaster of a standby, before recovery: forget reservations that no promotion followed. */
 extern void fo_node_drop_reservations(void);
 
+/* ---- hold.c: in the postmaster, before recovery ---- */
+
+/* Where nobody has set wal_keep_size: keep what a rewind needs. */
+extern void fo_node_hold_by_default(void);
+
+/* Was this server a primary and not shut down?  Then keep the WAL since its last checkpoint, whatever is set. */
+extern void fo_node_hold_after_crash(void);
+
 /* ---- worker.c ---- */
 
 extern void fo_node_register_worker(void);

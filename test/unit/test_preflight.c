@@ -22,7 +22,7 @@ begin(void)
 		{"wal_log_hints", "on"}, {"data_checksums", "off"}, {"full_page_writes", "on"}, {"fsync", "on"},
 		{"hot_standby", "on"}, {"restart_after_crash", "on"}, {"max_replication_slots", "10"},
 		{"max_wal_senders", "10"}, {"max_connections", "100"}, {"max_worker_processes", "8"},
-		{"max_prepared_transactions", "0"}, {"max_locks_per_transaction", "64"}, {"wal_keep_size", "0"},
+		{"max_prepared_transactions", "0"}, {"max_locks_per_transaction", "64"}, {"wal_keep_size", "1024"}, {"max_wal_size", "1024"},
 		{"max_slot_wal_keep_size", "1024"}, {"wal_receiver_timeout", "5000"}, {"wal_sender_timeout", "5000"},
 		{"wal_retrieve_retry_interval", "100"}, {"wal_receiver_status_interval", "10"}, {"wal_level", "replica"}, {"archive_mode", "off"},
 		{"recovery_target_timeline", "latest"}, {"synchronous_commit", "on"}, {"has_archive_command", "false"},
@@ -255,7 +255,19 @@ TEST("preflight: slots that every peer may need are counted")
 	memset(facts[PG1].slots, 0, sizeof(facts[PG1].slots));
 	memset(facts[PG2].primary_slot_name, 0, sizeof(facts[PG2].primary_slot_name));
 	memset(facts[PG3].primary_slot_name, 0, sizeof(facts[PG3].primary_slot_name));
+	CHECK_INT(count_findings(), 0);
+	CHECK(fo_core_facts_put(&facts[PG1], "wal_keep_size", "0"));
+	CHECK(fo_core_facts_put(&facts[PG1], "max_wal_size", "0"));
 	CHECK_FOUND(PG1, "warning", "keeps no WAL for those who fall behind: neither slots nor wal_keep_size");
+}
+
+TEST("preflight: a rewind needs the WAL of a checkpoint")
+{
+	begin();
+	CHECK(fo_core_facts_put(&facts[PG1], "wal_keep_size", "256"));
+	CHECK_FOUND(PG1, "info", "wal_keep_size is 256 MB, less than the 1024 MB of max_wal_size: the WAL that a rewind needs may be gone");
+	CHECK(fo_core_facts_put(&facts[PG1], "has_restore_command", "true"));
+	CHECK_INT(count_findings(), 0);
 }
 
 TEST("preflight: what is not known is not found fault with")
