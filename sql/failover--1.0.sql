@@ -576,7 +576,8 @@ CREATE FUNCTION failover_node_heartbeat(
     OUT node_term bigint, OUT lease_until_us bigint, OUT clock_us bigint, OUT node_incarnation bigint,
     OUT armed boolean, OUT may_commit boolean, OUT fenced_term bigint, OUT node_coordinator text, OUT node_holder text,
     OUT node_standbys_version bigint, OUT rejoin_phase text, OUT rejoin_attempts integer, OUT rejoin_report text,
-    OUT rejoin_ms double precision, OUT rewind_ms double precision, OUT sync_in_force boolean, OUT worker_running boolean)
+    OUT rejoin_ms double precision, OUT rewind_ms double precision, OUT sync_in_force boolean, OUT worker_running boolean,
+    OUT rejoin_term bigint, OUT lost_bytes bigint, OUT lost_commits bigint)
 LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION failover_node_heartbeat(bigint, bigint, bigint, bigint, text, text, text, text, bigint, text[]) IS
 'grants this data server its lease, tells it the term, and returns its status; called by the coordinator with every check';
@@ -585,7 +586,8 @@ CREATE FUNCTION failover_node_status(
     OUT node_term bigint, OUT lease_until_us bigint, OUT clock_us bigint, OUT node_incarnation bigint,
     OUT armed boolean, OUT may_commit boolean, OUT fenced_term bigint, OUT node_coordinator text, OUT node_holder text,
     OUT node_standbys_version bigint, OUT rejoin_phase text, OUT rejoin_attempts integer, OUT rejoin_report text,
-    OUT rejoin_ms double precision, OUT rewind_ms double precision, OUT sync_in_force boolean, OUT worker_running boolean)
+    OUT rejoin_ms double precision, OUT rewind_ms double precision, OUT sync_in_force boolean, OUT worker_running boolean,
+    OUT rejoin_term bigint, OUT lost_bytes bigint, OUT lost_commits bigint)
 LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION failover_node_status() IS
 'term, lease, fence and rejoin of this data server, as its node library knows them';
@@ -595,7 +597,8 @@ CREATE FUNCTION failover_node_fence(
     OUT node_term bigint, OUT lease_until_us bigint, OUT clock_us bigint, OUT node_incarnation bigint,
     OUT armed boolean, OUT may_commit boolean, OUT fenced_term bigint, OUT node_coordinator text, OUT node_holder text,
     OUT node_standbys_version bigint, OUT rejoin_phase text, OUT rejoin_attempts integer, OUT rejoin_report text,
-    OUT rejoin_ms double precision, OUT rewind_ms double precision, OUT sync_in_force boolean, OUT worker_running boolean)
+    OUT rejoin_ms double precision, OUT rewind_ms double precision, OUT sync_in_force boolean, OUT worker_running boolean,
+    OUT rejoin_term bigint, OUT lost_bytes bigint, OUT lost_commits bigint)
 LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION failover_node_fence(bigint, text, text) IS
 'ends the lease of this data server at once; it takes no other before a higher term';
@@ -605,7 +608,8 @@ CREATE FUNCTION failover_node_demote(
     OUT node_term bigint, OUT lease_until_us bigint, OUT clock_us bigint, OUT node_incarnation bigint,
     OUT armed boolean, OUT may_commit boolean, OUT fenced_term bigint, OUT node_coordinator text, OUT node_holder text,
     OUT node_standbys_version bigint, OUT rejoin_phase text, OUT rejoin_attempts integer, OUT rejoin_report text,
-    OUT rejoin_ms double precision, OUT rewind_ms double precision, OUT sync_in_force boolean, OUT worker_running boolean)
+    OUT rejoin_ms double precision, OUT rewind_ms double precision, OUT sync_in_force boolean, OUT worker_running boolean,
+    OUT rejoin_term bigint, OUT lost_bytes bigint, OUT lost_commits bigint)
 LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION failover_node_demote(bigint, text, text, text, text) IS
 'ends the lease, stops this primary and restarts it as a standby of that server, whose promotion is planned';
@@ -616,7 +620,8 @@ CREATE FUNCTION failover_node_rejoin(
     OUT node_term bigint, OUT lease_until_us bigint, OUT clock_us bigint, OUT node_incarnation bigint,
     OUT armed boolean, OUT may_commit boolean, OUT fenced_term bigint, OUT node_coordinator text, OUT node_holder text,
     OUT node_standbys_version bigint, OUT rejoin_phase text, OUT rejoin_attempts integer, OUT rejoin_report text,
-    OUT rejoin_ms double precision, OUT rewind_ms double precision, OUT sync_in_force boolean, OUT worker_running boolean)
+    OUT rejoin_ms double precision, OUT rewind_ms double precision, OUT sync_in_force boolean, OUT worker_running boolean,
+    OUT rejoin_term bigint, OUT lost_bytes bigint, OUT lost_commits bigint)
 LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION failover_node_rejoin(bigint, text, text, text, text, integer, integer, text[]) IS
 'ends the lease, stops this server and restarts it as a standby of the new primary, rewound if their histories have diverged';
@@ -626,7 +631,8 @@ CREATE FUNCTION failover_node_prepare_promotion(
     OUT node_term bigint, OUT lease_until_us bigint, OUT clock_us bigint, OUT node_incarnation bigint,
     OUT armed boolean, OUT may_commit boolean, OUT fenced_term bigint, OUT node_coordinator text, OUT node_holder text,
     OUT node_standbys_version bigint, OUT rejoin_phase text, OUT rejoin_attempts integer, OUT rejoin_report text,
-    OUT rejoin_ms double precision, OUT rewind_ms double precision, OUT sync_in_force boolean, OUT worker_running boolean)
+    OUT rejoin_ms double precision, OUT rewind_ms double precision, OUT sync_in_force boolean, OUT worker_running boolean,
+    OUT rejoin_term bigint, OUT lost_bytes bigint, OUT lost_commits bigint)
 LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION failover_node_prepare_promotion(bigint, bigint, text) IS
 'makes this standby begin that timeline or a later one when it is promoted, so that no other candidate can have begun the same';
@@ -635,7 +641,8 @@ CREATE FUNCTION failover_node_release(
     OUT node_term bigint, OUT lease_until_us bigint, OUT clock_us bigint, OUT node_incarnation bigint,
     OUT armed boolean, OUT may_commit boolean, OUT fenced_term bigint, OUT node_coordinator text, OUT node_holder text,
     OUT node_standbys_version bigint, OUT rejoin_phase text, OUT rejoin_attempts integer, OUT rejoin_report text,
-    OUT rejoin_ms double precision, OUT rewind_ms double precision, OUT sync_in_force boolean, OUT worker_running boolean)
+    OUT rejoin_ms double precision, OUT rewind_ms double precision, OUT sync_in_force boolean, OUT worker_running boolean,
+    OUT rejoin_term bigint, OUT lost_bytes bigint, OUT lost_commits bigint)
 LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION failover_node_release() IS
 'lets this data server commit without a lease: it leaves its group, or its coordinator is lost for good';

@@ -279,6 +279,25 @@ fo_catalog_write_operation(const FoOperationRow *row)
 }
 
 void
+fo_catalog_write_loss(const char *group_name, const char *peer_name, int64 term, int64 bytes)
+{
+	FoParams	params = {0};
+
+	fo_catalog_add_name(&params, group_name);
+	fo_catalog_add_name(&params, peer_name);
+	fo_catalog_add_bigint(&params, term, false);
+	fo_catalog_add_bigint(&params, bytes, false);
+	/* What an earlier candidate had taken this peer cannot know; a drill ends where it began. */
+	fo_catalog_write("UPDATE %s.failover_operation SET lost_bytes = $4"
+					 " WHERE event_id = (SELECT o.event_id FROM %s.failover_operation o"
+					 "  WHERE o.group_name = $1 AND o.from_peer = $2 AND o.status = 'completed' AND o.kind <> 'rejoin'"
+					 "  ORDER BY o.event_id DESC LIMIT 1)"
+					 " AND kind <> 'drill' AND attempts = 1 AND term <= $3 AND lost_bytes IS DISTINCT FROM $4"
+					 " AND lost_bytes IS DISTINCT FROM 0",
+					 &params);
+}
+
+void
 fo_catalog_forget_planned(int64 event_id)
 {
 	FoParams	params = {0};

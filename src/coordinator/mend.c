@@ -270,6 +270,20 @@ note_return(FoPeer *peer)
 	peer->rejoining_from = 0;
 }
 
+/* A former primary that gave up WAL has counted what of it was committed, which nobody could know before. */
+static void
+note_loss(FoPeer *peer)
+{
+	const FoObservation *seen = &peer->view.observed;
+
+	if (!fo_core_peer_answers(&peer->view) || !seen->has_node_library || seen->lost_bytes < 0 ||
+		peer->loss_counted_in == seen->incarnation)
+		return;
+	peer->loss_counted_in = seen->incarnation;
+	peer->is_loss_due = peer->is_state_dirty = true;
+	fo_coordinator_touch(peer->group);
+}
+
 static void
 rejoin(FoGroup *group, FoPeer *peer, FoTime now)
 {
@@ -358,6 +372,7 @@ fo_coordinator_mend_group(FoGroup *group)
 			continue;
 		note_stray(peer, now);
 		note_return(peer);
+		note_loss(peer);
 		if (peer->cfg.fenced_at != 0 && fo_core_peer_answers(&peer->view) && peer->view.observed.in_recovery)
 			lift_fence(peer);
 		if (group->cfg.settings.auto_rejoin && group->run == NULL && (is_stray(peer, now) || can_rejoin_by_itself(peer, now)))

@@ -228,8 +228,12 @@ write_batch(const Batch *batch)
 			fo_catalog_write_group_state(&group->cfg);
 		for (int i = 0; i < group->peers_n; i++)
 		{
-			if (group->peers[i]->is_state_dirty)
-				fo_catalog_write_peer_state(group->cfg.name, &group->peers[i]->cfg);
+			FoPeer	   *peer = group->peers[i];
+
+			if (peer->is_state_dirty)
+				fo_catalog_write_peer_state(group->cfg.name, &peer->cfg);
+			if (peer->is_loss_due && peer->view.observed.lost_bytes >= 0)
+				fo_catalog_write_loss(group->cfg.name, peer->cfg.name, peer->view.observed.rejoin_term, peer->view.observed.lost_bytes);
 		}
 		fo_coordinator_run_write(group);
 	}
@@ -264,7 +268,7 @@ forget_batch(const Batch *batch)
 		{
 			if (group->peers[i]->is_state_dirty)
 				fo_coordinator_lease_written(group->peers[i]);
-			group->peers[i]->is_state_dirty = false;
+			group->peers[i]->is_state_dirty = group->peers[i]->is_loss_due = false;
 		}
 		fo_coordinator_run_written(group);
 	}

@@ -127,6 +127,8 @@ struct FoPeer
 	bool		is_rejoin_hopeless;	/* steps_node.c: the last one met what does not pass */
 	bool		is_settled;		/* retry.c: since the last one it has answered, and is not on its way any more */
 	int64		rejoining_from;	/* incarnation in which it took a request that nobody waits for any more; 0 = none */
+	int64		loss_counted_in;	/* incarnation whose count of lost WAL is in the history; 0 = none */
+	bool		is_loss_due;	/* that is to be written with the state */
 	bool		may_be_cloned;	/* following.c: with wal_gone_from: it would replace its data by a copy, if asked to rejoin */
 	bool		is_following_nobody;	/* evidence.c: a standby with primary_conninfo = '' */
 	FoTime		well_since;		/* a standby that is healthy and streams, since; 0 = it is not */

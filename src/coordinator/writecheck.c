@@ -50,7 +50,7 @@ static const char *const setup[] = {
 };
 
 static const char *const write_statement[] = {
-	"SELECT pg_logical_emit_message(true, 'failover', ''),"
+	"SELECT pg_logical_emit_message(true, '" FO_WRITE_CHECK_PREFIX "', ''),"
 	" (SELECT string_agg(s.slot_name, ', ' ORDER BY s.slot_name) FROM pg_replication_slots s WHERE s.slot_type = 'logical'"
 	"  AND NOT s.temporary AND NOT coalesce((to_jsonb(s) ->> 'failover')::boolean, false))",
 	NULL

@@ -28,6 +28,9 @@
 /* A registered conninfo in canonical form, with its terminator. */
 #define FO_CONNINFO_LEN 512
 
+/* Of the message that a write check writes to the WAL of a primary, and by which that is told from a client's commit. */
+#define FO_WRITE_CHECK_PREFIX "failover"
+
 /* Microseconds of a monotonic clock.  0 means "never". */
 typedef int64_t FoTime;
 

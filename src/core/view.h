@@ -68,6 +68,8 @@ typedef struct FoObservation
 	int64_t		standbys_version;	/* of the list of renewing standbys that it knows */
 	char		rejoin_phase[16];	/* '' or none: nothing is under way */
 	char		rejoin_report[FO_SENTENCE_LEN];	/* what its last rejoin did or failed at */
+	int64_t		rejoin_term;	/* that the request came with; 0 = there was none */
+	int64_t		lost_bytes;		/* up to its last commit beyond the fork that it gave up; -1 = not counted */
 } FoObservation;
 
 /* What became of asking a silent primary's witness to reconnect to it. */

@@ -78,6 +78,8 @@ typedef enum FoColumn
 	COL_REJOIN_REPORT,
 	COL_COORDINATOR,
 	COL_WORKER_RUNNING,
+	COL_REJOIN_TERM,
+	COL_LOST_BYTES,
 	COL_PREPARABLE,
 	COL_NODE_N
 } FoColumn;
@@ -114,6 +116,7 @@ typedef enum FoColumn
 	", h.node_term, h.lease_until_us, h.clock_us," \
 	" (extract(epoch FROM clock_timestamp()) * 1000000)::int8, h.node_incarnation, h.armed, h.may_commit," \
 	" h.fenced_term, h.node_standbys_version, h.rejoin_phase, h.rejoin_report, h.node_coordinator, h.worker_running," \
+	" h.rejoin_term, h.lost_bytes," \
 	" has_function_privilege(to_regprocedure(%s), 'EXECUTE')"
 
 #define STATUS_TABLES \
@@ -405,6 +408,8 @@ read_node(const PGresult *result, FoObservation *observed)
 	fo_net_copy_name(observed->rejoin_report, sizeof(observed->rejoin_report), text_of(result, COL_REJOIN_REPORT));
 	fo_net_copy_name(observed->coordinator, sizeof(observed->coordinator), text_of(result, COL_COORDINATOR));
 	observed->has_node_worker = bool_of(result, COL_WORKER_RUNNING);
+	observed->rejoin_term = number_of(result, COL_REJOIN_TERM, 0, PG_INT64_MAX, 0, &is_good);
+	observed->lost_bytes = number_of(result, COL_LOST_BYTES, 0, PG_INT64_MAX, -1, &is_good);
 	observed->is_inoperable = observed->is_inoperable || !bool_of(result, COL_PREPARABLE);
 	return is_good;
 }

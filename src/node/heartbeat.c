@@ -59,6 +59,9 @@ enum
 	STATUS_REWIND_MS,
 	STATUS_SYNC_IN_FORCE,
 	STATUS_WORKER_RUNNING,
+	STATUS_REJOIN_TERM,
+	STATUS_LOST_BYTES,
+	STATUS_LOST_COMMITS,
 	STATUS_N
 };
 
@@ -115,6 +118,11 @@ status_row(FunctionCallInfo fcinfo)
 	nulls[STATUS_REJOIN_MS] = rejoin->finished_at == 0;
 	values[STATUS_REWIND_MS] = Float8GetDatum((double) rejoin->rewind_ms);
 	nulls[STATUS_REWIND_MS] = rejoin->finished_at == 0 || rejoin->rewind_ms < 0;
+	values[STATUS_REJOIN_TERM] = Int64GetDatum(rejoin->term);
+	nulls[STATUS_REJOIN_TERM] = rejoin->term == 0;
+	values[STATUS_LOST_BYTES] = Int64GetDatum(rejoin->lost_bytes);
+	values[STATUS_LOST_COMMITS] = Int64GetDatum(rejoin->lost_commits);
+	nulls[STATUS_LOST_BYTES] = nulls[STATUS_LOST_COMMITS] = !rejoin->is_loss_known;
 	values[STATUS_SYNC_IN_FORCE] = BoolGetDatum(fo_compat_is_sync_in_force());
 	values[STATUS_CLOCK] = Int64GetDatum(fo_node_clock());
 

@@ -73,6 +73,10 @@ typedef struct FoRejoin
 	TimestampTz requested_at;
 	TimestampTz attempted_at;	/* end of the last attempt, its begin while it goes on; 0 = none */
 	TimestampTz finished_at;	/* 0 = not yet */
+	int64		term;			/* that it came with */
+	bool		is_loss_known;	/* the two below hold (lost.c) */
+	int64		lost_bytes;		/* from the fork to the end of the last commit beyond it */
+	int64		lost_commits;	/* beyond the fork */
 	int64		rewind_ms;		/* spent in pg_rewind or pg_basebackup by the attempt that succeeded; -1 = neither was needed */
 	char		boot_id[40];	/* of the operating system, when REWINDING began */
 	bool		is_touched;		/* the data are out of place: the server cannot start before that is mended */

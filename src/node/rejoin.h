@@ -69,6 +69,14 @@ typedef enum FoSourceVerdict
  */
 extern FoSourceVerdict fo_node_compare_source(FoRejoin *rejoin, const ControlFileData *control);
 
+/* ---- lost.c ---- */
+
+/*
+ * Count what a former primary, shut down, has committed on its timeline beyond
+ * the fork, and note it in the request.  What cannot be read stays unknown.
+ */
+extern void fo_node_count_lost(FoRejoin *rejoin, const ControlFileData *control, XLogRecPtr fork);
+
 /* ---- wal.c ---- */
 
 /* Bytes that this server has of a WAL segment.  False if it does not have them. */

@@ -323,6 +323,7 @@ fo_node_request_rejoin(int64 term, const char *coordinator, const char *holder, 
 				 errmsg("this server is already stopping to become a standby")));
 	next.rejoin = *request;
 	next.rejoin.phase = FO_REJOIN_REQUESTED;
+	next.rejoin.term = term;
 	fo_core_lease_fence(&fo_node->lease, term);
 	publish();					/* before the disk is waited for... */
 	commit_state(&next);

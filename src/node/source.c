@@ -407,6 +407,19 @@ find_obstacle(const char *output, const Question *question, uint64 own_system, F
 	return true;
 }
 
+/* Where our timeline ends in the source's history, as the child told; 0 = it is not in it. */
+static XLogRecPtr
+read_fork(const char *output)
+{
+	const char *line = fo_node_find_line(output, WORD_FORK);
+	uint32		high;
+	uint32		low;
+
+	if (line == NULL || sscanf(line, "%X/%X", &high, &low) != 2)
+		return 0;
+	return ((uint64) high << 32) | low;
+}
+
 FoSourceVerdict
 fo_node_compare_source(FoRejoin *rejoin, const ControlFileData *control)
 {
@@ -423,18 +436,23 @@ fo_node_compare_source(FoRejoin *rejoin, const ControlFileData *control)
 		.has_archive = recoveryRestoreCommand != NULL && recoveryRestoreCommand[0] != '\0'
 	};
 	StringInfoData output;
-	FoSourceVerdict obstacle;
+	FoSourceVerdict obstacle = FO_SOURCE_SAME;
 	const char *line;
 	uint32		timeline;
-	uint32		high;
-	uint32		low;
 	XLogRecPtr	fork;
 	uint64		bytes;
 
 	initStringInfo(&output);
 	if (fo_node_run(ask_source, &question, ASK_TIMEOUT_MS, &output) != 0)
 		output.len = 0, output.data[0] = '\0';
-	if (find_obstacle(output.data, &question, control->system_identifier, &obstacle, report, size))
+	/* Of another system's fork, or another timeline's, nothing can be said. */
+	if (find_obstacle(output.data, &question, control->system_identifier, &obstacle, report, size) &&
+		obstacle != FO_SOURCE_WAL_GONE)
+		return obstacle;
+	fork = read_fork(output.data);
+	if (fork != 0)
+		fo_node_count_lost(rejoin, control, fork);
+	if (obstacle != FO_SOURCE_SAME)
 		return obstacle;
 
 	line = strchr(fo_node_find_line(output.data, WORD_READY), ' ');
@@ -445,19 +463,18 @@ fo_node_compare_source(FoRejoin *rejoin, const ControlFileData *control)
 		snprintf(report, size, "same timeline %u", timeline);
 		return FO_SOURCE_SAME;
 	}
-	line = fo_node_find_line(output.data, WORD_FORK);
-	if (line == NULL || sscanf(line, "%X/%X", &high, &low) != 2)
+	if (fork == 0)
 	{
 		snprintf(report, size, "timeline %u is not in the history of timeline %u", question.timeline, timeline);
 		return FO_SOURCE_DIVERGED;
 	}
-	fork = ((uint64) high << 32) | low;
 	if (!is_beyond(control, fork, &bytes))
 	{
-		snprintf(report, size, "timeline %u forked off at %X/%X", timeline, high, low);
+		snprintf(report, size, "timeline %u forked off at %X/%X", timeline, LSN_FORMAT_ARGS(fork));
 		return FO_SOURCE_SAME;
 	}
-	snprintf(report, size, "timeline %u forked off at %X/%X, " UINT64_FORMAT " bytes here are beyond that",
-			 timeline, high, low, bytes);
+	snprintf(report, size, "timeline %u forked off at %X/%X, " UINT64_FORMAT " bytes here are beyond that%s",
+			 timeline, LSN_FORMAT_ARGS(fork), bytes,
+			 rejoin->is_loss_known ? psprintf(", with %lld commits", (long long) rejoin->lost_commits) : "");
 	return FO_SOURCE_DIVERGED;
 }

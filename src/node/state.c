@@ -31,7 +31,7 @@
 
 #define STATE_PATH "pg_replslot/failover.state"
 #define STATE_TEMPORARY STATE_PATH ".tmp"
-#define STATE_MAGIC 0x464f4e33	/* changes with the layout */
+#define STATE_MAGIC 0x464f4e34	/* changes with the layout */
 #define COPIES_N 2
 
 /* Copies do not share a block of the file system. */
