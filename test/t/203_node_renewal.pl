@@ -26,7 +26,7 @@ foreach my $name (qw(a b c))
 	$node{$name}->start;
 	$node{p}->wait_for_catchup($name);
 }
-my $length = 1;
+my $length = 2;
 
 # ---- no standbys named: nobody renews ----
 
