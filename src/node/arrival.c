@@ -12,7 +12,9 @@
  * for WAL and gets none for a time that doubles, the server restarts itself, and before
  * recovery begins again it looks for a primary among all that the request has
  * named (rejoin.c).  Which of them may be trusted is told by the timeline: each
- * promotion begins a later one.
+ * promotion begins a later one.  A server that ends before it replays anything,
+ * because it knows of a history that it cannot follow, does so when it is
+ * started again.
  *
  *-------------------------------------------------------------------------
  */
@@ -128,10 +130,15 @@ fo_node_watch_arrival(void)
 		return fo_node_is_serving() || !EnableHotStandby ? IDLE_MS : LOOK_MS;
 	if (is_consistent())
 	{
-		fo_node_note_consistency();
+		fo_node_note_arrival(true);
 		return 0;
 	}
 	replayed = GetXLogReplayRecPtr(NULL);
+	if (rejoin.is_unseen && replayed != 0)
+	{
+		fo_node_note_arrival(false);
+		return LOOK_MS;
+	}
 	if (is_stuck(&rejoin, replayed) && fo_node_advance_rejoin(&rejoin, FO_REJOIN_STOPPING))
 	{
 		ereport(LOG,

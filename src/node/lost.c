@@ -114,7 +114,7 @@ count_commits(void *argument)
 
 /* ---- in the postmaster ---- */
 
-void
+bool
 fo_node_count_lost(FoRejoin *rejoin, const ControlFileData *control, XLogRecPtr fork)
 {
 	Span		span = {
@@ -130,16 +130,17 @@ fo_node_count_lost(FoRejoin *rejoin, const ControlFileData *control, XLogRecPtr 
 
 	/* A standby has acknowledged nothing. */
 	if (control->state != DB_SHUTDOWNED)
-		return;
+		return false;
 	if (control->checkPoint >= fork)
 	{
 		initStringInfo(&output);
 		(void) fo_node_run(count_commits, &span, COUNT_TIMEOUT_MS, &output);
 		line = fo_node_find_line(output.data, WORD_LOST);
 		if (line == NULL || sscanf(line, "%lld %lld", &bytes, &commits) != 2)
-			return;
+			return false;
 	}
 	rejoin->is_loss_known = true;
 	rejoin->lost_bytes = bytes;
 	rejoin->lost_commits = commits;
+	return true;
 }

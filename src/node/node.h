@@ -83,6 +83,7 @@ typedef struct FoRejoin
 	bool		is_modified;	/* and pg_rewind may have changed them: it must be completed */
 	bool		is_cloned;		/* RETURNING: from the copy, not from the rewound data */
 	bool		is_inconsistent;	/* rewound, and not known to have recovered to a consistent state since */
+	bool		is_unseen;		/* that, and its worker has not seen it replay anything since it was started */
 	char		report[FO_NODE_REPORT_LEN];	/* what was done, or what went wrong */
 } FoRejoin;
 
@@ -213,8 +214,8 @@ extern void fo_node_release(void);
  */
 extern bool fo_node_advance_rejoin(const FoRejoin *known, FoRejoinPhase phase);
 
-/* In a running server: what was rewound has become consistent. */
-extern void fo_node_note_consistency(void);
+/* In a running server: what was rewound is being replayed; or it has become consistent. */
+extern void fo_node_note_arrival(bool is_consistent);
 
 /* Take the renewal for which written_at has one entry per standby of that version of the list. */
 extern void fo_node_renew(int64 standbys_version, const FoTime *written_at);

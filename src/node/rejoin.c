@@ -55,6 +55,9 @@
 /* For the promotion of the new primary, which takes a fraction of that. */
 #define PROMOTION_MS 1000
 
+/* Where a rewind cannot help; appended to the reason. */
+#define CLONE_HINT "; set failover.allow_clone = on there, or replace its data by a base backup"
+
 #define BOOT_ID_PATH "/proc/sys/kernel/random/boot_id"
 
 /* The state on disk; what it says is done next, even if this process is killed now. */
@@ -69,6 +72,7 @@ enter(FoNodeState *state, FoRejoinPhase phase)
 static void
 await_next(FoNodeState *state, FoRejoinPhase phase)
 {
+	state->rejoin.is_unseen = state->rejoin.is_inconsistent;
 	enter(state, state->rejoin.is_inconsistent ? FO_REJOIN_NONE : phase);
 }
 
@@ -189,6 +193,7 @@ finish(FoNodeState *state)
 	fo_node_data_drop(FO_NODE_DATA_DIR);
 	fo_node_data_drop(FO_NODE_CLONE_DIR);
 	state->rejoin.finished_at = GetCurrentTimestamp();
+	state->rejoin.is_unseen = state->rejoin.is_inconsistent;
 	enter(state, FO_REJOIN_NONE);
 	ereport(LOG,
 			(errmsg("failover: starting as a standby, %lld ms after the request",
@@ -236,8 +241,10 @@ try_clone(FoNodeState *state)
 
 	if (!fo_guc_allow_clone)
 	{
-		strlcat(rejoin->report, "; set failover.allow_clone = on there, or replace its data by a base backup",
-				sizeof(rejoin->report));
+		/* What to do must not be cut off. */
+		rejoin->report[sizeof(rejoin->report) - sizeof(CLONE_HINT)] = '\0';
+		fo_core_mend_cut(rejoin->report, sizeof(rejoin->report), sizeof(rejoin->report));
+		strlcat(rejoin->report, CLONE_HINT, sizeof(rejoin->report));
 		return;
 	}
 	source = fo_node_find_upstream(rejoin);
@@ -404,7 +411,7 @@ begin_rejoin(FoNodeState *state)
 	FoRejoin   *rejoin = &state->rejoin;
 	ControlFileData *control = read_control_file(DataDir);
 
-	if (!is_shut_down(control))
+	if (!is_shut_down(control) && rejoin->phase != FO_REJOIN_NONE)
 	{
 		/* Recovery will add WAL that the new primary has not received: nothing is planned any more. */
 		rejoin->kind = FO_REJOIN_KIND_REJOIN;
@@ -460,6 +467,22 @@ begin_rejoin(FoNodeState *state)
 	}
 }
 
+/*
+ * Rewound, not consistent yet, and started again.  If it ended before it had
+ * replayed anything it would end so again: look whom it can follow instead.
+ */
+static void
+resume_arrival(FoNodeState *state)
+{
+	bool		is_in_vain = state->rejoin.is_unseen;
+
+	state->rejoin.is_unseen = true;
+	if (is_in_vain)
+		begin_rejoin(state);
+	else
+		enter(state, FO_REJOIN_NONE);
+}
+
 void
 fo_node_rejoin_at_exit(FoNodeState *state)
 {
@@ -494,6 +517,9 @@ fo_node_rejoin_at_start(FoNodeState *state)
 	switch (state->rejoin.phase)
 	{
 		case FO_REJOIN_NONE:
+			if (state->rejoin.is_inconsistent)
+				resume_arrival(state);
+			break;
 		case FO_REJOIN_FAILED:
 			break;
 		case FO_REJOIN_REQUESTED:

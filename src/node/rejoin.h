@@ -73,9 +73,10 @@ extern FoSourceVerdict fo_node_compare_source(FoRejoin *rejoin, const ControlFil
 
 /*
  * Count what a former primary, shut down, has committed on its timeline beyond
- * the fork, and note it in the request.  What cannot be read stays unknown.
+ * the fork, and note it in the request.  False if there is none, or not all
+ * of it can be read.
  */
-extern void fo_node_count_lost(FoRejoin *rejoin, const ControlFileData *control, XLogRecPtr fork);
+extern bool fo_node_count_lost(FoRejoin *rejoin, const ControlFileData *control, XLogRecPtr fork);
 
 /* ---- wal.c ---- */
 

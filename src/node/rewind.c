@@ -28,12 +28,17 @@
 #define REWIND_BEGINS "rewinding from last common checkpoint at "
 #define REWIND_MODIFIES "need to copy "
 
-/* Failures that no repetition cures: WAL that is gone, pages that no hint bits were logged for, histories without a common part. */
+/*
+ * Failures that no repetition cures: WAL that is gone, pages that no hint bits
+ * were logged for, histories without a common part, a standby that was killed
+ * and cannot recover.
+ */
 static const char *const hopeless[] = {
 	"could not find previous WAL record",
 	"could not read WAL record",
 	"needs to use either data checksums",
 	"could not find common ancestor",
+	"must be shut down cleanly",
 	NULL
 };
 

@@ -390,13 +390,14 @@ fo_node_advance_rejoin(const FoRejoin *known, FoRejoinPhase phase)
 }
 
 void
-fo_node_note_consistency(void)
+fo_node_note_arrival(bool is_consistent)
 {
 	FoNodeState next;
 
 	LWLockAcquire(fo_node->lock, LW_EXCLUSIVE);
 	next = fo_node->state;
-	next.rejoin.is_inconsistent = false;
+	next.rejoin.is_unseen = false;
+	next.rejoin.is_inconsistent = !is_consistent;
 	commit_state(&next);
 	LWLockRelease(fo_node->lock);
 }

@@ -357,11 +357,17 @@ ask_source(void *argument)
 
 /* ---- in the postmaster ---- */
 
+static bool
+is_in_recovery(const ControlFileData *control)
+{
+	return control->state == DB_SHUTDOWNED_IN_RECOVERY || control->state == DB_IN_ARCHIVE_RECOVERY;
+}
+
 /* Does this server hold WAL beyond the fork?  A primary's last record is its shutdown checkpoint, which nobody misses. */
 static bool
 is_beyond(const ControlFileData *control, XLogRecPtr fork, uint64 *bytes)
 {
-	bool		is_standby = control->state == DB_SHUTDOWNED_IN_RECOVERY;
+	bool		is_standby = is_in_recovery(control);
 	XLogRecPtr	end = is_standby ? control->minRecoveryPoint : control->checkPoint;
 
 	*bytes = end > fork ? end - fork : 0;
@@ -425,7 +431,7 @@ fo_node_compare_source(FoRejoin *rejoin, const ControlFileData *control)
 {
 	char	   *report = rejoin->report;
 	const size_t size = sizeof(rejoin->report);
-	bool		is_standby = control->state == DB_SHUTDOWNED_IN_RECOVERY;
+	bool		is_standby = is_in_recovery(control);
 	Question	question = {
 		.conninfo = rejoin->conninfo,
 		.timeline = is_standby ? control->minRecoveryPointTLI : control->checkPointCopy.ThisTimeLineID,
@@ -440,6 +446,7 @@ fo_node_compare_source(FoRejoin *rejoin, const ControlFileData *control)
 	const char *line;
 	uint32		timeline;
 	XLogRecPtr	fork;
+	bool		is_counted;
 	uint64		bytes;
 
 	initStringInfo(&output);
@@ -450,8 +457,7 @@ fo_node_compare_source(FoRejoin *rejoin, const ControlFileData *control)
 		obstacle != FO_SOURCE_WAL_GONE)
 		return obstacle;
 	fork = read_fork(output.data);
-	if (fork != 0)
-		fo_node_count_lost(rejoin, control, fork);
+	is_counted = fork != 0 && fo_node_count_lost(rejoin, control, fork);
 	if (obstacle != FO_SOURCE_SAME)
 		return obstacle;
 
@@ -475,6 +481,6 @@ fo_node_compare_source(FoRejoin *rejoin, const ControlFileData *control)
 	}
 	snprintf(report, size, "timeline %u forked off at %X/%X, " UINT64_FORMAT " bytes here are beyond that%s",
 			 timeline, LSN_FORMAT_ARGS(fork), bytes,
-			 rejoin->is_loss_known ? psprintf(", with %lld commits", (long long) rejoin->lost_commits) : "");
+			 is_counted ? psprintf(", with %lld commits", (long long) rejoin->lost_commits) : "");
 	return FO_SOURCE_DIVERGED;
 }

@@ -35,7 +35,17 @@ $a->stop('immediate');
 promote($b);
 ok(log_shows($p, qr/DETAIL:  .*set failover[.]allow_clone = on there, or replace its data by a base backup/),
 	'data that are ahead of the next primary cannot follow it, the log says so');
+# With the history at hand that it cannot follow it ends at each start before its worker can look.
+$p->kill_hard('all');
+$p->wait_killed;
+my ($history) = reverse sort glob($b->data_dir . '/pg_wal/*.history');
+PostgreSQL::Test::Utils::system_or_bail('cp', '-p', $history, $p->data_dir . '/pg_wal/');
+ends_at_start_ok($p);
+my $hints = () = $p->logged(qr/set failover[.]allow_clone = on there/);
+ends_at_start_ok($p);
+ok(log_shows($p, qr/set failover[.]allow_clone = on there/, $hints + 1), 'and says each time what to do');
 $p->append_conf('postgresql.conf', 'failover.allow_clone = on');
+$p->start_in_background;
 ok($p->streams_from($b), 'where a copy is allowed it is copied, and streams');
 is(contents($p), contents($b), 'with the same rows');
 like(FailoverTest::Lease->new($p)->status('rejoin_report'), qr/^copied the new primary in \d+ ms/, 'the report says so');
@@ -82,6 +92,20 @@ sub promote
 
 	FailoverTest::Lease->new($node)->grant(term => ++$term, seconds => 3600);
 	$node->safe_psql('postgres', 'SELECT pg_promote()');
+	return;
+}
+
+# Recovery ends the server before it has replayed anything.
+sub ends_at_start_ok
+{
+	my ($node) = @_;
+	my $ending = qr/FATAL:  requested timeline \d+ (?:is not a child of|does not contain)/;
+	my $endings = () = $node->logged($ending);
+
+	$node->start_in_background;
+	ok(log_shows($node, $ending, $endings + 1), 'it cannot be started');
+	$node->wait_gone($node->{_pid});
+	$node->{_pid} = undef;
 	return;
 }
 
