@@ -21,6 +21,9 @@ extern const FoAction fo_coordinator_action_freeze;
 /* Wait until it has received facts.lsn. */
 extern const FoAction fo_coordinator_action_drain;
 
+/* The same, but it is to answer all the time. */
+extern const FoAction fo_coordinator_action_catch_up;
+
 /* Wait until its walreceiver has ended because its primary has. */
 extern const FoAction fo_coordinator_action_stopped;
 
@@ -77,7 +80,7 @@ extern const FoAction fo_coordinator_action_promote;
 /* CHECKPOINT until the control file shows the timeline. */
 extern const FoAction fo_coordinator_action_checkpoint;
 
-/* CHECKPOINT, whatever the control file shows. */
+/* CHECKPOINT, whatever the control file shows; facts.lsn receives how far its WAL is flushed then. */
 extern const FoAction fo_coordinator_action_checkpoint_now;
 
 /* Stop it from taking writes, by what SQL can do; facts.lsn receives how far its WAL is flushed: all that it acknowledged. */

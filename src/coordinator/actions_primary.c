@@ -149,14 +149,16 @@ checkpoint_look(FoTask *task, StringInfo sql)
 {
 	appendStringInfoString(sql,
 						   "SELECT (SELECT timeline_id FROM pg_control_checkpoint()) ="
-						   " ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::bigint");
+						   " ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::bigint,"
+						   " pg_current_wal_flush_lsn()");
 }
 
 static FoLook
 checkpoint_read(FoTask *task, const PGresult *result)
 {
-	if (!fo_coordinator_is_row(task, result, 1))
+	if (!fo_coordinator_is_row(task, result, 2))
 		return FO_LOOK_FAILED;
+	task->facts.lsn = fo_coordinator_lsn_value(result, 1);
 	return fo_coordinator_is_true(result, 0) ? FO_LOOK_DONE : FO_LOOK_NOT_YET;
 }
 

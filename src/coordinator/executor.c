@@ -232,7 +232,7 @@ is_intent(const FoRunStep *step)
 {
 	if (step->row.kind == FO_STEP_PROMOTE)
 		return !step->run->is_announced;
-	return step->row.kind != FO_STEP_DRAIN && step->row.kind != FO_STEP_STOPPED;
+	return step->row.kind != FO_STEP_CATCH_UP && step->row.kind != FO_STEP_DRAIN && step->row.kind != FO_STEP_STOPPED;
 }
 
 static void

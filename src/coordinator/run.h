@@ -81,6 +81,7 @@ struct FoRun
 	bool		is_fencing;		/* the old primary is granted no lease any more */
 	bool		is_fence_ordered;	/* it was asked to give up its lease: in this term it may take none any more */
 	bool		is_lease_ended; /* the old primary has given up its lease */
+	FoLsn		catch_up_to;	/* where the old primary of a planned move had got to before it is fenced */
 	FoLsn		drain_to;		/* where the fenced old primary ended; 0 = nothing to drain */
 	bool		is_drain_final; /* it has acknowledged nothing behind that */
 	uint32		timeline;		/* of the new primary; 0 = not promoted yet */
@@ -113,6 +114,7 @@ extern bool fo_coordinator_is_pointing(const FoRunStep *step);
 extern void fo_coordinator_step_ended(FoRunStep *step, FoTask *task);
 
 /* steps_freeze.c: what is still received from the old primary, and the end of that. */
+extern void fo_coordinator_plan_catch_up(FoRun *run, const FoStepDef *def);
 extern void fo_coordinator_plan_drain(FoRun *run, const FoStepDef *def);
 extern void fo_coordinator_plan_freeze(FoRun *run, const FoStepDef *def);
 extern void fo_coordinator_freeze_ended(FoRunStep *step, FoTask *task);

@@ -250,6 +250,7 @@ fo_coordinator_plan_phase(FoRun *run, int phase)
 	static void (*const planners[FO_STEP_N]) (FoRun *run, const FoStepDef *def) = {
 		[FO_STEP_TERM] = plan_term,
 		[FO_STEP_FENCE] = plan_fence,
+		[FO_STEP_CATCH_UP] = fo_coordinator_plan_catch_up,
 		[FO_STEP_DRAIN] = fo_coordinator_plan_drain,
 		[FO_STEP_FREEZE] = fo_coordinator_plan_freeze,
 		[FO_STEP_LEASE] = fo_coordinator_plan_lease,
@@ -289,6 +290,10 @@ action_of(FoRunStep *step, FoTaskFacts *facts, int64 *timeout_ms)
 			*timeout_ms = FENCE_TIMEOUT_MS;
 			facts->term = run->row.term;
 			return step->peer->node_schema ? &fo_coordinator_action_node_fence : &fo_coordinator_action_fence;
+		case FO_STEP_CATCH_UP:
+			facts->lsn = run->catch_up_to;
+			*timeout_ms = DRAIN_TIMEOUT_MS;
+			return &fo_coordinator_action_catch_up;
 		case FO_STEP_DRAIN:
 			facts->lsn = run->drain_to;
 			*timeout_ms = DRAIN_TIMEOUT_MS;
@@ -431,7 +436,10 @@ fo_coordinator_step_ended(FoRunStep *step, FoTask *task)
 			run->is_demoted = run->is_demoted || task->is_done || (task->acts_n > 0 && !task->is_refused);
 			break;
 		case FO_STEP_CHECKPOINT:
-			if (!task->is_refused || step->def->scope != FO_SCOPE_OLD_PRIMARY)
+			if (step->def->scope != FO_SCOPE_OLD_PRIMARY)
+				break;
+			run->catch_up_to = task->facts.lsn;
+			if (!task->is_refused)
 				break;
 			/* It lacks a privilege, not the power: the stop may take longer, that is all. */
 			fo_coordinator_end_step(step, FO_STEP_SKIPPED, "%s", task->detail);
@@ -439,6 +447,7 @@ fo_coordinator_step_ended(FoRunStep *step, FoTask *task)
 		case FO_STEP_FOLLOW:
 			step->is_rewound = task->facts.is_rewound;
 			break;
+		case FO_STEP_CATCH_UP:
 		case FO_STEP_DRAIN:
 		case FO_STEP_STOPPED:
 		case FO_STEP_SLOTS:

@@ -80,6 +80,7 @@ fo_coordinator_begin_way_back(FoRun *run)
 	run->ordered[0] = '\0';
 	run->is_demoted = run->is_announced = run->is_promoting = run->is_promoted = false;
 	run->is_fencing = run->is_fence_ordered = run->is_lease_ended = false;
+	run->catch_up_to = 0;
 	run->drain_to = 0;
 	run->is_drain_final = false;
 	run->timeline = 0;

@@ -1,8 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * steps_freeze.c
- *		What the standbys still receive from the old primary (drain), and the end
- *		of that (freeze), after which their positions are compared.
+ *		What the standbys still receive from the old primary (catch_up while it
+ *		takes writes, drain when it does not), and the end of that (freeze), after
+ *		which their positions are compared.
  *
  *-------------------------------------------------------------------------
  */
@@ -10,6 +11,20 @@
 
 #include "coordinator/evidence.h"
 #include "coordinator/run.h"
+
+/* From a primary that has stopped already nothing more comes, and nobody is spared anything. */
+void
+fo_coordinator_plan_catch_up(FoRun *run, const FoStepDef *def)
+{
+	FoRunStep  *step;
+
+	if (run->is_lease_ended || run->from == NULL)
+		return;
+	step = fo_coordinator_add_step(run, def, run->candidate);
+	run->catch_up_to = Max(run->catch_up_to, run->from->view.observed.lsn);
+	if (run->candidate != NULL && !fo_core_peer_answers(&run->candidate->view))
+		fo_coordinator_end_step(step, FO_STEP_FAILED, "it does not answer any more: %s", run->candidate->last_error);
+}
 
 /* What has not reached the candidate of a planned move by the time that the old primary stops never will. */
 static void

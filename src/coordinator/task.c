@@ -215,7 +215,7 @@ call_failed(FoTask *task, const FoNetError *error, bool is_untouched)
 		finish(task, true);
 		return;
 	}
-	if (is_session_lost && fo_net_now() < task->deadline)
+	if (is_session_lost && !task->action->is_answer_due && fo_net_now() < task->deadline)
 	{
 		task->has_acted = false;
 		step_after(task, WAIT_FOR_LINK_US);

@@ -45,6 +45,7 @@ typedef struct FoAction
 	bool		is_restarting;	/* the peer goes away and comes back: refused connections are part of it */
 	bool		is_lost_done;	/* a session that is lost after acting means that it has worked */
 	bool		is_acting_blind;	/* skip the first look: acting twice does no harm */
+	bool		is_answer_due;	/* whoever does not answer within check_timeout, or whose session is lost, is not waited for */
 	bool		is_telling;		/* the last statement answers as a look would: none follows */
 } FoAction;
 

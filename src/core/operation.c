@@ -46,7 +46,9 @@ static const FoStepDef failover_steps[] = {
 /*
  * Switchover, by servers with the node library.  Everything that takes time
  * comes first, while writes go on: the checkpoint makes the stop short, and a
- * primary that cannot finish one would not stop either.  Then
+ * primary that cannot finish one would not stop either.  As it may take long,
+ * the candidate is looked at once more behind it (catch_up): one that is frozen or
+ * cut off by now would be noticed only when nobody can write.  Then
  * the gate closes; what was acknowledged by then is waited for (drain) before
  * the old primary is told to stop, and its shutdown record (stopped) before
  * the candidate is promoted, so that histories do not diverge and nothing has
@@ -63,19 +65,20 @@ static const FoStepDef failover_steps[] = {
 	{FO_STEP_CHECKPOINT, 3, FO_SCOPE_OLD_PRIMARY, FO_ON_FAILURE_ABORT, false}, \
 	{FO_STEP_SLOTS, 3, FO_SCOPE_CANDIDATE, FO_ON_FAILURE_NOTE, false}, \
 	{FO_STEP_SYNC_NAMES, 3, FO_SCOPE_CANDIDATE, FO_ON_FAILURE_ABORT, false}, \
-	{FO_STEP_FENCE, 4, FO_SCOPE_OLD_PRIMARY, FO_ON_FAILURE_ABORT, false}, \
-	{FO_STEP_DRAIN, 5, FO_SCOPE_CANDIDATE, FO_ON_FAILURE_ABORT, false}, \
-	{FO_STEP_DEMOTE, 6, FO_SCOPE_OLD_PRIMARY, FO_ON_FAILURE_ABORT, false}, \
-	{FO_STEP_STOPPED, 7, FO_SCOPE_CANDIDATE, FO_ON_FAILURE_NOTE, false}, \
-	{FO_STEP_FREEZE, 8, FO_SCOPE_STANDBYS, FO_ON_FAILURE_EXCLUDE, false}, \
-	{FO_STEP_LEASE, 9, FO_SCOPE_COORDINATOR, FO_ON_FAILURE_ABORT, false}, \
-	{FO_STEP_PROMOTE, 10, FO_SCOPE_CANDIDATE, FO_ON_FAILURE_NEXT, false}, \
-	{FO_STEP_REPOINT, 10, FO_SCOPE_OTHERS, FO_ON_FAILURE_NOTE, false}, \
-	{FO_STEP_FOLLOW, 11, FO_SCOPE_OLD_PRIMARY, FO_ON_FAILURE_NOTE, false}
+	{FO_STEP_CATCH_UP, 4, FO_SCOPE_CANDIDATE, FO_ON_FAILURE_ABORT, false}, \
+	{FO_STEP_FENCE, 5, FO_SCOPE_OLD_PRIMARY, FO_ON_FAILURE_ABORT, false}, \
+	{FO_STEP_DRAIN, 6, FO_SCOPE_CANDIDATE, FO_ON_FAILURE_ABORT, false}, \
+	{FO_STEP_DEMOTE, 7, FO_SCOPE_OLD_PRIMARY, FO_ON_FAILURE_ABORT, false}, \
+	{FO_STEP_STOPPED, 8, FO_SCOPE_CANDIDATE, FO_ON_FAILURE_NOTE, false}, \
+	{FO_STEP_FREEZE, 9, FO_SCOPE_STANDBYS, FO_ON_FAILURE_EXCLUDE, false}, \
+	{FO_STEP_LEASE, 10, FO_SCOPE_COORDINATOR, FO_ON_FAILURE_ABORT, false}, \
+	{FO_STEP_PROMOTE, 11, FO_SCOPE_CANDIDATE, FO_ON_FAILURE_NEXT, false}, \
+	{FO_STEP_REPOINT, 11, FO_SCOPE_OTHERS, FO_ON_FAILURE_NOTE, false}, \
+	{FO_STEP_FOLLOW, 12, FO_SCOPE_OLD_PRIMARY, FO_ON_FAILURE_NOTE, false}
 
 static const FoStepDef switchover_steps[] = {
 	SWITCHOVER_STEPS,
-	{FO_STEP_CHECKPOINT, 12, FO_SCOPE_CANDIDATE, FO_ON_FAILURE_NOTE, true},
+	{FO_STEP_CHECKPOINT, 13, FO_SCOPE_CANDIDATE, FO_ON_FAILURE_NOTE, true},
 };
 
 /*
@@ -84,8 +87,8 @@ static const FoStepDef switchover_steps[] = {
  */
 static const FoStepDef drill_steps[] = {
 	SWITCHOVER_STEPS,
-	{FO_STEP_TURN, 12, FO_SCOPE_OLD_PRIMARY, FO_ON_FAILURE_ABORT, false},
-	{FO_STEP_CHECKPOINT, 13, FO_SCOPE_CANDIDATE, FO_ON_FAILURE_NOTE, true},
+	{FO_STEP_TURN, 13, FO_SCOPE_OLD_PRIMARY, FO_ON_FAILURE_ABORT, false},
+	{FO_STEP_CHECKPOINT, 14, FO_SCOPE_CANDIDATE, FO_ON_FAILURE_NOTE, true},
 };
 
 /*
@@ -130,6 +133,7 @@ static const char *const status_words[] = {
 static const char *const step_words[FO_STEP_N] = {
 	[FO_STEP_TERM] = "raise_term",
 	[FO_STEP_FENCE] = "fence",
+	[FO_STEP_CATCH_UP] = "catch_up",
 	[FO_STEP_DRAIN] = "drain",
 	[FO_STEP_FREEZE] = "freeze",
 	[FO_STEP_LEASE] = "lease",

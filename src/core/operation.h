@@ -51,6 +51,7 @@ typedef enum FoStepKind
 	FO_STEP_TERM = 0,			/* raise the group's term, committed before anything is touched */
 	FO_STEP_FENCE,				/* keep the old primary from taking writes */
 	FO_STEP_DRAIN,				/* candidate has received all that a living old primary has written */
+	FO_STEP_CATCH_UP,			/* while writes go on: the candidate answers, and has received what the old primary had written by then */
 	FO_STEP_FREEZE,				/* stop the walreceivers: positions become final */
 	FO_STEP_LEASE,				/* wait until the old primary's lease has certainly ended */
 	FO_STEP_CHOOSE,				/* rank by final positions; decides and records the candidate */

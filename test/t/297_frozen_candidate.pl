@@ -1,0 +1,46 @@
+# A candidate that froze, or stopped receiving, since its last health check: the
+# switchover, the failback, and the drill are given up before any writer is hindered.
+use strict;
+use warnings;
+
+use FailoverTest;
+use Test::More;
+
+# Answers to checks are awaited for so long that nobody notices before the operation does.
+my $t = FailoverTest->new(library => 1, settings => { check_timeout => '4s' },
+	register => { a => 'priority => 1' })->start;
+my $a = $t->node('a');
+my $writer = $t->start_writer(timeout_ms => 10000);
+
+sub is_given_up
+{
+	my ($operation, $reason) = @_;
+	my ($kind) = $operation =~ /^failover_(\w+)/;
+
+	$t->sql("SELECT $operation");
+	like($t->sql(q{SELECT kind || ' ' || status || ': ' || error FROM failover_history LIMIT 1}),
+		qr/^$kind failed: catch_up on peer a failed: $reason/, "$kind: is given up, and says why");
+	is($t->sql(q{SELECT count(*) FROM failover_timeline WHERE step = 'fence'}), '0', 'before the primary is fenced');
+	return;
+}
+
+foreach my $operation (q{failover_switchover('main', 'a')}, q{failover_failback('main')}, q{failover_drill('main')})
+{
+	$a->freeze('all');
+	is_given_up($operation, '(?:not sent: )?no answer within \d+ ms');
+	$a->thaw;
+	ok($t->wait_for(q{SELECT health = 'healthy' FROM failover_health('main', 'a')}), 'the candidate is well again');
+}
+
+my $receiver = $a->freeze_process('walreceiver');
+is_given_up(q{failover_switchover('main', 'a')}, 'gave up after \d+ ms: received .*');
+$a->thaw_process($receiver);
+
+ok($writer->wait_for_more(100), 'clients write');
+is(scalar($writer->rows('r')), 0, 'and no commit was refused in all of this');
+
+is($t->sql(q{SELECT status FROM failover_switchover('main', 'a')}), 'completed', 'a candidate that is well is promoted');
+is($t->sql(q{SELECT status FROM failover_timeline WHERE step = 'catch_up' ORDER BY event_id DESC LIMIT 1}), 'done', 'after the same look');
+$writer->stop;
+
+done_testing();
