@@ -61,12 +61,11 @@ repoint_look(FoTask *task, StringInfo sql)
 					 " r.status, r.received_tli, r.pid, " FO_RECEIVER_HAS_HEARD ",%s"
 					 " FROM (VALUES (1)) v LEFT JOIN pg_stat_get_wal_receiver() r ON r.pid IS NOT NULL",
 					 quote_literal_cstr(facts->conninfo),
-					 !facts->is_noting ? " NULL, NULL, NULL, NULL" :
+					 !facts->is_noting ? " NULL, NULL, NULL" :
 					 " GREATEST(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()),"
 					 " ('x' || (SELECT max(substr(name, 1, 8)) FROM pg_ls_waldir()"
 					 " WHERE name ~ '^[0-9A-F]{24}$'))::bit(32)::bigint,"
-					 " current_setting('restore_command') <> '',"
-					 " current_setting('failover.allow_clone', true) = 'on'");
+					 " current_setting('restore_command') <> ''");
 }
 
 static bool
@@ -89,7 +88,6 @@ note_standing(FoTaskFacts *facts, const PGresult *result)
 	standing->lsn = lsn;
 	standing->timeline = fo_coordinator_timeline_value(result, 7);
 	standing->has_archive = fo_coordinator_is_true(result, 8);
-	standing->may_clone = fo_coordinator_is_true(result, 9);
 	standing->at = fo_net_now();
 }
 
@@ -112,7 +110,7 @@ repoint_read(FoTask *task, const PGresult *result)
 	uint32		timeline;
 	bool		is_streaming;
 
-	if (!fo_coordinator_is_row(task, result, 10))
+	if (!fo_coordinator_is_row(task, result, 9))
 		return FO_LOOK_FAILED;
 	if (!fo_coordinator_is_true(result, 0))
 	{

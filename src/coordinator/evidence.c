@@ -259,6 +259,14 @@ tell_library(FoPeer *peer, const FoObservation *before)
 							  "its node library cannot be asked any more: the extension is gone there, or no longer fits, or our role may not call it");
 }
 
+/* Where a rewind was impossible a copy may do. */
+static void
+note_clone_allowed(FoPeer *peer, const FoObservation *before)
+{
+	if (before->at != 0 && !before->may_clone && peer->view.observed.may_clone)
+		fo_coordinator_retry_rejoin(peer);
+}
+
 /* A coordinator that is started again while it is silent must know. */
 static void
 remember_armed(FoPeer *peer)
@@ -418,6 +426,7 @@ fo_coordinator_take_answer(FoPeer *peer, const PGresult *result, int64 rtt_us, F
 	peer->last_error[0] = '\0';
 	note_progress(peer, &before);
 	tell_library(peer, &before);
+	note_clone_allowed(peer, &before);
 	note_node_clock(peer);
 	remember_armed(peer);
 	fo_coordinator_lease_hear(peer);

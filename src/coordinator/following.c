@@ -62,7 +62,7 @@ fo_coordinator_is_rejoin_of_use(const FoPeer *peer)
 	if (peer->view.is_history_rejected)
 		return true;
 	if (peer->view.wal_gone_from != 0)
-		return peer->may_be_cloned;
+		return peer->view.observed.may_clone && !peer->has_archive;
 	return fo_coordinator_is_on_newer_timeline(peer) && !peer->view.observed.is_archive_only &&
 		!peer->view.observed.has_upstream_password && !is_second_primary_up(peer->group);
 }
@@ -72,7 +72,6 @@ fo_coordinator_forget_obstacles(FoPeer *peer)
 {
 	peer->view.is_history_rejected = false;
 	peer->view.wal_gone_from = 0;
-	peer->may_be_cloned = false;
 }
 
 /* An attempt that only found out what is the matter is not one of those that may be made. */
@@ -94,7 +93,7 @@ end_failed(FoRunStep *step, const FoStanding *standing, const char *detail)
 
 	peer->view.is_history_rejected = standing->obstacle == FO_OBSTACLE_DIVERGED;
 	peer->view.wal_gone_from = standing->obstacle == FO_OBSTACLE_WAL_GONE ? standing->lsn : 0;
-	peer->may_be_cloned = standing->may_clone && !standing->has_archive;
+	peer->has_archive = standing->has_archive;
 	if (!was_known && fo_coordinator_cannot_follow(peer))
 		give_back_attempt(step);
 	fo_coordinator_end_step(step, FO_STEP_FAILED, "%s", detail);

@@ -12,7 +12,8 @@
  *
  * Attempts to bring a peer back have pauses of their own, which are kept with the
  * peer (mend.c).  They are forgotten when it or the primary has been away, when another
- * peer is the primary, and when a person changes a setting or acknowledges.
+ * peer is the primary, when the peer is allowed to copy the primary, and when a person
+ * changes a setting or acknowledges.
  *
  * None of this survives the worker: a new one tries at once.
  *
@@ -68,9 +69,8 @@ fo_coordinator_retry_note(const FoRun *run)
 		group->peers[i]->failed_standing = standing(group->peers[i]);
 }
 
-/* As if none had failed. */
-static void
-forget_rejoins(FoPeer *peer)
+void
+fo_coordinator_retry_rejoin(FoPeer *peer)
 {
 	FoTime		soon = fo_net_now() + FO_MS(peer->group->cfg.settings.rejoin_backoff);
 
@@ -84,7 +84,7 @@ void
 fo_coordinator_retry_forget_rejoins(FoGroup *group)
 {
 	for (int i = 0; i < group->peers_n; i++)
-		forget_rejoins(group->peers[i]);
+		fo_coordinator_retry_rejoin(group->peers[i]);
 }
 
 /*
@@ -102,7 +102,7 @@ look_at_rejoin(FoPeer *peer, const FoPeer *primary)
 	is_settled = fo_core_peer_answers(&peer->view) && !fo_core_is_rejoining(&peer->view.observed) &&
 		primary != NULL && fo_core_peer_answers(&primary->view);
 	if (peer->is_settled && !is_settled)
-		forget_rejoins(peer);
+		fo_coordinator_retry_rejoin(peer);
 	peer->is_settled = is_settled;
 }
 

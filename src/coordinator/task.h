@@ -65,7 +65,6 @@ typedef struct FoStanding
 	uint32		timeline;
 	bool		is_still;		/* it was there when it was asked before */
 	bool		has_archive;	/* restore_command is set there */
-	bool		may_clone;		/* failover.allow_clone is on there */
 	FoObstacle	obstacle;		/* what the primary has told */
 } FoStanding;
 

@@ -129,7 +129,7 @@ struct FoPeer
 	int64		rejoining_from;	/* incarnation in which it took a request that nobody waits for any more; 0 = none */
 	int64		loss_counted_in;	/* incarnation whose count of lost WAL is in the history; 0 = none */
 	bool		is_loss_due;	/* that is to be written with the state */
-	bool		may_be_cloned;	/* following.c: with wal_gone_from: it would replace its data by a copy, if asked to rejoin */
+	bool		has_archive;	/* following.c: with wal_gone_from: it has a restore_command, and would trust that to have the WAL */
 	bool		is_following_nobody;	/* evidence.c: a standby with primary_conninfo = '' */
 	FoTime		well_since;		/* a standby that is healthy and streams, since; 0 = it is not */
 	FoTime		stray_since;	/* a standby that does not stream, since; 0 = it streams */

@@ -56,6 +56,7 @@ typedef struct FoObservation
 	/* With the node library; 0 without it. */
 	bool		has_node_library;
 	bool		has_node_worker;	/* its background worker runs */
+	bool		may_clone;		/* failover.allow_clone is on there */
 	char		coordinator[FO_NAME_LEN];	/* who owns its term; '' = did not say */
 	bool		is_armed;		/* its gate demands a lease */
 	bool		may_commit;		/* it held one when it answered */

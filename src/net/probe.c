@@ -81,6 +81,7 @@ typedef enum FoColumn
 	COL_REJOIN_TERM,
 	COL_LOST_BYTES,
 	COL_PREPARABLE,
+	COL_MAY_CLONE,
 	COL_NODE_N
 } FoColumn;
 
@@ -117,7 +118,8 @@ typedef enum FoColumn
 	" (extract(epoch FROM clock_timestamp()) * 1000000)::int8, h.node_incarnation, h.armed, h.may_commit," \
 	" h.fenced_term, h.node_standbys_version, h.rejoin_phase, h.rejoin_report, h.node_coordinator, h.worker_running," \
 	" h.rejoin_term, h.lost_bytes," \
-	" has_function_privilege(to_regprocedure(%s), 'EXECUTE')"
+	" has_function_privilege(to_regprocedure(%s), 'EXECUTE')," \
+	" current_setting('failover.allow_clone', true)::bool"
 
 #define STATUS_TABLES \
 	" FROM (SELECT pg_is_in_recovery() AS rec," \
@@ -411,6 +413,7 @@ read_node(const PGresult *result, FoObservation *observed)
 	observed->rejoin_term = number_of(result, COL_REJOIN_TERM, 0, PG_INT64_MAX, 0, &is_good);
 	observed->lost_bytes = number_of(result, COL_LOST_BYTES, 0, PG_INT64_MAX, -1, &is_good);
 	observed->is_inoperable = observed->is_inoperable || !bool_of(result, COL_PREPARABLE);
+	observed->may_clone = bool_of(result, COL_MAY_CLONE);
 	return is_good;
 }
 

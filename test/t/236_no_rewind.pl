@@ -1,6 +1,7 @@
 # Drill: the WAL that a rewind of the former primary needs is gone.  It stays
 # fenced, with the reason, where histories part and what to do shown by the
-# coordinator; allowed to, it replaces its data by a copy of the new primary.
+# coordinator; as soon as it is allowed to, it replaces its data by a copy of the
+# new primary, with no other hand on it.
 use strict;
 use warnings;
 
@@ -47,10 +48,12 @@ ok($t->wait_for(q{SELECT array_to_string(degraded_reasons, '; ') ~ 'peer "p" tak
 	'the status says so as well');
 is($p->ask('INSERT INTO failover_test (writer, id) VALUES (97, 1)'), undef, 'it takes no write');
 is($t->status('primary_peer'), $new->name, 'the new primary stays');
+$t->no_failover_ok(5, 'it is not asked again');
 
 $p->safe_psql('postgres', 'ALTER SYSTEM SET failover.allow_clone = on');
 $p->reload;
-is($t->sql(q{SELECT status, error IS NULL FROM failover_rejoin('main', 'p')}), 'completed|t', 'where a copy is allowed, it rejoins');
+ok($t->wait_for(q{SELECT string_agg(status, ' ' ORDER BY event_id) FROM failover_history WHERE kind = 'rejoin'}, 'failed completed'),
+	'once a copy is allowed, it rejoins');
 like($t->sql(q{SELECT detail FROM failover_timeline WHERE step = 'rejoin' AND status = 'done' ORDER BY event_id DESC LIMIT 1}),
 	qr/copied the new primary in \d+ ms/, 'as a copy of the new primary');
 ok($t->wait_for_following($p, $new), 'and follows it');
