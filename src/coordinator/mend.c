@@ -248,7 +248,7 @@ note_stray(FoPeer *peer, FoTime now)
 
 /*
  * What has become of a request that was no longer waited for.  A server that has
- * started since, as a standby, has another history than the one that was rejected.
+ * started since, as a standby, has not the data any more that kept it from following.
  */
 static void
 note_return(FoPeer *peer)
@@ -260,7 +260,7 @@ note_return(FoPeer *peer)
 		(!is_failed && (!seen->in_recovery || peer->node_incarnation == peer->rejoining_from)))
 		return;
 	if (!is_failed)
-		peer->view.is_history_rejected = false;
+		fo_coordinator_forget_obstacles(peer);
 	if (is_failed)
 		fo_coordinator_record(peer->group, peer, "rejoin_failed", FO_WARNING, NULL, "could not become a standby: %s", seen->rejoin_report);
 	else if (is_streaming(peer))
