@@ -52,6 +52,9 @@ extern bool fo_coordinator_run_serves(const FoGroup *group, int request);
 /* Is there none in progress, or one that gives way to a more urgent one? */
 extern bool fo_coordinator_run_may_yield(const FoGroup *group);
 
+/* Is it a rejoin that nobody asked for, and whose server has been silent for longer than that takes as a rule? */
+extern bool fo_coordinator_run_is_held_up(const FoGroup *group);
+
 /* Has the one in progress had a candidate that failed? */
 extern bool fo_coordinator_run_is_repeated(const FoGroup *group);
 

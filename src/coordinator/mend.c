@@ -284,15 +284,25 @@ note_loss(FoPeer *peer)
 	fo_coordinator_touch(peer->group);
 }
 
+static bool
+is_rejoin_due(const FoPeer *peer, FoTime now)
+{
+	const FoSettings *settings = &peer->group->cfg.settings;
+
+	if (!settings->auto_rejoin || now < peer->task_retry_at || settings->rejoin_attempts == 0 ||
+		(peer->task_attempts >= settings->rejoin_attempts && peer->is_rejoin_hopeless))
+		return false;
+	return is_stray(peer, now) || can_rejoin_by_itself(peer, now);
+}
+
+/* Another one that is away for long needs nobody, and is left to itself: see note_return(). */
 static void
 rejoin(FoGroup *group, FoPeer *peer, FoTime now)
 {
 	FoOrder		order = {.kind = FO_OPERATION_REJOIN,.trigger = FO_TRIGGER_HEALTH_CHECK,.target = peer,.request = -1};
 	const FoSettings *settings = &group->cfg.settings;
 
-	if (now < peer->task_retry_at || settings->rejoin_attempts == 0 ||
-		(peer->task_attempts >= settings->rejoin_attempts && peer->is_rejoin_hopeless))
-		return;
+	(void) fo_coordinator_run_cancel(group, "another peer needs help meanwhile");
 	peer->task_attempts++;
 	peer->is_settled = false;
 	peer->task_retry_at = now + FO_MS(fo_core_rejoin_pause_ms(peer->task_attempts, settings->rejoin_attempts,
@@ -359,7 +369,7 @@ fo_coordinator_mend_group(FoGroup *group)
 	FoTime		now = fo_net_now();
 
 	if (primary == NULL || !fo_core_peer_answers(&primary->view) || primary->view.observed.in_recovery ||
-		group->view.is_paused || group->run != NULL)
+		group->view.is_paused || (group->run != NULL && !fo_coordinator_run_is_held_up(group)))
 		return;
 
 	if (primary->cfg.fenced_at != 0 && is_only_primary(group, primary))
@@ -375,7 +385,7 @@ fo_coordinator_mend_group(FoGroup *group)
 		note_loss(peer);
 		if (peer->cfg.fenced_at != 0 && fo_core_peer_answers(&peer->view) && peer->view.observed.in_recovery)
 			lift_fence(peer);
-		if (group->cfg.settings.auto_rejoin && group->run == NULL && (is_stray(peer, now) || can_rejoin_by_itself(peer, now)))
+		if ((group->run == NULL || fo_coordinator_run_is_held_up(group)) && is_rejoin_due(peer, now))
 			rejoin(group, peer, now);
 		if (group->run == NULL)
 			fo_coordinator_slots_tidy(peer, now);

@@ -22,6 +22,9 @@
 #include "coordinator/syncmode.h"
 #include "shared/shared.h"
 
+/* Most rewinds, and all restarts, are over by then: what is not is left to the server, if somebody else is in need. */
+#define HELD_UP_AFTER_US FO_MS(15000)
+
 /* Of no consequence yet: neither in progress nor ended. */
 static FoRun *
 make_run(FoGroup *group)
@@ -246,6 +249,16 @@ bool
 fo_coordinator_run_may_yield(const FoGroup *group)
 {
 	return group->run == NULL || group->run->row.kind == FO_OPERATION_REJOIN;
+}
+
+bool
+fo_coordinator_run_is_held_up(const FoGroup *group)
+{
+	const FoRun *run = group->run;
+
+	return run != NULL && run->row.kind == FO_OPERATION_REJOIN && !fo_core_trigger_is_asked_for(run->row.trigger) &&
+		run->target != NULL && !fo_core_peer_answers(&run->target->view) &&
+		fo_net_now() - run->target->view.observed.at > HELD_UP_AFTER_US;
 }
 
 bool
