@@ -99,13 +99,15 @@ CREATE TABLE failover_group_state (
     sync_names        text,
     sync_before       text,
     primary_pending   boolean NOT NULL DEFAULT false,
-    newest_timeline   bigint NOT NULL DEFAULT 0
+    newest_timeline   bigint NOT NULL DEFAULT 0,
+    failback_rests    name
 );
 COMMENT ON TABLE failover_group_state IS 'who is the primary of each group, in which term';
 COMMENT ON COLUMN failover_group_state.sync_names IS 'synchronous_standby_names that the primary was last told to have; NULL: the group does not manage it';
 COMMENT ON COLUMN failover_group_state.sync_before IS 'what it had before, until everything acknowledged under that is on the new standbys too; then the same as sync_names';
 COMMENT ON COLUMN failover_group_state.primary_pending IS 'the recorded primary was ordered to be one, or to stop being one, and has not been seen out of recovery since';
 COMMENT ON COLUMN failover_group_state.newest_timeline IS 'highest timeline that any promotion was ordered to begin';
+COMMENT ON COLUMN failover_group_state.failback_rests IS 'the preferred peer that a person has moved the primary past: no automatic failback to it; NULL: none';
 
 CREATE TABLE failover_peer_state (
     group_name        name NOT NULL,

@@ -192,6 +192,7 @@ typedef struct FoGroupConfig
 	TimestampTz blocked_until;
 	int32		recent_failovers;
 	TimestampTz last_failover_at;
+	char		failback_rests[FO_NAME_LEN];	/* the preferred peer that a person has moved the primary past; '' = none */
 	bool		is_redundancy_restored;
 	bool		is_sync_managed;	/* the two below say something: see FoGroupView */
 	char		sync_names[FO_SYNC_NAMES_LEN];

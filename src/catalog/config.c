@@ -115,6 +115,7 @@ read_group(uint64 row, FoGroupConfig *group)
 	group->is_primary_pending = fo_catalog_column_bool(row, 17);
 	group->newest_timeline = (uint32) fo_catalog_column_bigint(row, 18, 0);
 	read_hold(row, 19, &group->pause);
+	fo_catalog_column_copy(row, 22, group->failback_rests, sizeof(group->failback_rests));
 	return true;
 }
 
@@ -128,7 +129,7 @@ load_groups(MemoryContext cxt, Merge *merge)
 							  " s.blocked_since, s.blocked_until, s.recent_failovers, s.last_failover_at,"
 							  " coalesce(s.redundancy_restored, true), s.sync_names, s.sync_before,"
 							  " coalesce(s.primary_pending, false), s.newest_timeline,"
-							  " g.paused_since, g.paused_by, g.paused_reason"
+							  " g.paused_since, g.paused_by, g.paused_reason, s.failback_rests"
 							  " FROM %s.failover_group g"
 							  " LEFT JOIN %s.failover_group_state s USING (group_name)"
 							  " ORDER BY g.group_name",

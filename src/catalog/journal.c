@@ -146,11 +146,12 @@ fo_catalog_write_group_state(const FoGroupConfig *group)
 	fo_catalog_add_text(&params, group->is_sync_managed ? group->sync_before : NULL);
 	fo_catalog_add_bool(&params, group->is_primary_pending);
 	fo_catalog_add_bigint(&params, group->newest_timeline, false);
+	fo_catalog_add_name(&params, group->failback_rests);
 	fo_catalog_write("INSERT INTO %s.failover_group_state AS s"
 					 " (group_name, term, primary_peer, system_identifier, blocked_until, blocked_since,"
 					 "  recent_failovers, last_failover_at, redundancy_restored, sync_names, sync_before,"
-					 "  primary_pending, newest_timeline)"
-					 " SELECT g.group_name, $2, $3, $4::numeric, $5, $6, $7, $8, $9, $10, $11, $12, $13"
+					 "  primary_pending, newest_timeline, failback_rests)"
+					 " SELECT g.group_name, $2, $3, $4::numeric, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14"
 					 " FROM %s.failover_group g WHERE g.group_name = $1"
 					 " ON CONFLICT (group_name) DO UPDATE SET"
 					 " term = greatest(s.term, excluded.term),"
@@ -164,7 +165,8 @@ fo_catalog_write_group_state(const FoGroupConfig *group)
 					 " sync_names = excluded.sync_names,"
 					 " sync_before = excluded.sync_before,"
 					 " primary_pending = excluded.primary_pending,"
-					 " newest_timeline = excluded.newest_timeline",
+					 " newest_timeline = excluded.newest_timeline,"
+					 " failback_rests = excluded.failback_rests",
 					 &params);
 }
 

@@ -19,6 +19,7 @@
 #include "utils/timestamp.h"
 
 #include "core/text.h"
+#include "coordinator/failback.h"
 #include "coordinator/record.h"
 #include "coordinator/run.h"
 #include "coordinator/syncmode.h"
@@ -167,6 +168,7 @@ fo_coordinator_fail_or_undo(FoRun *run)
 		strlcpy(run->group->cfg.primary_peer, run->ordered, sizeof(run->group->cfg.primary_peer));
 		run->group->cfg.is_primary_pending = true;
 		run->group->pending_at = fo_net_now();
+		fo_coordinator_failback_note_run(run);
 		run->group->is_state_dirty = true;
 		fo_coordinator_sync_primary_changed(run->group);
 	}

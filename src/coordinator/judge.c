@@ -17,6 +17,7 @@
 #include "core/evidence.h"
 #include "coordinator/evidence.h"
 #include "coordinator/executor.h"
+#include "coordinator/failback.h"
 #include "coordinator/following.h"
 #include "coordinator/judge.h"
 #include "coordinator/monitor.h"
@@ -136,6 +137,7 @@ fo_coordinator_freeze_view(FoGroup *group)
 	view->moved_until = group->cfg.acknowledged_at >= group->cfg.last_failover_at ? 0 :
 		wall_to_monotonic(group->cfg.last_failover_at + group->cfg.settings.block_period * 1000,
 						  group->cfg.settings.block_period, now);
+	view->is_failback_resting = fo_coordinator_is_failback_resting(group);
 	view->recent_failovers = view->blocked_until == 0 ? 0 : group->cfg.recent_failovers;
 	freeze_sync_names(group, fo_coordinator_primary(group));
 	view->peers_n = group->peers_n;
@@ -259,6 +261,7 @@ adopt(FoGroup *group, FoPeer *peer)
 	fo_coordinator_sync_cancel(group);
 	strlcpy(group->cfg.primary_peer, peer->cfg.name, sizeof(group->cfg.primary_peer));
 	group->cfg.is_primary_pending = false;
+	fo_coordinator_failback_note_move(group, !is_first);
 	fo_coordinator_sync_primary_changed(group);
 	group->cfg.system_identifier = peer->view.observed.system_identifier;
 	/* Peers with the node library may know a higher term, of a coordinator before this one. */

@@ -17,9 +17,9 @@
 #include "coordinator/actions.h"
 #include "coordinator/evidence.h"
 #include "coordinator/executor.h"
+#include "coordinator/failback.h"
 #include "coordinator/following.h"
 #include "coordinator/judge.h"
-#include "coordinator/moves.h"
 #include "coordinator/record.h"
 #include "coordinator/slots.h"
 
@@ -46,9 +46,6 @@
  * connection for the reason for which it was mended, and the attempts go on to count.
  */
 #define STEADY_AFTER_US FO_MS(5000)
-
-/* After a failback, whatever became of it, there is no other one to the same peer for so long. */
-#define FAILBACK_AGAIN_US FO_MS(60000)
 
 /* ---- asking a witness ---- */
 
@@ -315,37 +312,6 @@ rejoin(FoGroup *group, FoPeer *peer, FoTime now)
 }
 
 /*
- * Is it to be the primary rather than the present one?  Where nobody was named,
- * a name that comes first among equals is no reason to move.
- */
-static bool
-is_preferred_to(const FoGroup *group, const FoPeer *peer, const FoPeer *primary)
-{
-	return peer != primary && (group->cfg.preferred_primary[0] != '\0' || !primary->cfg.is_promotable ||
-							   peer->cfg.priority < primary->cfg.priority);
-}
-
-/* Back to the preferred primary, when it has been well for long enough and nothing else is the matter. */
-static void
-fail_back(FoGroup *group, FoTime now)
-{
-	FoPeer	   *preferred = fo_coordinator_preferred_primary(group);
-	FoOrder		order = {.kind = FO_OPERATION_FAILBACK,.trigger = FO_TRIGGER_HEALTH_CHECK,.target = preferred,.request = -1};
-	FoTime		delay = FO_MS(group->cfg.settings.failback_delay);
-	char		why[FO_SENTENCE_LEN];
-
-	if (!group->cfg.settings.auto_failback || group->verdict.kind != FO_VERDICT_NONE || group->run != NULL ||
-		group->view.blocked_until != 0 || preferred == NULL || !is_preferred_to(group, preferred, fo_coordinator_primary(group)) ||
-		preferred->well_since == 0 || now - preferred->well_since < delay || now < preferred->task_retry_at ||
-		!fo_coordinator_can_switch_over(fo_coordinator_primary(group)) ||
-		fo_coordinator_is_nobody_eligible(group, preferred, false, why, sizeof(why)))
-		return;
-	preferred->task_retry_at = now + Max(delay, FAILBACK_AGAIN_US);
-	order.reason = psprintf("preferred primary \"%s\" has been well for failback_delay", preferred->cfg.name);
-	fo_coordinator_run_start(group, &order);
-}
-
-/*
  * A failover that was given up may not have reached the primary to undo its
  * fence.  While somebody is silent he may have been promoted, and taken writes.
  */
@@ -390,5 +356,5 @@ fo_coordinator_mend_group(FoGroup *group)
 		if (group->run == NULL)
 			fo_coordinator_slots_tidy(peer, now);
 	}
-	fail_back(group, now);
+	fo_coordinator_fail_back(group, now);
 }

@@ -18,6 +18,7 @@
 #include "core/text.h"
 #include "core/verdict.h"
 #include "coordinator/executor.h"
+#include "coordinator/failback.h"
 #include "coordinator/moves.h"
 #include "coordinator/takeover.h"
 

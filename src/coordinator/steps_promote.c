@@ -10,6 +10,7 @@
 #include "utils/timestamp.h"
 
 #include "coordinator/evidence.h"
+#include "coordinator/failback.h"
 #include "coordinator/monitor.h"
 #include "coordinator/record.h"
 #include "coordinator/run.h"
@@ -164,6 +165,7 @@ fo_coordinator_promoted(FoRun *run, const FoTask *task)
 	fo_coordinator_set_frozen(run->candidate, false);
 	strlcpy(group->cfg.primary_peer, run->to, sizeof(group->cfg.primary_peer));
 	group->cfg.is_primary_pending = false;
+	fo_coordinator_failback_note_run(run);
 	warn_of_twin(run, task->facts.timeline);
 	group->cfg.newest_timeline = Max(group->cfg.newest_timeline, task->facts.timeline);
 	group->cfg.last_failover_at = now;

@@ -525,23 +525,3 @@ fo_coordinator_can_switch_over(const FoPeer *primary)
 		fo_core_peer_answers(&primary->view) && !primary->view.observed.in_recovery &&
 		primary->view.connect_failing_since == 0 && primary->view.write_failing_since == 0;
 }
-
-FoPeer *
-fo_coordinator_preferred_primary(FoGroup *group)
-{
-	FoPeer	   *best = fo_coordinator_find_peer(group, group->cfg.preferred_primary);
-
-	for (int i = 0; best == NULL && i < group->peers_n; i++)
-	{
-		FoPeer	   *first = group->peers[i];
-
-		for (int j = 0; j < group->peers_n; j++)
-		{
-			if (group->peers[j]->cfg.is_promotable &&
-				(!first->cfg.is_promotable || group->peers[j]->cfg.priority < first->cfg.priority))
-				first = group->peers[j];
-		}
-		best = first;
-	}
-	return best;
-}

@@ -15,6 +15,7 @@
  *		monitor.c	observes: every field of FoPeer.view but the configuration ones
  *		judge.c		reads views, keeps FoGroup.verdict, starts what the verdict asks for
  *		mend.c		small repairs of single peers outside of operations
+ *		failback.c	back to the preferred primary; the group's failback_rests
  *		following.c	what keeps a standby from following
  *		syncmode.c	the primary's synchronous_standby_names; the fields sync of group and peer
  *		survey.c	what peers say of themselves when failover_preflight asks
@@ -255,9 +256,6 @@ extern FoPeer *fo_coordinator_find_peer(FoGroup *group, const char *name);	/* NU
 
 /* The recorded primary; NULL = none known. */
 extern FoPeer *fo_coordinator_primary(FoGroup *group);
-
-/* Whom a failback returns to: the preferred primary, or the promotable peer with the lowest priority number; NULL = nobody. */
-extern FoPeer *fo_coordinator_preferred_primary(FoGroup *group);
 
 /* Can this primary hand over in an orderly way?  It needs the node library for that.  NULL: no. */
 extern bool fo_coordinator_can_switch_over(const FoPeer *primary);

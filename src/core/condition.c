@@ -185,6 +185,12 @@ is_write_check_failing(FoJudging *judging)
 }
 
 static bool
+is_failback_resting(FoJudging *judging)
+{
+	return judging->group->settings.auto_failback && judging->group->is_failback_resting;
+}
+
+static bool
 is_well(FoJudging *judging)
 {
 	(void) judging;
@@ -217,6 +223,9 @@ static const FoRuleRow rows[] = {
 		"The write check has been failing on primary \"%p\" for %t although its WAL advances."}, is_write_check_failing},
 	{{90, "two peers are one server", FO_VERDICT_ALERT,
 		"Peer \"%w\" is the same server as another peer of the group: it counts once, and one of the two names is to be unregistered."}, has_alias},
+	{{95, "nothing is wrong, and automatic failback rests since a person has moved the primary", FO_VERDICT_NONE,
+		"Primary \"%p\" serves and nothing is wrong with its standbys. Somebody has moved the primary here, so automatic failback rests until the next failover."},
+	is_failback_resting},
 	{{99, "none of the above", FO_VERDICT_NONE,
 		"Primary \"%p\" serves and nothing is wrong with its standbys."}, is_well},
 };

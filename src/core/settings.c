@@ -63,7 +63,7 @@ const FoSettingDef fo_core_settings[] = {
 	BOOLEAN(auto_failover, "on",
 			"Lets the coordinator fail over by itself when the primary is dead."),
 	BOOLEAN(auto_failback, "off",
-			"Lets the coordinator move the primary back to the preferred peer by itself; needs the node library."),
+			"Lets the coordinator move the primary back to the preferred peer by itself, unless a person has moved it away; needs the node library."),
 	DURATION(failback_delay, "5min", 0, LONGEST,
 			 "Sets how long the preferred primary must have followed without a fault before an automatic failback."),
 	BOOLEAN(auto_rejoin, "on",

@@ -149,6 +149,7 @@ typedef struct FoGroupView
 	FoTime		clock_jump_until;	/* observe only until then; 0 = no jump */
 	FoTime		blocked_until;	/* end of the block period; 0 = none, or acknowledged */
 	FoTime		moved_until;	/* so long after the last move of the primary, planned or not, one that is slow is not moved; 0 = none, or acknowledged */
+	bool		is_failback_resting;	/* another peer is preferred, and a person has moved the primary away from it */
 	int32_t		recent_failovers;	/* attempts inside the running block period */
 	FoTime		retry_at;		/* what it did last has failed: it does nothing by itself before; 0 = it has not */
 	char		retry_reason[FO_SENTENCE_LEN / 2];	/* how that failed */

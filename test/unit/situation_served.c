@@ -120,6 +120,17 @@ SITUATION(89, FO_VERDICT_ALERT, "pg1", "the write check fails for reasons of its
 	peers[PG1].write_failing_since = group.now - SECONDS(60);
 }
 
+SITUATION(95, FO_VERDICT_NONE, "pg1", "a person has moved the primary away from the preferred peer")
+{
+	group.settings.auto_failback = true;
+	group.is_failback_resting = true;
+}
+
+SITUATION(99, FO_VERDICT_NONE, "pg1", "the same, where nothing fails back by itself")
+{
+	group.is_failback_resting = true;
+}
+
 SITUATION(99, FO_VERDICT_NONE, "pg1", "a healthy group")
 {
 	CHECK(group.peers_n == 3);
