@@ -138,6 +138,7 @@ typedef struct FoPeerConfig
 	bool		is_promotable;
 	TimestampTz maintenance_until;	/* 0 = none */
 	FoHold		maintenance;
+	TimestampTz registered_at;
 
 	/* from failover_peer_state; zero if it has no row yet */
 	bool		has_state;

@@ -216,6 +216,7 @@ read_peer(MemoryContext cxt, uint64 row, const char *group, FoPeerConfig *peer)
 	read_terms(cxt, row, 24, &peer->lease_told);
 	read_terms(cxt, row, 26, &peer->lease_before);
 	read_hold(row, 28, &peer->maintenance);
+	peer->registered_at = fo_catalog_column_time(row, 31);
 	return true;
 }
 
@@ -232,7 +233,7 @@ load_peers(MemoryContext cxt, Merge *merge)
 							  " s.fenced_at, s.fence_saved::text, s.outages, s.downtime, s.down_since, s.frozen, s.followed,"
 							  " s.sync_reset_due, s.told_to_follow, s.armed, s.lease_version, s.lease_time, s.renewers,"
 							  " s.lease_time_before, s.renewers_before,"
-							  " p.maintenance_since, p.maintenance_by, p.maintenance_reason"
+							  " p.maintenance_since, p.maintenance_by, p.maintenance_reason, p.registered_at"
 							  " FROM %s.failover_peer p"
 							  " LEFT JOIN %s.failover_peer_state s USING (group_name, peer_name)"
 							  " ORDER BY p.group_name, p.peer_name",

@@ -150,7 +150,7 @@ is_connected_to_former(const FoPeer *peer, const char *name)
 bool
 fo_coordinator_is_alias(const FoPeer *peer)
 {
-	return fo_core_alias_of(&peer->group->view, &peer->view) >= 0;
+	return fo_core_is_alias(&peer->group->view, &peer->view);
 }
 
 bool
@@ -454,4 +454,5 @@ fo_coordinator_forget_evidence(FoPeer *peer)
 	view->was_missing = kept.was_missing || (kept.failing_since != 0 && !fo_core_is_proven_dead(&kept));
 	fo_core_health_init(&view->health);
 	peer->last_error[0] = '\0';
+	peer->elsewhere_started_at = 0;
 }

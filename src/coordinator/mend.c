@@ -183,7 +183,7 @@ is_stray(const FoPeer *peer, FoTime now)
 	const FoPeerView *view = &peer->view;
 	const FoPeerView *primary = &fo_coordinator_primary(peer->group)->view;
 
-	return fo_core_peer_answers(view) && view->observed.in_recovery &&
+	return fo_core_peer_answers(view) && view->observed.in_recovery && !view->is_counted_there &&
 		!is_streaming(peer) && !fo_core_is_rejoining(&view->observed) &&
 		view->observed.is_privileged && !view->is_in_maintenance && !fo_coordinator_cannot_follow(peer) &&
 		!view->observed.has_upstream_password &&

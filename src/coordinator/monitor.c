@@ -31,6 +31,7 @@
 #include "common/pg_prng.h"
 #include "utils/timestamp.h"
 
+#include "coordinator/elsewhere.h"
 #include "coordinator/evidence.h"
 #include "coordinator/executor.h"
 #include "coordinator/lease.h"
@@ -307,6 +308,7 @@ checked(void *arg, const PGresult *result, const FoNetError *error, int64 rtt_us
 		return;
 	}
 	peer->monitor->is_library_doubted = false;
+	fo_coordinator_look_elsewhere(peer);
 	fo_coordinator_hear_term(peer);
 	apply_role(peer);
 

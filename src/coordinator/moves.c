@@ -17,6 +17,7 @@
 #include "core/evidence.h"
 #include "core/text.h"
 #include "core/verdict.h"
+#include "coordinator/elsewhere.h"
 #include "coordinator/executor.h"
 #include "coordinator/failback.h"
 #include "coordinator/moves.h"
@@ -38,6 +39,12 @@ fo_coordinator_is_not_in_charge(FoGroup *group, FoRefusal *refusal)
 									  "Ask that coordinator; or stop it, then drop the group here and register it again.",
 									  "coordinator \"%s\" has taken over group \"%s\" with term " INT64_FORMAT,
 									  group->newer_owner, group->cfg.name, group->newer_term);
+	if (fo_coordinator_is_elsewhere(group))
+		return !fo_coordinator_refuse(refusal, "That one counts: two groups must not act on one server.",
+									  "Unregister one of the two.",
+									  "primary \"%s\" of group \"%s\" is the same server as peer \"%s\" of group \"%s\"",
+									  group->cfg.primary_peer, group->cfg.name,
+									  fo_coordinator_primary(group)->view.other_name, fo_coordinator_primary(group)->view.other_group);
 	if (group->is_claiming)
 		return !fo_coordinator_refuse(refusal, "It looks at every peer before, in case that another one has taken it over.",
 									  "Try again in a moment.",

@@ -175,6 +175,10 @@ may_rejoin(FoGroup *group, const char *peer_name, FoRefusal *refusal)
 		return false;
 	if (target == NULL)
 		return fo_coordinator_refuse_unknown(refusal, group, peer_name);
+	if (target->view.is_counted_there)
+		return fo_coordinator_refuse(refusal, "It counts there, and for nothing here.", "Unregister one of the two.",
+									 "peer \"%s\" is the same server as peer \"%s\" of group \"%s\"",
+									 target->cfg.name, target->view.other_name, target->view.other_group);
 	if (!fo_coordinator_run_may_yield(group))
 		return fo_coordinator_refuse_running(refusal, group);
 	if (primary == target)

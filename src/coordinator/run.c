@@ -42,7 +42,10 @@ make_run(FoGroup *group)
 	run->peers_n = group->peers_n;
 	run->peers = MemoryContextAllocZero(cxt, Max(group->peers_n, 1) * sizeof(FoRunPeer));
 	for (int i = 0; i < group->peers_n; i++)
+	{
 		run->peers[i].peer = group->peers[i];
+		run->peers[i].is_excluded = group->peers[i]->view.is_counted_there;
+	}
 	run->row.detection_ms = run->row.decision_ms = run->row.fence_ms = -1;
 	run->row.promote_ms = run->row.repoint_ms = run->row.total_ms = -1;
 	run->row.lost_bytes = -1;

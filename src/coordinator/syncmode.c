@@ -405,7 +405,7 @@ may_touch(const FoGroup *group, const FoPeer *primary)
 		case FO_VERDICT_N:
 			return false;
 	}
-	return group->cfg.kind == FO_KIND_STREAMING && view->newer_term == 0 && !view->is_unconfirmed && !view->is_paused && !view->is_operation_running &&
+	return group->cfg.kind == FO_KIND_STREAMING && view->newer_term == 0 && !primary->view.is_counted_there && !view->is_unconfirmed && !view->is_paused && !view->is_operation_running &&
 		view->clock_jump_until <= view->now &&
 		fo_core_peer_answers(&primary->view) && fo_core_trouble_since(view) == 0 &&
 		!primary->view.observed.in_recovery && !primary->view.is_fenced && primary->view.observed.is_privileged;

@@ -38,6 +38,7 @@
 #include "utils/builtins.h"
 
 #include "coordinator/actions.h"
+#include "coordinator/elsewhere.h"
 #include "coordinator/executor.h"
 #include "coordinator/lease.h"
 #include "coordinator/monitor.h"
@@ -221,7 +222,7 @@ fo_coordinator_hear_term(FoPeer *peer)
 bool
 fo_coordinator_is_in_charge(const FoGroup *group)
 {
-	return group->term_on_disk > 0 && !group->is_claiming && group->newer_term == 0;
+	return group->term_on_disk > 0 && !group->is_claiming && group->newer_term == 0 && !fo_coordinator_is_elsewhere(group);
 }
 
 /* Has it taken the present term, from this coordinator? */

@@ -15,6 +15,7 @@
  *		monitor.c	observes: every field of FoPeer.view but the configuration ones
  *		judge.c		reads views, keeps FoGroup.verdict, starts what the verdict asks for
  *		mend.c		small repairs of single peers outside of operations
+ *		elsewhere.c	servers that are registered in another group, too
  *		failback.c	back to the preferred primary; the group's failback_rests
  *		following.c	what keeps a standby from following
  *		syncmode.c	the primary's synchronous_standby_names; the fields sync of group and peer
@@ -89,7 +90,8 @@ struct FoPeer
 	/*
 	 * What decisions see.  name, zone, priority, weight, is_promotable,
 	 * is_in_maintenance, is_fenced: world.c; probe, probe_at: mend.c;
-	 * is_history_rejected, wal_gone_from: following.c; everything else: monitor.c.
+	 * is_history_rejected, wal_gone_from: following.c; other_group, other_name,
+	 * is_counted_there, is_perhaps_there: elsewhere.c; everything else: monitor.c.
 	 */
 	FoPeerView	view;
 
@@ -116,6 +118,10 @@ struct FoPeer
 	/* lease.c */
 	FoLeaseBook lease_book;
 	int64		lease_on_disk;	/* cfg.lease_version as it was last written */
+
+	/* elsewhere.c: the start of the server for which was looked into the other groups, and when it was first seen */
+	int64		elsewhere_started_at;	/* 0 = not looked */
+	FoTime		elsewhere_since;
 
 	FoHealth	noted_health;	/* outage.c: as last written down */
 	int			failed_standing;	/* retry.c: what was known of it when an operation failed */

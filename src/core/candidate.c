@@ -88,7 +88,7 @@ exclude_by_condition(const FoRanking *ranking, int index)
 
 	if (index == ranking->group->primary)
 		return FO_EXCLUDED_PRIMARY;
-	if (fo_core_alias_of(ranking->group, peer) >= 0)
+	if (fo_core_is_alias(ranking->group, peer))
 		return FO_EXCLUDED_ALIAS;
 	if (!is_reachable(ranking, index))
 		return FO_EXCLUDED_UNREACHABLE;

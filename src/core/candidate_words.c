@@ -88,6 +88,21 @@ explain_silence(const FoRanking *ranking, const FoPeerView *peer, FoText *text)
 
 /* Why a peer is excluded, as a phrase that follows its name. */
 static void
+explain_alias(const FoGroupView *group, const FoPeerView *peer, FoText *text)
+{
+	int32_t		other = fo_core_alias_of(group, peer);
+
+	fo_core_text_add(text, "is the same server as \"");
+	fo_core_text_add(text, other >= 0 ? group->peers[other].name : peer->other_name);
+	fo_core_text_add(text, "\"");
+	if (other >= 0)
+		return;
+	fo_core_text_add(text, " of group \"");
+	fo_core_text_add(text, peer->other_group);
+	fo_core_text_add(text, "\"");
+}
+
+static void
 explain_exclusion(const FoRanking *ranking, const FoCandidate *candidate, FoText *text)
 {
 	const FoPeerView *peer = &ranking->group->peers[candidate->peer];
@@ -116,9 +131,7 @@ explain_exclusion(const FoRanking *ranking, const FoCandidate *candidate, FoText
 			fo_core_text_add(text, "is in maintenance");
 			break;
 		case FO_EXCLUDED_ALIAS:
-			fo_core_text_add(text, "is the same server as \"");
-			fo_core_text_add(text, ranking->group->peers[fo_core_alias_of(ranking->group, peer)].name);
-			fo_core_text_add(text, "\"");
+			explain_alias(ranking->group, peer, text);
 			break;
 		case FO_EXCLUDED_SYSTEM:
 			fo_core_text_add(text, "belongs to another database system");

@@ -90,7 +90,7 @@ is_troubled(FoJudging *judging, Trouble trouble)
 	judging->subject = -1;
 	for (i = 0; i < group->peers_n; i++)
 	{
-		if (i != group->primary && !group->peers[i].is_in_maintenance && trouble(judging, &group->peers[i]))
+		if (i != group->primary && !group->peers[i].is_in_maintenance && !group->peers[i].is_counted_there && trouble(judging, &group->peers[i]))
 			judging->subject = fo_core_first_by_name(group, judging->subject, i);
 	}
 	return judging->subject >= 0;
@@ -100,7 +100,7 @@ static bool
 is_foreign(FoJudging *judging, const FoPeerView *peer)
 {
 	return fo_core_peer_answers(peer) && !fo_core_is_same_system(judging->group, peer)
-		&& fo_core_alias_of(judging->group, peer) < 0;
+		&& !fo_core_is_alias(judging->group, peer);
 }
 
 static bool
@@ -122,7 +122,7 @@ is_diverged(FoJudging *judging, const FoPeerView *peer)
 static bool
 is_former_primary(FoJudging *judging, const FoPeerView *peer)
 {
-	return fo_core_peer_answers(peer) && !peer->observed.in_recovery && fo_core_alias_of(judging->group, peer) < 0;
+	return fo_core_peer_answers(peer) && !peer->observed.in_recovery && !fo_core_is_alias(judging->group, peer);
 }
 
 static bool
@@ -144,6 +144,20 @@ static bool
 has_alias(FoJudging *judging)
 {
 	return is_troubled(judging, is_alias);
+}
+
+static bool
+is_shared(FoJudging *judging)
+{
+	int			i;
+
+	judging->subject = -1;
+	for (i = 0; i < judging->group->peers_n; i++)
+	{
+		if (judging->group->peers[i].other_group[0] != '\0')
+			judging->subject = fo_core_first_by_name(judging->group, judging->subject, i);
+	}
+	return judging->subject >= 0;
 }
 
 static bool
@@ -223,6 +237,8 @@ static const FoRuleRow rows[] = {
 		"The write check has been failing on primary \"%p\" for %t although its WAL advances."}, is_write_check_failing},
 	{{90, "two peers are one server", FO_VERDICT_ALERT,
 		"Peer \"%w\" is the same server as another peer of the group: it counts once, and one of the two names is to be unregistered."}, has_alias},
+	{{91, "a peer is registered in another group, too", FO_VERDICT_ALERT,
+		"Peer \"%w\" is the same server as one of group \"%g\": it counts in one of the two groups, and is to be unregistered from the other."}, is_shared},
 	{{95, "nothing is wrong, and automatic failback rests since a person has moved the primary", FO_VERDICT_NONE,
 		"Primary \"%p\" serves and nothing is wrong with its standbys. Somebody has moved the primary here, so automatic failback rests until the next failover."},
 	is_failback_resting},

@@ -90,8 +90,8 @@ fo_core_was_receiving(const FoGroupView *group, const FoPeerView *peer)
 }
 
 /* Two servers of one system that began in the same microsecond are one. */
-static bool
-is_same_server(const FoObservation *one, const FoObservation *other)
+bool
+fo_core_is_same_server(const FoObservation *one, const FoObservation *other)
 {
 	return one->started_at != 0 && one->started_at == other->started_at &&
 		one->system_identifier != 0 && one->system_identifier == other->system_identifier &&
@@ -110,10 +110,16 @@ fo_core_alias_of(const FoGroupView *group, const FoPeerView *peer)
 	{
 		const FoPeerView *other = &group->peers[i];
 
-		if ((strncmp(other->name, peer->name, FO_NAME_LEN) < 0 || other == primary) && is_same_server(&other->observed, &peer->observed))
+		if ((strncmp(other->name, peer->name, FO_NAME_LEN) < 0 || other == primary) && fo_core_is_same_server(&other->observed, &peer->observed))
 			return i;
 	}
 	return -1;
+}
+
+bool
+fo_core_is_alias(const FoGroupView *group, const FoPeerView *peer)
+{
+	return peer->is_counted_there || fo_core_alias_of(group, peer) >= 0;
 }
 
 bool
@@ -122,7 +128,7 @@ fo_core_is_same_system(const FoGroupView *group, const FoPeerView *peer)
 	const FoPeerView *primary = fo_core_primary(group);
 	uint64_t	system = group->system_identifier;
 
-	if (fo_core_alias_of(group, peer) >= 0)
+	if (fo_core_is_alias(group, peer))
 		return false;
 	if (system == 0 && primary != NULL)
 		system = primary->observed.system_identifier;

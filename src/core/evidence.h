@@ -123,6 +123,12 @@ extern bool fo_core_was_receiving(const FoGroupView *group, const FoPeerView *pe
  */
 extern int32_t fo_core_alias_of(const FoGroupView *group, const FoPeerView *peer);
 
+/* Does it count for nothing: a second name in its group, or a server of another group? */
+extern bool fo_core_is_alias(const FoGroupView *group, const FoPeerView *peer);
+
+/* Are these answers of one server?  Not known, if it has restarted in between. */
+extern bool fo_core_is_same_server(const FoObservation *one, const FoObservation *other);
+
 /* Is it a server of its own that belongs to the group's database system?  True while that is not known. */
 extern bool fo_core_is_same_system(const FoGroupView *group, const FoPeerView *peer);
 

@@ -38,7 +38,7 @@ fo_core_is_unfenced_primary(const FoJudging *judging, int32_t index)
 {
 	const FoPeerView *peer = &judging->group->peers[index];
 
-	if (!is_out_of_recovery(peer) || fo_core_alias_of(judging->group, peer) >= 0)
+	if (!is_out_of_recovery(peer) || fo_core_is_alias(judging->group, peer))
 		return false;
 	if (judging->primary == NULL)
 		return fo_core_is_same_system(judging->group, peer);
@@ -212,7 +212,7 @@ is_unchecked(FoJudging *judging)
 			|| (judging->primary->error == FO_ERROR_NONE && judging->primary->observed.at == 0);
 	for (i = 0; i < judging->group->peers_n; i++)
 	{
-		if (judging->group->peers[i].last_attempt_at == 0)
+		if (judging->group->peers[i].last_attempt_at == 0 || judging->group->peers[i].is_perhaps_there)
 			return true;
 	}
 	return false;
@@ -228,6 +228,24 @@ static bool
 is_taking_over(FoJudging *judging)
 {
 	return judging->group->is_claiming;
+}
+
+/* The primary, or everybody who could be it, is the primary of another group by rights. */
+static bool
+is_primary_elsewhere(FoJudging *judging)
+{
+	const FoGroupView *group = judging->group;
+	int			i;
+
+	if (judging->primary == NULL && count_other_primaries(judging) > 0)
+		return false;
+	judging->subject = -1;
+	for (i = 0; i < group->peers_n; i++)
+	{
+		if (group->peers[i].is_counted_there && (judging->primary == NULL || i == group->primary))
+			judging->subject = fo_core_first_by_name(group, judging->subject, i);
+	}
+	return judging->subject >= 0;
 }
 
 static bool
@@ -405,6 +423,9 @@ static const FoRuleRow rows[] = {
 		"Coordinator \"%o\" has taken over with term %n: this one is refused by the servers, and does nothing."}, is_superseded},
 	{{5, "this coordinator is taking over and has not looked at every peer yet", FO_VERDICT_UNKNOWN,
 		"Taking over from another coordinator: looking at every peer first."}, is_taking_over},
+	{{6, "the recorded primary, or without one whoever could be it, is a server of another group", FO_VERDICT_HOLD,
+		"Peer \"%w\" is the same server as one of group \"%g\", and counts there: nothing is done here before one of the two is unregistered."},
+	is_primary_elsewhere},
 	{{10, "no primary is recorded and several peers are out of recovery", FO_VERDICT_HOLD,
 		"No primary is recorded and several peers are out of recovery, peer \"%w\" among them: which of them is the primary is ambiguous."},
 	has_several_unrecorded},

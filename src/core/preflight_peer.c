@@ -55,7 +55,7 @@ static bool
 is_stranger(FoPreflightTrial *trial)
 {
 	return trial->group->kind == FO_KIND_STREAMING && trial->view->observed.at != 0
-		&& !fo_core_is_same_system(trial->group, trial->view) && fo_core_alias_of(trial->group, trial->view) < 0;
+		&& !fo_core_is_same_system(trial->group, trial->view) && !fo_core_is_alias(trial->group, trial->view);
 }
 
 static bool
@@ -66,6 +66,16 @@ is_second_name(FoPreflightTrial *trial)
 	if (other >= 0)
 		fo_core_text_add(trial->detail, trial->group->peers[other].name);
 	return other >= 0;
+}
+
+static bool
+is_shared(FoPreflightTrial *trial)
+{
+	fo_core_text_add(trial->detail, trial->view->other_name);
+	fo_core_text_add(trial->detail, "\" of group \"");
+	fo_core_text_add(trial->detail, trial->view->other_group);
+	fo_core_text_add(trial->detail, trial->view->is_counted_there ? "\", and counts there: here it counts for nothing" : "\", and counts here");
+	return trial->view->other_group[0] != '\0';
 }
 
 static bool
@@ -235,6 +245,8 @@ static const FoPreflightRow rows[] = {
 		"did not answer the questions of this check", "Call failover_preflight() again."},
 	{FO_PREFLIGHT_PEER, FO_PREFLIGHT_ERROR, is_second_name, 0,
 		"is the same server as peer \"%d\"", "Unregister one of the two: peers are witnesses for each other."},
+	{FO_PREFLIGHT_PEER, FO_PREFLIGHT_ERROR, is_shared, 0,
+		"is the same server as peer \"%d", "Unregister one of the two: a server belongs to one group."},
 	{FO_PREFLIGHT_PEER, FO_PREFLIGHT_ERROR, is_stranger, 0,
 		"belongs to another database system", "Clone it from the primary, or unregister it."},
 	{FO_PREFLIGHT_PEER, FO_PREFLIGHT_WARNING, is_fenced, 0,

@@ -209,7 +209,7 @@ has_namesake(FoPreflightTrial *trial, Namesake is_namesake, const char *noun)
 static bool
 is_renewal_confused(const FoPreflightTrial *trial, const FoPeerView *other)
 {
-	return fo_core_alias_of(trial->group, other) < 0
+	return !fo_core_is_alias(trial->group, other)
 		&& strncmp(other->observed.application_name, trial->view->observed.application_name, FO_NAME_LEN) == 0;
 }
 
@@ -218,7 +218,7 @@ is_renewal_lost(FoPreflightTrial *trial)
 {
 	const FoPeerView *primary = fo_core_primary(trial->group);
 
-	return primary != NULL && primary->observed.has_node_library && fo_core_alias_of(trial->group, trial->view) < 0
+	return primary != NULL && primary->observed.has_node_library && !fo_core_is_alias(trial->group, trial->view)
 		&& has_namesake(trial, is_renewal_confused, "peer");
 }
 

@@ -219,7 +219,9 @@ explain_standby(FoSummary *summary, const FoSummaryInput *input, int32_t index)
 	}
 	if (explain_silence(summary, "standby", peer))
 		return;
-	if (input->group->kind == FO_KIND_STREAMING && !peer->observed.in_recovery &&
+	if (peer->is_counted_there && candidate != NULL)
+		add_peer_reason(summary, "peer", peer, candidate->reason, NULL);
+	else if (input->group->kind == FO_KIND_STREAMING && !peer->observed.in_recovery &&
 		strcmp(peer->observed.rejoin_phase, "failed") == 0)
 		add_peer_reason(summary, "peer", peer, "takes no writes, and could not become a standby: ",
 						peer->observed.rejoin_report);

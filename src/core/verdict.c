@@ -207,6 +207,9 @@ add_sentence(FoText *text, const FoJudging *judging, const char *template)
 			case 'w':
 				add_name(text, judging->group, judging->subject);
 				break;
+			case 'g':
+				fo_core_text_add(text, judging->subject >= 0 ? judging->group->peers[judging->subject].other_group : "");
+				break;
 			case 't':
 				fo_core_text_add_duration(text, judging->span_us < 0 ? 0 : judging->span_us);
 				break;

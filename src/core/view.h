@@ -94,6 +94,10 @@ typedef struct FoPeerView
 	bool		is_fenced;		/* we fenced it and it has not come back as a standby */
 	bool		was_armed;		/* its gate demanded a lease when it answered last, a former coordinator process perhaps */
 	bool		is_stranger;	/* was never the group's primary, nor seen to follow it: its data are its own */
+	char		other_group[FO_NAME_LEN];	/* the same server is registered in that group, too, as... */
+	char		other_name[FO_NAME_LEN];	/* ...that peer; '' = it is not */
+	bool		is_counted_there;	/* and counts there: here it counts for nothing */
+	bool		is_perhaps_there;	/* a group of its system has not been looked at yet */
 	bool		is_history_rejected;	/* seen diverged from the primary's history: cannot follow */
 
 	FoLsn		wal_gone_from;	/* it needs WAL from there on that the primary no longer has; 0 = not known to */

@@ -30,6 +30,7 @@ $t->sql(q{SELECT failover_set_maintenance('main', 'p', true)});
 $t->node('a')->kill_hard('all');
 ok($t->wait_for_failover('a'), 'the primary dies');
 is($t->status('primary_peer'), 'b', 'and is replaced by the one that is not in maintenance');
+$t->node('a')->wait_killed;
 $t->node('a')->start;
 ok($t->wait_for_following($t->node('a'), $t->node('b')), 'it is back');
 $t->sql(q{SELECT failover_set_maintenance('main', 'p', false)});

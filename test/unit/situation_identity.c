@@ -47,6 +47,34 @@ SITUATION(5, FO_VERDICT_UNKNOWN, "pg1", "the primary is dead, but this coordinat
 	group.is_claiming = true;
 }
 
+SITUATION(3, FO_VERDICT_UNKNOWN, "", "no primary recorded, and a group of the same system is yet to be looked at")
+{
+	forget_primary();
+	peers[PG1].is_perhaps_there = true;
+}
+
+SITUATION(6, FO_VERDICT_HOLD, "", "no primary recorded, and the one out of recovery is another group's")
+{
+	forget_primary();
+	strcpy(peers[PG1].other_group, "b");
+	peers[PG1].is_counted_there = true;
+}
+
+SITUATION(12, FO_VERDICT_ADOPT, "pg2", "the same, and one of our own is out of recovery")
+{
+	forget_primary();
+	strcpy(peers[PG1].other_group, "b");
+	peers[PG1].is_counted_there = true;
+	promote(PG2, 1);
+}
+
+SITUATION(6, FO_VERDICT_HOLD, "pg1", "the recorded primary is dead, and another group's")
+{
+	crash();
+	strcpy(peers[PG1].other_group, "b");
+	peers[PG1].is_counted_there = true;
+}
+
 SITUATION(10, FO_VERDICT_HOLD, "", "no primary recorded, two out of recovery")
 {
 	forget_primary();

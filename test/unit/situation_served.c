@@ -62,6 +62,18 @@ SITUATION(90, FO_VERDICT_ALERT, "pg3", "a standby under two names: the first cou
 	peers[PG3].observed.started_at = 12345;
 }
 
+SITUATION(91, FO_VERDICT_ALERT, "pg1", "the primary is registered in another group, too, and counts here")
+{
+	strcpy(peers[PG1].other_group, "b");
+}
+
+SITUATION(91, FO_VERDICT_ALERT, "pg3", "a peer is another group's primary: not fenced, and no standby that is missing")
+{
+	promote(PG3, 2);
+	strcpy(peers[PG3].other_group, "b");
+	peers[PG3].is_counted_there = true;
+}
+
 SITUATION(99, FO_VERDICT_NONE, "pg1", "slow, and nobody wants to know")
 {
 	group.settings.on_slow = FO_ON_SLOW_IGNORE;

@@ -113,7 +113,7 @@ TEST("verdict: the table is in order, its numbers are unique and its sentences w
 		CHECK(rule->reason[0] >= 'A' && rule->reason[0] <= 'Z' && rule->reason[strlen(rule->reason) - 1] == '.');
 		CHECK(rule->number < FO_RULE_GATES || rule->verdict == FO_VERDICT_HOLD);
 		for (placeholder = strchr(rule->reason, '%'); placeholder != NULL; placeholder = strchr(placeholder + 1, '%'))
-			CHECK(strchr("pcwtxonf", placeholder[1]) != NULL);
+			CHECK(strchr("pcwtxonfg", placeholder[1]) != NULL);
 	}
 }
 
