@@ -32,8 +32,9 @@ fo_coordinator_report_progress(const FoRun *run, const char *format,...)
 void
 fo_coordinator_report_start(FoRun *run)
 {
-	fo_coordinator_record(run->group, NULL, "operation_started", FO_NOTICE, NULL, "%s started (rule %d): %s",
-						  fo_core_operation_name(run->row.kind), run->row.rule, run->row.reason);
+	/* What somebody has asked for, and what is merely to be mended, is begun by no rule. */
+	fo_coordinator_record(run->group, NULL, "operation_started", FO_NOTICE, NULL, "%s started%s: %s",
+						  fo_core_operation_name(run->row.kind), run->row.rule != 0 ? psprintf(" (rule %d)", run->row.rule) : "", run->row.reason);
 	fo_coordinator_report_progress(run, "%s of group \"%s\" started", fo_core_operation_name(run->row.kind), run->group->cfg.name);
 }
 

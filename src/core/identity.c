@@ -427,7 +427,7 @@ static const FoRuleRow rows[] = {
 		"Peer \"%w\" is the same server as one of group \"%g\", and counts there: nothing is done here before one of the two is unregistered."},
 	is_primary_elsewhere},
 	{{10, "no primary is recorded and several peers are out of recovery", FO_VERDICT_HOLD,
-		"No primary is recorded and several peers are out of recovery, peer \"%w\" among them: which of them is the primary is ambiguous."},
+		"No primary is recorded and several peers are out of recovery; unregister those that are not to be the primary: %l."},
 	has_several_unrecorded},
 	{{11, "no primary is recorded and the only peer out of recovery is on an older timeline than a standby", FO_VERDICT_HOLD,
 		"No primary is recorded; peer \"%w\" is out of recovery but on an older timeline than a standby, so it may be a former primary."},

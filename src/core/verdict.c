@@ -176,6 +176,27 @@ add_exclusions(FoText *text, const FoGroupView *group)
 		fo_core_text_add(text, "there is none but the primary");
 }
 
+/* Who is out of recovery without being the recorded primary, and on which timeline. */
+static void
+add_primaries(FoText *text, const FoJudging *judging)
+{
+	const FoGroupView *group = judging->group;
+	bool		is_first = true;
+	int32_t		peer;
+
+	for (peer = next_by_name(group, -1); peer >= 0 && !text->is_cut; peer = next_by_name(group, peer))
+	{
+		if (peer == group->primary || !fo_core_is_unfenced_primary(judging, peer))
+			continue;
+		fo_core_text_add(text, is_first ? "\"" : ", \"");
+		fo_core_text_add(text, group->peers[peer].name);
+		fo_core_text_add(text, "\" (timeline ");
+		fo_core_text_add_integer(text, group->peers[peer].observed.timeline);
+		fo_core_text_add(text, ")");
+		is_first = false;
+	}
+}
+
 static void
 add_name(FoText *text, const FoGroupView *group, int32_t peer)
 {
@@ -221,6 +242,9 @@ add_sentence(FoText *text, const FoJudging *judging, const char *template)
 				break;
 			case 'f':
 				fo_core_text_add(text, judging->group->retry_reason);
+				break;
+			case 'l':
+				add_primaries(text, judging);
 				break;
 			case 'x':
 				add_exclusions(text, judging->group);

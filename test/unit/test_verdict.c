@@ -113,7 +113,7 @@ TEST("verdict: the table is in order, its numbers are unique and its sentences w
 		CHECK(rule->reason[0] >= 'A' && rule->reason[0] <= 'Z' && rule->reason[strlen(rule->reason) - 1] == '.');
 		CHECK(rule->number < FO_RULE_GATES || rule->verdict == FO_VERDICT_HOLD);
 		for (placeholder = strchr(rule->reason, '%'); placeholder != NULL; placeholder = strchr(placeholder + 1, '%'))
-			CHECK(strchr("pcwtxonfg", placeholder[1]) != NULL);
+			CHECK(strchr("pcwtxonfgl", placeholder[1]) != NULL);
 	}
 }
 
@@ -142,6 +142,17 @@ TEST("verdict: a sentence names the peers it is about, and fits with names of an
 		CHECK_INT(verdict.rule, situation->rule);
 		CHECK(strlen(verdict.reason) < FO_SENTENCE_LEN);
 	}
+}
+
+TEST("verdict: the operator reads which peers could be the primary")
+{
+	FoVerdict	verdict;
+
+	scene_begin();
+	forget_primary();
+	promote(PG2, 2);
+	fo_core_judge(&group, &verdict);
+	CHECK(strstr(verdict.reason, "not to be the primary: \"pg1\" (timeline 1), \"pg2\" (timeline 2).") != NULL);
 }
 
 TEST("verdict: the operator reads why nobody is eligible, and what would help")
