@@ -116,6 +116,13 @@ explain_no_candidate(FoRun *run, const FoCandidate *ranked)
 	fo_coordinator_fail_run(run, "no standby can be promoted: %s", why.len > 0 ? why.data : "there is none");
 }
 
+/* Does the protection of the lease end with this move?  Who waits for it reads so before the old primary is touched. */
+static bool
+is_lease_lost(const FoRun *run)
+{
+	return run->from != NULL && run->from->view.observed.has_node_library && !run->candidate->view.observed.has_node_library;
+}
+
 void
 fo_coordinator_plan_choose(FoRun *run, const FoStepDef *def)
 {
@@ -157,6 +164,7 @@ fo_coordinator_plan_choose(FoRun *run, const FoStepDef *def)
 		strlcpy(run->row.to_peer, run->to, sizeof(run->row.to_peer));
 	run->row.lost_bytes = lost_bytes(run, &options, ranked[0].lsn);
 	run->is_dirty = true;
-	fo_coordinator_end_step(step, FO_STEP_DONE, "\"%s\": %.*s", run->to,
-							fo_core_clip(ranked[0].reason, 180), ranked[0].reason);
+	fo_coordinator_end_step(step, FO_STEP_DONE, "\"%s\": %.*s%s", run->to,
+							fo_core_clip(ranked[0].reason, 110), ranked[0].reason,
+							is_lease_lost(run) ? "; it has no node library: no lease will keep it from writing when it is cut off" : "");
 }
