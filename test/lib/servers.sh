@@ -168,13 +168,20 @@ kill_server()
 }
 
 # Until nothing of the killed server is left: see the pid's end, not only the process's.
+# Process 1 of a container may reap nobody.  A zombie has nothing of the server
+# any more, but its pid in the lock files would keep the next one from starting.
 wait_killed()
 {
-	local pid
+	local pid deadline=$((SECONDS + 10))
 
 	pid=$(postmaster_pid "$1")
 	while [ -e "/proc/$pid" ]
 	do
+		if [ $SECONDS -ge $deadline ] && grep -q '^State:.*zombie' "/proc/$pid/status" 2>/dev/null
+		then
+			as rm -f "$work/$1/postmaster.pid" "$work/.s.PGSQL.${port[$1]}.lock"
+			return
+		fi
 		tick
 	done
 }
