@@ -58,13 +58,13 @@ ok($p->stop('fast', fail_ok => 1), 'and stopped');
 $source->stop;
 done_testing();
 
-# Does a worker, another one than that, wait for the lease?
+# Does a worker, another one than that, wait for the lease?  (From 17 on it is called an "apply worker".)
 sub waits
 {
 	my ($other) = @_;
 
 	return $p->ask_until(q{SELECT count(*) FROM pg_stat_activity
-		WHERE backend_type = 'logical replication worker' AND wait_event_type = 'Extension' AND pid <> } . ($other // 0), '1');
+		WHERE backend_type LIKE 'logical replication %worker' AND wait_event_type = 'Extension' AND pid <> } . ($other // 0), '1');
 }
 
 # Has the source been told that what was committed since then is safe?
