@@ -38,7 +38,6 @@ static const GrantLine script[] = {
 	{0, "GRANT EXECUTE ON FUNCTION pg_catalog.pg_promote(boolean, integer) TO failover;"},
 	{0, "GRANT EXECUTE ON FUNCTION pg_catalog.pg_reload_conf() TO failover;"},
 	{0, "GRANT ALTER SYSTEM ON PARAMETER primary_conninfo, primary_slot_name TO failover;"},
-	{170000, "GRANT ALTER SYSTEM ON PARAMETER synchronized_standby_slots, sync_replication_slots TO failover;"},
 	{0, "GRANT EXECUTE ON FUNCTION pg_catalog.pg_wal_replay_pause() TO failover;"},
 	{0, "GRANT EXECUTE ON FUNCTION pg_catalog.pg_wal_replay_resume() TO failover;"},
 	{0, "GRANT EXECUTE ON FUNCTION pg_catalog.pg_switch_wal() TO failover;"},
