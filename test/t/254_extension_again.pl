@@ -26,7 +26,7 @@ my $failures_before = $t->sql($failures);
 
 # ---- in another schema ----
 
-$p->safe_psql('postgres', 'DROP EXTENSION failover; CREATE SCHEMA ha; CREATE EXTENSION failover SCHEMA ha');
+$p->safe_psql('postgres', 'BEGIN; DROP EXTENSION failover; CREATE SCHEMA ha; CREATE EXTENSION failover SCHEMA ha; COMMIT');
 ok($t->wait_for_sql($t->node($_), q{SELECT to_regproc('ha.failover_node_status') IS NOT NULL}), "$_ has it in another schema") foreach $t->names;
 $t->wait_for_checks(3);
 is($t->sql($with_library), '3', 'checks are heartbeats of what is there now');
