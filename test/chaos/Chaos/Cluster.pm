@@ -30,6 +30,7 @@ sub new
 		started_at => time(),
 		servers => { map { $_->name => $_ } $t->coordinator, $t->nodes },
 		pid => {},			# of each postmaster that runs
+		copies => {},		# who was let to copy the primary
 		due => {},			# when a server that is down is to be started
 		queue => [],		# what was put off: { when, unless, then }
 		cuts => {},			# by fault: { "from to" => how }
@@ -130,6 +131,7 @@ sub _reap
 		$self->{exits}++;
 		$self->tell("$name has ended by itself");
 		$self->{due}{$name} = time() + MANAGER_DELAY;
+		$self->_let_copy($name);
 	}
 	foreach my $pid (keys %{ $self->{requests} })
 	{
@@ -137,6 +139,20 @@ sub _reap
 		push @{ $self->{answers} }, delete $self->{requests}{$pid};
 		$self->_tell_answer($self->{answers}[-1]);
 	}
+	return;
+}
+
+# A server whose rewind was cut off by the loss of its source may have data that no other primary can
+# complete.  It says what to do, and a DBA would do it.
+sub _let_copy
+{
+	my ($self, $name) = @_;
+	my @asked = $self->server($name)->logged(qr/set failover[.]allow_clone = on there/);
+
+	return if !@asked || $self->{copies}{$name};
+	$self->{copies}{$name} = 1;
+	$self->tell("$name is let to copy the primary: $asked[-1]");
+	$self->server($name)->append_conf('postgresql.conf', 'failover.allow_clone = on');
 	return;
 }
 
