@@ -90,6 +90,20 @@ plan_fence(World *w, Coordinator *c, const FoStepDef *def)
 	faults_aim(w, from);
 }
 
+/*
+ * Any answer will do: how much it has received is for the drain.  Ordered on
+ * disk like the checkpoint of the old primary, which comes before it and is
+ * nothing here.
+ */
+static void
+plan_catch_up(World *w, Coordinator *c, const FoStepDef *def)
+{
+	Order		order = {.command = CMD_LOOK};
+
+	if (c->run.from >= 0 && !c->run.is_demoted)
+		(void) add(w, c, def, c->run.candidate, &order, DRAIN_TIMEOUT_US);
+}
+
 static void
 plan_drain(World *w, Coordinator *c, const FoStepDef *def)
 {
@@ -351,6 +365,9 @@ steps_plan(World *w, Coordinator *c, const FoStepDef *def)
 			break;
 		case FO_STEP_FENCE:
 			plan_fence(w, c, def);
+			break;
+		case FO_STEP_CATCH_UP:
+			plan_catch_up(w, c, def);
 			break;
 		case FO_STEP_DRAIN:
 			plan_drain(w, c, def);

@@ -136,7 +136,7 @@ ok($t->wait_for_state('healthy'), 'full redundancy');
 # In progress: until its point of no return it is undone.
 my $receiver = $a->freeze_process('walreceiver');
 $event = $t->sql(q{SELECT event_id FROM failover_switchover('main', 'a', wait => false)});
-ok($t->wait_for("SELECT current_step = 'drain' FROM failover_status('main')"), 'a switchover waits for its candidate');
+ok($t->wait_for("SELECT current_step = 'catch_up' FROM failover_status('main')"), 'a switchover waits for its candidate');
 is($t->sql("SELECT failover_cancel($event, 'enough')"), 't', 'it can be cancelled');
 ended_ok($event, 'it ends');
 $a->thaw_process($receiver);
