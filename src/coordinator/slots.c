@@ -11,6 +11,9 @@
  *
  * A logical slot does not move with the primary (before version 17, and from
  * then on unless it was made for that).  It can only be said that it is gone.
+ * Those that were made for it a former primary still has as its own, and they
+ * would hold back WAL there and keep the server from synchronizing them: where
+ * it is to do that, and the present primary has them, they are dropped.
  *
  *-------------------------------------------------------------------------
  */
@@ -32,13 +35,17 @@
 /* ---- the action ---- */
 
 #define LEFT_SLOTS \
-	" FROM pg_replication_slots WHERE slot_type = 'physical' AND NOT active AND NOT temporary" \
-	" AND restart_lsn IS NOT NULL AND slot_name = ANY (%s)"
+	" FROM pg_replication_slots s WHERE NOT active AND NOT temporary AND (%s)"
+
+/* Columns and setting came with 17. */
+#define IS_LEFT_LOGICAL \
+	"slot_type = 'logical' AND (to_jsonb(s) ->> 'failover')::boolean AND NOT (to_jsonb(s) ->> 'synced')::boolean" \
+	" AND current_setting('sync_replication_slots', true) = 'on' AND slot_name = ANY (string_to_array(%s, ','))"
 
 static void
 drop_look(FoTask *task, StringInfo sql)
 {
-	appendStringInfo(sql, "SELECT string_agg(slot_name, ', ' ORDER BY slot_name)" LEFT_SLOTS, task->facts.members);
+	appendStringInfo(sql, "SELECT string_agg(slot_name, ', ' ORDER BY slot_name)" LEFT_SLOTS, task->facts.condition);
 }
 
 static FoLook
@@ -57,7 +64,7 @@ drop_read(FoTask *task, const PGresult *result)
 static bool
 drop_act(FoTask *task)
 {
-	fo_coordinator_task_statement(task, "SELECT pg_drop_replication_slot(slot_name)" LEFT_SLOTS, task->facts.members);
+	fo_coordinator_task_statement(task, "SELECT pg_drop_replication_slot(slot_name)" LEFT_SLOTS, task->facts.condition);
 	return true;
 }
 
@@ -65,7 +72,7 @@ static const FoAction action_drop = {
 	.name = "drop_slots",.look = drop_look,.read = drop_read,.act = drop_act,.poll_ms = 100
 };
 
-/* ---- physical slots ---- */
+/* ---- on a former primary ---- */
 
 static bool
 follows_primary(const FoPeer *peer)
@@ -74,20 +81,30 @@ follows_primary(const FoPeer *peer)
 		peer->view.received_at == peer->view.observed.at;
 }
 
+/* Slots that the primary keeps as well, by its write check: names with commas; NULL = it has not told since it is the primary. */
+static const char *
+kept_slots(const FoPeer *primary)
+{
+	return primary->failover_slots_timeline == primary->view.observed.timeline ? primary->failover_slots : NULL;
+}
+
 /*
- * SQL of an array of the slots that nobody can need on this standby: those of
- * the primary, and of everybody who follows it.  *is_complete becomes false if
- * somebody follows nobody yet.
+ * SQL of a condition for the slots that nobody can need on this standby:
+ * physical ones of the primary and of everybody who follows it, logical ones
+ * that the primary has.  *is_complete becomes false if somebody follows nobody
+ * yet, or the primary has not told.
  */
 static char *
 unneeded_slots(const FoPeer *peer, bool *is_complete)
 {
 	const FoGroup *group = peer->group;
 	const FoPeer *primary = fo_coordinator_primary((FoGroup *) group);
+	const char *kept = kept_slots(primary);
+	StringInfoData names;
 	StringInfoData sql;
 
-	*is_complete = true;
-	initStringInfo(&sql);
+	*is_complete = kept != NULL || !group->cfg.settings.write_check;
+	initStringInfo(&names);
 	for (int i = 0; i < group->peers_n; i++)
 	{
 		const FoPeer *other = group->peers[i];
@@ -95,14 +112,16 @@ unneeded_slots(const FoPeer *peer, bool *is_complete)
 		if (other == peer || other->cfg.slot_name == NULL || other->cfg.slot_name[0] == '\0')
 			continue;
 		if (other == primary || follows_primary(other))
-			appendStringInfo(&sql, "%s%s", sql.len > 0 ? ", " : "ARRAY[", quote_literal_cstr(other->cfg.slot_name));
+			appendStringInfo(&names, "%s%s", names.len > 0 ? ", " : "", quote_literal_cstr(other->cfg.slot_name));
 		else
 			*is_complete = false;
 	}
-	if (sql.len == 0)
-		return NULL;
-	appendStringInfoString(&sql, "]::name[]");
-	return sql.data;
+	initStringInfo(&sql);
+	if (names.len > 0)
+		appendStringInfo(&sql, "slot_type = 'physical' AND restart_lsn IS NOT NULL AND slot_name = ANY (ARRAY[%s]::name[])", names.data);
+	if (kept != NULL && kept[0] != '\0')
+		appendStringInfo(&sql, "%s" IS_LEFT_LOGICAL, sql.len > 0 ? " OR " : "", quote_literal_cstr(kept));
+	return sql.len > 0 ? sql.data : NULL;
 }
 
 static void
@@ -113,12 +132,12 @@ dropped(FoTask *task, void *arg)
 	peer->task = NULL;
 	if (task->is_done && task->has_acted)
 		fo_coordinator_record(peer->group, peer, "slots_dropped", FO_NOTICE, NULL,
-							  "dropped physical slots that held back WAL for nobody: %s", task->facts.names);
+							  "dropped slots that held back WAL for nobody: %s", task->facts.names);
 	else if (!task->is_done)
 	{
 		peer->slots_timeline = 0;
 		fo_coordinator_record(peer->group, peer, "slots_left", FO_WARNING, NULL,
-							  "physical slots hold back WAL for nobody, and could not be dropped: %s", task->detail);
+							  "slots hold back WAL for nobody, and could not be dropped: %s", task->detail);
 	}
 }
 
@@ -140,9 +159,9 @@ fo_coordinator_slots_tidy(FoPeer *peer, FoTime now)
 	peer->slots_timeline = is_complete ? primary->view.observed.timeline : 0;
 	if (slots == NULL)
 		return;
-	facts.members = slots;
+	facts.condition = slots;
 	peer->task = fo_coordinator_task_start(&action_drop, peer, &facts, DROP_TIMEOUT_MS, dropped, peer);
-	peer->task->facts.members = MemoryContextStrdup(peer->task->cxt, slots);
+	peer->task->facts.condition = MemoryContextStrdup(peer->task->cxt, slots);
 	pfree(slots);
 }
 
@@ -161,7 +180,7 @@ fo_coordinator_slots_cancel(FoGroup *group)
 	}
 }
 
-/* ---- logical slots ---- */
+/* ---- on a new primary ---- */
 
 void
 fo_coordinator_slots_tell_logical(FoPeer *new_primary, const FoPeer *former)

@@ -74,6 +74,7 @@ typedef struct FoTaskFacts
 	char	   *conninfo;		/* primary_conninfo to set */
 	char	   *upstreams;		/* SQL of an array of others that it may turn to, should that one be lost */
 	char	   *names;			/* synchronous_standby_names to set */
+	char	   *condition;		/* SQL, for slots to drop */
 	const char **slots;			/* NULL-terminated: slots to create */
 	const char *slot;			/* primary_slot_name to set; NULL or '' = none */
 	const char *holder;			/* who is the primary */

@@ -141,10 +141,12 @@ struct FoPeer
 	FoTime		well_since;		/* a standby that is healthy and streams, since; 0 = it is not */
 	FoTime		stray_since;	/* a standby that does not stream, since; 0 = it streams */
 
-	/* slots.c; logical_slots: writecheck.c */
+	/* slots.c; the last three: writecheck.c */
 	uint32		slots_timeline; /* of the primary for which the slots left here have been seen to; 0 = none */
 	FoTime		slots_look_at;	/* not before */
 	char		logical_slots[FO_SENTENCE_LEN];	/* of a primary, those that would not survive it; '' = none, or not known */
+	char		failover_slots[FO_SENTENCE_LEN];	/* of a primary, those that were made to survive it, with commas */
+	uint32		failover_slots_timeline;	/* of the primary when it told so; 0 = it has not */
 
 	FoSyncMember sync;
 	FoPeerFacts *facts;			/* survey.c: what it said of itself when it was asked last; NULL = never */

@@ -52,7 +52,9 @@ static const char *const setup[] = {
 static const char *const write_statement[] = {
 	"SELECT pg_logical_emit_message(true, '" FO_WRITE_CHECK_PREFIX "', ''),"
 	" (SELECT string_agg(s.slot_name, ', ' ORDER BY s.slot_name) FROM pg_replication_slots s WHERE s.slot_type = 'logical'"
-	"  AND NOT s.temporary AND NOT coalesce((to_jsonb(s) ->> 'failover')::boolean, false))",
+	"  AND NOT s.temporary AND NOT coalesce((to_jsonb(s) ->> 'failover')::boolean, false)),"
+	" (SELECT string_agg(s.slot_name, ',') FROM pg_replication_slots s WHERE s.slot_type = 'logical'"
+	"  AND NOT s.temporary AND (to_jsonb(s) ->> 'failover')::boolean AND s.wal_status <> 'lost')",
 	NULL
 };
 
@@ -103,14 +105,20 @@ is_about_writing(FoErrorClass error)
 	return error == FO_ERROR_TIMEOUT || error == FO_ERROR_DISK_FULL || error == FO_ERROR_QUERY;
 }
 
-/* Which logical slots would not survive this primary: nobody can be asked any more when it is dead. */
+/* Which logical slots would not survive this primary, and which would: nobody can be asked any more when it is dead. */
 static void
 note_logical_slots(FoPeer *peer, const PGresult *result)
 {
-	if (PQnfields(result) != 2 || PQntuples(result) != 1)
+	if (PQnfields(result) != 3 || PQntuples(result) != 1)
 		return;
 	strlcpy(peer->logical_slots, PQgetvalue(result, 0, 1), sizeof(peer->logical_slots));
 	fo_net_clean_text(peer->logical_slots);
+	/* A name that was cut is another name; slots that are not in the list stay. */
+	if (strlen(PQgetvalue(result, 0, 2)) < sizeof(peer->failover_slots))
+		strlcpy(peer->failover_slots, PQgetvalue(result, 0, 2), sizeof(peer->failover_slots));
+	else
+		peer->failover_slots[0] = '\0';
+	peer->failover_slots_timeline = peer->view.observed.timeline;
 }
 
 static void

@@ -43,7 +43,7 @@ like($slots_of->('a'), qr/b active/, 'through a slot of the new primary');
 like($t->sql(q{SELECT message FROM failover_events WHERE kind = 'logical_slots'}), qr/does not have the logical slots of "p": sub;/,
 	'an event says which logical slots are gone');
 ok($t->wait_for(q{SELECT message FROM failover_events WHERE kind = 'slots_dropped' AND peer_name = 'p'},
-		'dropped physical slots that held back WAL for nobody: a, b'), 'the former primary is rid of the slots that nobody reads');
+		'dropped slots that held back WAL for nobody: a, b'), 'the former primary is rid of the slots that nobody reads');
 is($slots_of->('p'), 'backup', 'but not of one that is not of the group');
 ok($t->wait_for_state('healthy'), 'full redundancy');
 
