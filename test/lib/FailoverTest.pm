@@ -240,7 +240,8 @@ sub wait_for_sql
 		return 1 if defined $answer && (ref $expected ? $answer =~ $expected : $answer eq $expected);
 		last if Time::HiRes::time() > $deadline;
 		# What takes long need not be asked for as often: each time is a client and a session.
-		Time::HiRes::sleep(Time::HiRes::time() - $begin < 2 ? 0.05 : 0.15);
+		my $waited = Time::HiRes::time() - $begin;
+		Time::HiRes::sleep($waited < 2 ? 0.05 : $waited < 10 ? 0.15 : 0.4);
 	}
 	diag("waited in vain on \"" . $node->name . "\" for: $query\nexpected: $expected\nlast answer: " . ($answer // '(none)'));
 	$self->show_state;

@@ -157,6 +157,7 @@ sub outlives
 		my ($now, $may) = split(/\|/, $lease->status(q{clock_us || '|' || may_commit}));
 		return 1 if $now > $from + $times * $length * 1_000_000;
 		$held = $may eq 'true' ? 't' : 'f';
+		FailoverTest::Lease::wait_until(Time::HiRes::time() + 0.02);
 	}
 	return 0;
 }

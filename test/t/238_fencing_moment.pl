@@ -115,7 +115,7 @@ BEGIN
   arguments := pg_get_function_arguments(fence.oid);
   EXECUTE format('CREATE FUNCTION fence_itself(%s) LANGUAGE C AS %L, %L', arguments, fence.probin, fence.prosrc);
   EXECUTE format('CREATE OR REPLACE FUNCTION failover_node_fence(%s) LANGUAGE sql AS %L', arguments,
-    'SELECT public.before_fence(); SELECT * FROM public.fence_itself(\$1, \$2, \$3)');
+	'SELECT public.before_fence(); SELECT * FROM public.fence_itself(\$1, \$2, \$3)');
 END \$\$;
 EOF
 $t->sql(q{SELECT failover_switchover('main', 'a', wait => false)});
