@@ -14,6 +14,9 @@
  */
 #include "postgres.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "access/rmgr.h"
 #include "access/xact.h"
 #include "access/xlog_internal.h"
@@ -40,17 +43,30 @@ typedef struct Span
 
 /* ---- in the child ---- */
 
+/* A file that cannot be opened fails to be read. */
+static void
+open_segment(XLogReaderState *reader, XLogSegNo number, TimeLineID *timeline)
+{
+	char		path[MAXPGPATH];
+
+	XLogFilePath(path, *timeline, number, reader->segcxt.ws_segsize);
+	reader->seg.ws_file = open(path, O_RDONLY | PG_BINARY, 0);
+}
+
+static void
+close_segment(XLogReaderState *reader)
+{
+	close(reader->seg.ws_file);
+	reader->seg.ws_file = -1;
+}
+
 static int
 read_page(XLogReaderState *reader, XLogRecPtr address, int wanted, XLogRecPtr record, char *page)
 {
 	const Span *span = reader->private_data;
-	char		segment[MAXFNAMELEN];
+	WALReadError error;
 
-	XLogFileName(segment, span->timeline, address / span->segment_size, span->segment_size);
-	if (!fo_node_wal_read(segment, (uint32) (address % span->segment_size), page, XLOG_BLCKSZ))
-		return -1;
-	reader->seg.ws_tli = span->timeline;
-	return XLOG_BLCKSZ;
+	return WALRead(reader, page, address, XLOG_BLCKSZ, span->timeline, &error) ? XLOG_BLCKSZ : -1;
 }
 
 static bool
@@ -91,7 +107,8 @@ static void
 count_commits(void *argument)
 {
 	Span	   *span = argument;
-	XLogReaderState *reader = XLogReaderAllocate(span->segment_size, NULL, XL_ROUTINE(.page_read = read_page), span);
+	XLogReaderState *reader = XLogReaderAllocate(span->segment_size, NULL,
+												 XL_ROUTINE(.page_read = read_page,.segment_open = open_segment,.segment_close = close_segment), span);
 	uint64		bytes = 0;
 	uint64		commits = 0;
 	char	   *problem;
