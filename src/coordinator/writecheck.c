@@ -51,10 +51,10 @@ static const char *const setup[] = {
 
 static const char *const write_statement[] = {
 	"SELECT pg_logical_emit_message(true, '" FO_WRITE_CHECK_PREFIX "', ''),"
-	" (SELECT string_agg(s.slot_name, ', ' ORDER BY s.slot_name) FROM pg_replication_slots s WHERE s.slot_type = 'logical'"
-	"  AND NOT s.temporary AND NOT coalesce((to_jsonb(s) ->> 'failover')::boolean, false)),"
-	" (SELECT string_agg(s.slot_name, ',') FROM pg_replication_slots s WHERE s.slot_type = 'logical'"
-	"  AND NOT s.temporary AND (to_jsonb(s) ->> 'failover')::boolean AND s.wal_status <> 'lost')",
+	" string_agg(s.slot_name, ', ' ORDER BY s.slot_name) FILTER (WHERE NOT s.is_moving),"
+	" string_agg(s.slot_name, ',') FILTER (WHERE s.is_moving AND s.wal_status <> 'lost')"
+	" FROM (SELECT r.slot_name, r.wal_status, coalesce((to_jsonb(r) ->> 'failover')::boolean, false) AS is_moving"
+	"  FROM pg_replication_slots r WHERE r.slot_type = 'logical' AND NOT r.temporary) s",
 	NULL
 };
 
