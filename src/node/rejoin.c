@@ -193,8 +193,7 @@ finish(FoNodeState *state)
 	fo_node_data_drop(FO_NODE_DATA_DIR);
 	fo_node_data_drop(FO_NODE_CLONE_DIR);
 	state->rejoin.finished_at = GetCurrentTimestamp();
-	state->rejoin.is_unseen = state->rejoin.is_inconsistent;
-	enter(state, FO_REJOIN_NONE);
+	await_next(state, FO_REJOIN_NONE);
 	ereport(LOG,
 			(errmsg("failover: starting as a standby, %lld ms after the request",
 					(long long) ((state->rejoin.finished_at - state->rejoin.requested_at) / 1000)),
@@ -474,13 +473,10 @@ begin_rejoin(FoNodeState *state)
 static void
 resume_arrival(FoNodeState *state)
 {
-	bool		is_in_vain = state->rejoin.is_unseen;
-
-	state->rejoin.is_unseen = true;
-	if (is_in_vain)
+	if (state->rejoin.is_unseen)
 		begin_rejoin(state);
 	else
-		enter(state, FO_REJOIN_NONE);
+		await_next(state, FO_REJOIN_NONE);
 }
 
 void
