@@ -271,15 +271,15 @@ typedef struct FoStepRow
 } FoStepRow;
 
 /* Insert or update by event_id / (event_id, step_no). */
+extern void fo_catalog_write_operation(const FoOperationRow *row);
+extern void fo_catalog_write_step(int64 event_id, const FoStepRow *row);
+
 /*
  * A former primary has counted its commits that its successor has not, for a
  * rejoin of that term: bytes is up to the end of the last one.  Goes to the
  * move that replaced it, unless nothing acknowledged can be missing there.
  */
 extern void fo_catalog_write_loss(const char *group_name, const char *peer_name, int64 term, int64 bytes);
-
-extern void fo_catalog_write_operation(const FoOperationRow *row);
-extern void fo_catalog_write_step(int64 event_id, const FoStepRow *row);
 
 /* It has begun, or never will: it is not planned any more. */
 extern void fo_catalog_forget_planned(int64 event_id);

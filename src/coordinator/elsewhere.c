@@ -20,6 +20,7 @@
 
 #include "core/evidence.h"
 #include "coordinator/elsewhere.h"
+#include "coordinator/evidence.h"
 #include "coordinator/record.h"
 
 static FoPeer *
@@ -40,16 +41,10 @@ are_two(const FoPeer *one, const FoPeer *other)
 }
 
 static bool
-is_stranger(const FoPeer *peer)
-{
-	return peer->cfg.followed[0] == '\0' && peer->cfg.told_to_follow[0] == '\0';
-}
-
-static bool
 counts_before(const FoPeer *one, const FoPeer *other)
 {
-	if (is_stranger(one) != is_stranger(other))
-		return is_stranger(other);
+	if (fo_coordinator_is_stranger(one) != fo_coordinator_is_stranger(other))
+		return fo_coordinator_is_stranger(other);
 	if (one->cfg.registered_at != other->cfg.registered_at)
 		return one->cfg.registered_at < other->cfg.registered_at;
 	return strcmp(one->group->cfg.name, other->group->cfg.name) < 0;
@@ -137,7 +132,7 @@ fo_coordinator_look_elsewhere(FoPeer *peer)
 bool
 fo_coordinator_is_elsewhere(const FoGroup *group)
 {
-	const FoPeer *primary = fo_coordinator_find_peer((FoGroup *) group, group->cfg.primary_peer);
+	const FoPeer *primary = fo_coordinator_primary((FoGroup *) group);
 
 	return primary != NULL && primary->view.is_counted_there;
 }

@@ -148,6 +148,12 @@ is_connected_to_former(const FoPeer *peer, const char *name)
 }
 
 bool
+fo_coordinator_is_stranger(const FoPeer *peer)
+{
+	return peer->cfg.followed[0] == '\0' && peer->cfg.told_to_follow[0] == '\0';
+}
+
+bool
 fo_coordinator_is_alias(const FoPeer *peer)
 {
 	return fo_core_is_alias(&peer->group->view, &peer->view);

@@ -41,6 +41,9 @@ extern void fo_coordinator_primary_changed(FoGroup *group);
  */
 extern bool fo_coordinator_follows_former_primary(const FoPeer *peer);
 
+/* Was it never the group's primary, nor seen to follow it? */
+extern bool fo_coordinator_is_stranger(const FoPeer *peer);
+
 /* Is it a second name of a server that another peer stands for?  As of the last judgement of the group. */
 extern bool fo_coordinator_is_alias(const FoPeer *peer);
 

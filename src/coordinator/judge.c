@@ -147,7 +147,7 @@ fo_coordinator_freeze_view(FoGroup *group)
 		FoPeer	   *peer = group->peers[i];
 
 		peer->view.is_in_maintenance = is_until_in_future(peer->cfg.maintenance_until);
-		peer->view.is_stranger = peer->cfg.followed[0] == '\0' && peer->cfg.told_to_follow[0] == '\0';
+		peer->view.is_stranger = fo_coordinator_is_stranger(peer);
 		group->views[i] = peer->view;
 		if (strcmp(peer->cfg.name, group->cfg.primary_peer) == 0)
 			view->primary = i;
