@@ -131,6 +131,9 @@ fo_node_watch_arrival(void)
 	if (is_consistent())
 	{
 		fo_node_note_arrival(true);
+		ereport(LOG,
+				(errmsg("failover: consistent since the rewind, %lld ms after the request",
+						(long long) ((GetCurrentTimestamp() - rejoin.requested_at) / 1000))));
 		return 0;
 	}
 	replayed = GetXLogReplayRecPtr(NULL);
