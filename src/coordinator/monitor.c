@@ -67,6 +67,12 @@
 /* The loop is overloaded when a timer runs this late; connects then wait for up to twice as long. */
 #define LATE_US FO_MS(50)
 
+/*
+ * Who starts up or shuts down says so, and what it does next is waited for: it is asked again
+ * after so long, then each time it has taken half as long again, up to the interval.
+ */
+#define BETWEEN_STATES_MIN_US FO_MS(50)
+
 /* A check must have ended this long after its deadline, or it is begun anew. */
 #define WATCHDOG_US FO_MS(1000)
 
@@ -150,22 +156,32 @@ jittered_us(int64 interval_ms)
 					 (1 - JITTER_SHARE + 2 * JITTER_SHARE * pg_prng_double(&pg_global_prng_state)));
 }
 
+static FoTime
+regular_delay_us(const FoPeer *peer)
+{
+	FoTime		interval_us = jittered_us(peer_settings(peer)->check_interval);
+	FoTime		since = peer->view.alive_error_since;
+
+	if (since == 0)
+		return interval_us;
+	return Min(interval_us, Max(BETWEEN_STATES_MIN_US, (fo_net_now() - since) / 2));
+}
+
 static void
 schedule_check(FoPeer *peer)
 {
 	FoMonitor  *monitor = peer->monitor;
-	int64		interval_ms = peer_settings(peer)->check_interval;
 	FoTime		delay_us;
 
 	if (monitor->is_check_wanted && is_worth_hurrying(peer))
 		delay_us = 0;
 	else if (is_in_burst(peer))
 	{
-		delay_us = FO_MS(Min(monitor->burst_ms, interval_ms));
+		delay_us = FO_MS(Min(monitor->burst_ms, peer_settings(peer)->check_interval));
 		monitor->burst_ms = Min(monitor->burst_ms * 3 / 2 + 1, BURST_LAST_MS);
 	}
 	else
-		delay_us = jittered_us(interval_ms);
+		delay_us = regular_delay_us(peer);
 	monitor->is_check_wanted = false;
 	fo_net_loop_arm(peer_loop(peer), &monitor->check_timer, fo_net_now() + delay_us);
 }

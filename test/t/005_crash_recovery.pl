@@ -5,6 +5,7 @@ use strict;
 use warnings;
 
 use FailoverTest;
+use POSIX ();
 use Test::More;
 
 my $t = FailoverTest->new(settings => { startup_timeout => '4s', restart_grace => '30s' })->start;
@@ -23,6 +24,23 @@ is($t->count_operations('failover'), '0', 'a crashed backend is no reason to fai
 $t->one_primary_ok;
 $writer->stop;
 is(scalar($writer->lost_rows($p)), 0, 'no acknowledged row is lost');
+
+# What starts up is not asked only when its turn comes: it may take a second, or an hour.
+my $a = $t->node('a');
+my $held = $a->data_dir . '/held';
+POSIX::mkfifo($held, 0600) or die "mkfifo: $!";
+$a->stop('fast');
+$a->append_conf('postgresql.conf', qq{restore_command = 'test -e "$held.not" || { cat "$held"; touch "$held.not"; }; false'});
+$t->set('check_interval', '1h');
+$t->coordinator->stop('fast');
+$a->start_in_background;
+$t->coordinator->start;
+ok($t->wait_for(q{SELECT error_class = 'starting_up' FROM failover_health('main', 'a')}), 'a standby that starts is seen as one');
+open(my $release, '>', $held) or die "$held: $!";
+close($release);
+ok($t->wait_for(q{SELECT error_class IS NULL FROM failover_health('main', 'a')}), 'and when it has, whatever the interval');
+$t->set('check_interval', '200ms');
+ok($t->wait_for_state('healthy'), 'the group is healthy again');
 
 # A server that says "starting up" without an end: archive recovery from an archive that hangs.
 $p->stop('fast');
