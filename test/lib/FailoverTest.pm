@@ -239,9 +239,7 @@ sub wait_for_sql
 		$answer = $node->ask($query);
 		return 1 if defined $answer && (ref $expected ? $answer =~ $expected : $answer eq $expected);
 		last if Time::HiRes::time() > $deadline;
-		# What takes long need not be asked for as often: each time is a client and a session.
-		my $waited = Time::HiRes::time() - $begin;
-		Time::HiRes::sleep($waited < 2 ? 0.05 : $waited < 10 ? 0.15 : 0.4);
+		FailoverTest::Node::pause_between($begin);
 	}
 	diag("waited in vain on \"" . $node->name . "\" for: $query\nexpected: $expected\nlast answer: " . ($answer // '(none)'));
 	$self->show_state;

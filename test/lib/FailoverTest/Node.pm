@@ -414,16 +414,26 @@ sub ask
 	return defined $status && $status == 0 ? $out : undef;
 }
 
+# Between two questions in a row that began then: what takes long need not be asked for as often, each time is a client and a session.
+sub pause_between
+{
+	my ($begin) = @_;
+	my $waited = Time::HiRes::time() - $begin;
+
+	Time::HiRes::sleep($waited < 2 ? 0.05 : $waited < 10 ? 0.15 : 0.4);
+	return;
+}
+
 # Call until it returns true; false when the limit has passed.
 sub until_true
 {
 	my ($condition) = @_;
-	my $deadline = Time::HiRes::time() + $PostgreSQL::Test::Utils::timeout_default;
+	my $begin = Time::HiRes::time();
 
 	until ($condition->())
 	{
-		return 0 if Time::HiRes::time() > $deadline;
-		Time::HiRes::sleep(0.02);
+		return 0 if Time::HiRes::time() > $begin + $PostgreSQL::Test::Utils::timeout_default;
+		pause_between($begin);
 	}
 	return 1;
 }
