@@ -21,8 +21,8 @@ extern const FoAction fo_coordinator_action_freeze;
 /* Wait until it has received facts.lsn. */
 extern const FoAction fo_coordinator_action_drain;
 
-/* The same, but it is to answer all the time. */
-extern const FoAction fo_coordinator_action_catch_up;
+/* The same, but it is to answer all the time: in a planned move writers wait, or are about to. */
+extern const FoAction fo_coordinator_action_drain_due;
 
 /* Wait until its walreceiver has ended because its primary has. */
 extern const FoAction fo_coordinator_action_stopped;

@@ -125,8 +125,8 @@ const FoAction fo_coordinator_action_drain = {
 	.name = "drain",.look = drain_look,.read = drain_read,.act = drain_act,.poll_ms = 2
 };
 
-const FoAction fo_coordinator_action_catch_up = {
-	.name = "catch_up",.look = drain_look,.read = drain_read,.act = drain_act,.poll_ms = 2,
+const FoAction fo_coordinator_action_drain_due = {
+	.name = "drain_due",.look = drain_look,.read = drain_read,.act = drain_act,.poll_ms = 2,
 	.is_answer_due = true
 };
 

@@ -293,11 +293,11 @@ action_of(FoRunStep *step, FoTaskFacts *facts, int64 *timeout_ms)
 		case FO_STEP_CATCH_UP:
 			facts->lsn = run->catch_up_to;
 			*timeout_ms = DRAIN_TIMEOUT_MS;
-			return &fo_coordinator_action_catch_up;
+			return &fo_coordinator_action_drain_due;
 		case FO_STEP_DRAIN:
 			facts->lsn = run->drain_to;
 			*timeout_ms = DRAIN_TIMEOUT_MS;
-			return &fo_coordinator_action_drain;
+			return fo_coordinator_is_planned(run) ? &fo_coordinator_action_drain_due : &fo_coordinator_action_drain;
 		case FO_STEP_FREEZE:
 			/* A receiver that is gone because its primary is dead, or stopped as we told it, needs no second look. */
 			facts->good_looks_needed = run->from == NULL || run->is_demoted || is_old_primary_dead(run) ? 1 : 2;

@@ -105,19 +105,7 @@ my $before = $logged->();
 # The candidate freezes in the moment of the fence, and lacks WAL from then on.
 my $receiver = $a->freeze_process('walreceiver');
 $a->thaw_process($receiver);
-$p->safe_psql('postgres', <<"EOF");
-CREATE FUNCTION before_fence() RETURNS void LANGUAGE plpgsql AS \$\$
-BEGIN COPY (SELECT 1) TO PROGRAM 'kill -STOP $receiver'; PERFORM pg_switch_wal(); END \$\$;
-DO \$\$
-DECLARE fence pg_proc; arguments text;
-BEGIN
-  SELECT * INTO fence FROM pg_proc WHERE proname = 'failover_node_fence';
-  arguments := pg_get_function_arguments(fence.oid);
-  EXECUTE format('CREATE FUNCTION fence_itself(%s) LANGUAGE C AS %L, %L', arguments, fence.probin, fence.prosrc);
-  EXECUTE format('CREATE OR REPLACE FUNCTION failover_node_fence(%s) LANGUAGE sql AS %L', arguments,
-	'SELECT public.before_fence(); SELECT * FROM public.fence_itself(\$1, \$2, \$3)');
-END \$\$;
-EOF
+$p->run_at_fence("kill -STOP $receiver");
 $t->sql(q{SELECT failover_switchover('main', 'a', wait => false)});
 ok($p->ask_until('SELECT fenced_term = node_term FROM failover_node_status()', 't'), 'the gate is closed');
 none_acknowledged_ok('fence', $sessions);
@@ -133,7 +121,7 @@ $p->safe_psql('postgres', q{COMMIT PREPARED 'fence'});
 $p->safe_psql('postgres', q{ROLLBACK PREPARED 'fence rollback'});
 is($p->safe_psql('postgres', $rows), 'prepared', 'fence: what was prepared before can be ended after');
 ok($t->wait_for_state('healthy'), 'fence: full redundancy');
-$p->safe_psql('postgres', q{CREATE OR REPLACE FUNCTION before_fence() RETURNS void LANGUAGE sql AS ''});
+$p->run_at_fence('true');
 
 # ---- the end of a lease that nobody renews ----
 

@@ -1,5 +1,6 @@
 # A candidate that froze, or stopped receiving, since its last health check: the
-# switchover, the failback, and the drill are given up before any writer is hindered.
+# switchover, the failback, and the drill are given up before any writer is hindered,
+# and soon if it freezes later still.
 use strict;
 use warnings;
 
@@ -38,6 +39,17 @@ $a->thaw_process($receiver);
 
 ok($writer->wait_for_more(100), 'clients write');
 is(scalar($writer->rows('r')), 0, 'and no commit was refused in all of this');
+
+# In the moment of the fence it is too late for that, but nobody waits for it longer than for any answer.
+$t->node('p')->run_at_fence('kill -STOP ' . join(' ', $a->pids('all')));
+$t->sql(q{SELECT failover_switchover('main', 'a')});
+like($t->sql(q{SELECT kind || ' ' || status || ': ' || error FROM failover_history LIMIT 1}),
+	qr/^switchover failed: drain on peer a failed: (?:not sent: )?no answer within \d+ ms/, 'frozen at the fence, it is given up as well');
+$a->freeze('all');
+$a->thaw;
+$t->node('p')->run_at_fence('true');
+ok($writer->wait_for_more(100), 'clients write');
+ok($t->wait_for(q{SELECT health = 'healthy' FROM failover_health('main', 'a')}), 'the candidate is well again');
 
 is($t->sql(q{SELECT status FROM failover_switchover('main', 'a')}), 'completed', 'a candidate that is well is promoted');
 is($t->sql(q{SELECT status FROM failover_timeline WHERE step = 'catch_up' ORDER BY event_id DESC LIMIT 1}), 'done', 'after the same look');

@@ -445,6 +445,28 @@ sub ask_until
 	return until_true(sub { ($self->ask($query) // '') eq $wanted });
 }
 
+# A command of the shell that the server runs in the moment before its gate closes; WAL is written then that nobody had before.
+sub run_at_fence
+{
+	my ($self, $command) = @_;
+
+	$self->safe_psql('postgres', <<"EOF");
+CREATE OR REPLACE FUNCTION before_fence() RETURNS void LANGUAGE plpgsql AS \$\$
+BEGIN COPY (SELECT 1) TO PROGRAM '$command'; PERFORM pg_switch_wal(); END \$\$;
+DO \$\$
+DECLARE fence pg_proc; arguments text;
+BEGIN
+  SELECT * INTO fence FROM pg_proc WHERE proname = 'failover_node_fence' AND prolang = (SELECT oid FROM pg_language WHERE lanname = 'c');
+  IF NOT FOUND THEN RETURN; END IF;
+  arguments := pg_get_function_arguments(fence.oid);
+  EXECUTE format('CREATE FUNCTION fence_itself(%s) LANGUAGE C AS %L, %L', arguments, fence.probin, fence.prosrc);
+  EXECUTE format('CREATE OR REPLACE FUNCTION failover_node_fence(%s) LANGUAGE sql AS %L', arguments,
+	'SELECT public.before_fence(); SELECT * FROM public.fence_itself(\$1, \$2, \$3)');
+END \$\$;
+EOF
+	return;
+}
+
 # The timeline that it writes, as a primary.
 sub timeline
 {
