@@ -129,12 +129,6 @@ fo_net_link_is_ready(const FoLink *link)
 	return link->state == FO_LINK_READY;
 }
 
-int
-fo_net_link_server_version(const FoLink *link)
-{
-	return link->state == FO_LINK_READY ? PQserverVersion(link->conn) : 0;
-}
-
 /* ---- telling ---- */
 
 bool

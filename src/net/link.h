@@ -85,7 +85,6 @@ extern void fo_net_link_close(FoLink *link);
 
 extern bool fo_net_link_is_closed(const FoLink *link);
 extern bool fo_net_link_is_ready(const FoLink *link);	/* READY or BUSY */
-extern int	fo_net_link_server_version(const FoLink *link);	/* 0 unless ready */
 
 /*
  * Send statements one after the other, each in its own implicit transaction

@@ -265,22 +265,6 @@ fo_net_resolver_create(FoLoop *loop, MemoryContext cxt)
 	return resolver;
 }
 
-/* Resolutions under way are not called back. */
-void
-fo_net_resolver_destroy(FoResolver *resolver)
-{
-	HASH_SEQ_STATUS scan;
-	FoRemembered *known;
-
-	drop_channel(resolver);
-	hash_seq_init(&scan, resolver->remembered);
-	while ((known = hash_seq_search(&scan)) != NULL)
-		pfree(known->addresses);
-	hash_destroy(resolver->remembered);
-	pfree(resolver);
-	ares_library_cleanup();
-}
-
 /* ---- what was answered before ---- */
 
 static FoRemembered *

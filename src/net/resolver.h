@@ -19,7 +19,6 @@ typedef struct FoResolution FoResolution;
 typedef void (*FoResolvedCallback) (void *arg, const char *addresses, const char *error);
 
 extern FoResolver *fo_net_resolver_create(FoLoop *loop, MemoryContext cxt);
-extern void fo_net_resolver_destroy(FoResolver *resolver);
 
 /* Read a numeric IPv4 or IPv6 address, the latter with an optional %scope.  False if it is none. */
 extern bool fo_net_address_parse(const char *text, int port, struct sockaddr_storage *address, socklen_t *length);

@@ -334,19 +334,6 @@ fo_shared_request_wait_begun(int slot, FoRequest *request)
 	wait_and_fetch(slot, request, true);
 }
 
-void
-fo_shared_request_abandon(int slot)
-{
-	FoRequest  *request = &fo_shared->requests[slot];
-
-	LWLockAcquire(fo_shared->lock, LW_EXCLUSIVE);
-	if (request->state == FO_REQUEST_DONE)
-		free_slot(request);
-	else
-		request->is_abandoned = true;
-	LWLockRelease(fo_shared->lock);
-}
-
 /* Oldest POSTED slot, or -1.  The lock must be held. */
 static int
 oldest_posted(void)

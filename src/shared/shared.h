@@ -230,9 +230,6 @@ extern void fo_shared_request_wait(int slot, FoRequest *request);
  */
 extern void fo_shared_request_wait_begun(int slot, FoRequest *request);
 
-/* Leave it to the worker, taken or not. */
-extern void fo_shared_request_abandon(int slot);
-
 /* ---- request queue, worker side ---- */
 
 /*

@@ -169,7 +169,6 @@ typedef enum EventKind
 	EV_MESSAGE = 1,
 	/* of a server */
 	EV_STARTED,					/* recovery has ended, or consistency is reached */
-	EV_ORPHANS_GONE,
 	EV_RECEIVER,				/* walreceiver: connect, or see that it hears nothing */
 	EV_RECEIVER_STOP,			/* a reload takes effect */
 	EV_SENDERS,					/* keepalives, timeouts */
