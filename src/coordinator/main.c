@@ -102,7 +102,6 @@ enter_shared_memory(void)
 	LWLockAcquire(fo_shared->lock, LW_EXCLUSIVE);
 	fo_shared->worker_pid = MyProcPid;
 	fo_shared->worker_latch = MyLatch;
-	fo_shared->worker_started_at = GetCurrentTimestamp();
 	pg_atomic_write_u64(&fo_shared->turned_at, (uint64) fo_net_now());
 	fo_shared->worker_state = FO_WORKER_RUNNING;
 	LWLockRelease(fo_shared->lock);

@@ -27,7 +27,6 @@ publish_peer(FoPeerSlot *slot, const FoPeer *peer, int group_number)
 	slot->view = peer->view;
 	strlcpy(slot->conninfo, peer->cfg.conninfo ? peer->cfg.conninfo : "", sizeof(slot->conninfo));
 	strlcpy(slot->last_error, peer->last_error, sizeof(slot->last_error));
-	slot->suspicion = fo_core_health_suspicion(&peer->view.health, peer->group->view.now);
 	slot->down_since = peer->down_since;
 	slot->outages_total = peer->cfg.outages;
 	slot->downtime_total_us = peer->cfg.downtime_us;

@@ -49,7 +49,6 @@ static const FactField fields[] = {
 	NUMBER(max_wal_size),
 	NUMBER(max_slot_wal_keep_size),
 	NUMBER(wal_receiver_timeout),
-	NUMBER(wal_sender_timeout),
 	NUMBER(wal_retrieve_retry_interval),
 	NUMBER(wal_receiver_status_interval),
 	WORD(wal_level),

@@ -46,7 +46,6 @@ typedef struct FoPeerFacts
 	int64_t		max_wal_size;	/* MB */
 	int64_t		max_slot_wal_keep_size; /* MB; -1 = no limit */
 	int64_t		wal_receiver_timeout;	/* ms */
-	int64_t		wal_sender_timeout; /* ms */
 	int64_t		wal_retrieve_retry_interval;	/* ms */
 	int64_t		wal_receiver_status_interval;	/* s; 0 = it confirms nothing unless asked */
 	char		wal_level[FO_NAME_LEN];

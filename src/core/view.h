@@ -31,7 +31,6 @@ typedef struct FoObservation
 	bool		in_recovery;
 	uint32_t	timeline;		/* of the WAL position; 0 = unknown */
 	FoLsn		lsn;			/* primary: flushed; standby: the greater of received and replayed */
-	FoLsn		replay_lsn;		/* standby only */
 	uint64_t	system_identifier;
 	FoReceiver	receiver;
 	uint32_t	receiver_timeline;

@@ -39,7 +39,6 @@ typedef enum FoColumn
 	COL_IN_RECOVERY = 0,
 	COL_TIMELINE,
 	COL_LSN,
-	COL_REPLAY_LSN,
 	COL_SYSTEM_IDENTIFIER,
 	COL_RECEIVER_PID,
 	COL_RECEIVER_STATUS,
@@ -94,7 +93,6 @@ typedef enum FoColumn
 	"   (SELECT min_recovery_end_timeline FROM pg_control_recovery())) END," \
 	" CASE WHEN s.rec THEN GREATEST(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn())" \
 	"  ELSE pg_current_wal_flush_lsn() END - '0/0'::pg_lsn," \
-	" CASE WHEN s.rec THEN pg_last_wal_replay_lsn() - '0/0'::pg_lsn END," \
 	" (SELECT system_identifier FROM pg_control_system())," \
 	" r.pid, r.status, r.received_tli," \
 	" (extract(epoch FROM clock_timestamp() - r.last_msg_receipt_time) * 1000000)::int8," \
@@ -366,7 +364,6 @@ read_numbers(const PGresult *result, FoObservation *observed)
 	observed->in_recovery = bool_of(result, COL_IN_RECOVERY);
 	observed->timeline = (uint32) number_of(result, COL_TIMELINE, 0, PG_UINT32_MAX, 0, &is_good);
 	observed->lsn = position_of(result, COL_LSN, &is_good);
-	observed->replay_lsn = position_of(result, COL_REPLAY_LSN, &is_good);
 	observed->system_identifier = identifier_of(result, &is_good);
 	observed->receiver = receiver_of(result);
 	observed->receiver_timeline = (uint32) number_of(result, COL_RECEIVER_TIMELINE, 0, PG_UINT32_MAX, 0, &is_good);

@@ -20,7 +20,7 @@
 	"'wal_log_hints', 'data_checksums', 'full_page_writes', 'fsync', 'hot_standby', 'restart_after_crash'," \
 	" 'max_replication_slots', 'max_wal_senders', 'max_connections', 'max_worker_processes'," \
 	" 'max_prepared_transactions', 'max_locks_per_transaction', 'wal_keep_size', 'max_wal_size', 'max_slot_wal_keep_size'," \
-	" 'wal_receiver_timeout', 'wal_sender_timeout', 'wal_retrieve_retry_interval'," \
+	" 'wal_receiver_timeout', 'wal_retrieve_retry_interval'," \
 	" 'wal_receiver_status_interval', 'wal_level', 'archive_mode', 'recovery_target_timeline', 'synchronous_commit', 'primary_slot_name')"
 
 /* archive_library came with 15. */

@@ -57,7 +57,6 @@ typedef struct FoPeerSlot
 	FoPeerView	view;			/* what decisions see; FoTime of the worker's clock (the same clock in every process) */
 	char		conninfo[FO_CONNINFO_LEN];	/* validated: carries no secret */
 	char		last_error[FO_SENTENCE_LEN];
-	double		suspicion;		/* at publication; readers may recompute */
 	TimestampTz down_since;		/* 0 = up */
 	int64		outages_total;	/* with those recorded in the table, before and after a restart */
 	int64		downtime_total_us;	/* finished outages only */
@@ -150,7 +149,6 @@ typedef struct FoShared
 	pid_t		worker_pid;
 	Latch	   *worker_latch;	/* valid while worker_pid != 0 */
 	FoWorkerState worker_state;
-	TimestampTz worker_started_at;
 	pg_atomic_uint64 turned_at;	/* FoTime at which its last turn began; it turns once a second at least */
 	uint64		loaded_generation;	/* configuration that is published below */
 

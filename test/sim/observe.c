@@ -191,7 +191,6 @@ fill_observation(const Status *status, FoTime now, FoObservation *observed)
 	observed->in_recovery = status->in_recovery;
 	observed->timeline = status->timeline;
 	observed->lsn = LSN(status->position);
-	observed->replay_lsn = status->in_recovery ? observed->lsn : 0;
 	observed->system_identifier = 1;
 	observed->receiver = status->receiver;
 	observed->receiver_timeline = status->timeline;

@@ -49,7 +49,6 @@ set_up_peer(int peer)
 		return;
 	}
 	observed->in_recovery = true;
-	observed->replay_lsn = LSN;
 	observed->receiver = FO_RECEIVER_STREAMING;
 	observed->receiver_timeline = 1;
 	observed->message_age_us = 100000;

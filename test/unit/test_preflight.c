@@ -23,7 +23,7 @@ begin(void)
 		{"hot_standby", "on"}, {"restart_after_crash", "on"}, {"max_replication_slots", "10"},
 		{"max_wal_senders", "10"}, {"max_connections", "100"}, {"max_worker_processes", "8"},
 		{"max_prepared_transactions", "0"}, {"max_locks_per_transaction", "64"}, {"wal_keep_size", "1024"}, {"max_wal_size", "1024"},
-		{"max_slot_wal_keep_size", "1024"}, {"wal_receiver_timeout", "5000"}, {"wal_sender_timeout", "5000"},
+		{"max_slot_wal_keep_size", "1024"}, {"wal_receiver_timeout", "5000"},
 		{"wal_retrieve_retry_interval", "100"}, {"wal_receiver_status_interval", "10"}, {"wal_level", "replica"}, {"archive_mode", "off"},
 		{"recovery_target_timeline", "latest"}, {"synchronous_commit", "on"}, {"has_archive_command", "false"},
 		{"has_restore_command", "false"}, {"may_replicate", "true"}, {"slots_n", "2"}, {"slots", "pg2"}, {"slots", "pg3"},
