@@ -24,7 +24,7 @@ outage_begins(FoPeer *peer)
 
 	if (peer->cfg.down_since == 0)
 	{
-		FoTime		ago_us = fo_net_now() - peer->view.health.first_failure_at;
+		FoTime		ago_us = fo_net_now() - peer->view.health.down_since;
 
 		peer->cfg.down_since = GetCurrentTimestamp() - Max(ago_us, 0);
 		peer->cfg.outages++;

@@ -183,23 +183,19 @@ assess(const FoHealthState *state, const FoSettings *settings)
 }
 
 /*
- * Keep the books of an outage that begins or ends with this change.  An outage
- * begins with the first failure of the series, unless the series began while
- * the peer was alive and merely did not let us in.
+ * An outage begins or ends with this change.  It begins with the first failure
+ * of the series, unless the series began while the peer was alive and merely
+ * did not let us in.
  */
 static void
-account_outage(FoHealthState *state, const FoSettings *settings, FoTime now)
+date_outage(FoHealthState *state, const FoSettings *settings, FoTime now)
 {
-	if (state->health == FO_HEALTH_UNHEALTHY)
-	{
-		state->outages++;
-		state->down_since = state->consecutive_failures > settings->failure_threshold
-			? now : state->first_failure_at;
-		return;
-	}
-	if (state->down_since != 0 && now > state->down_since)
-		state->downtime_total_us += now - state->down_since;
-	state->down_since = 0;
+	if (state->health != FO_HEALTH_UNHEALTHY)
+		state->down_since = 0;
+	else if (state->consecutive_failures > settings->failure_threshold)
+		state->down_since = now;
+	else
+		state->down_since = state->first_failure_at;
 }
 
 bool
@@ -221,7 +217,7 @@ fo_core_health_note(FoHealthState *state, const FoSettings *settings,
 	if (state->health == before)
 		return false;
 	if (state->health == FO_HEALTH_UNHEALTHY || before == FO_HEALTH_UNHEALTHY)
-		account_outage(state, settings, now);
+		date_outage(state, settings, now);
 	return true;
 }
 
@@ -256,12 +252,4 @@ fo_core_health_suspicion(const FoHealthState *state, FoTime now)
 	if (tail <= 0)
 		return SUSPICION_MAX;
 	return fmin(SUSPICION_MAX, fmax(0, -log10(tail)));
-}
-
-int64_t
-fo_core_health_downtime_us(const FoHealthState *state, FoTime now)
-{
-	int64_t		running = state->down_since != 0 && now > state->down_since ? now - state->down_since : 0;
-
-	return state->downtime_total_us + running;
 }

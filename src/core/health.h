@@ -46,8 +46,6 @@ typedef struct FoHealthState
 	int32_t		window_used;	/* bits in use */
 	int32_t		window_next;	/* next bit to write */
 	FoTime		down_since;		/* first failure of the outage; 0 = it is not unhealthy */
-	int64_t		downtime_total_us;	/* of finished outages since this state began */
-	int64_t		outages;
 } FoHealthState;
 
 typedef struct FoCheckResult
@@ -76,8 +74,5 @@ extern double fo_core_health_success_rate(const FoHealthState *state);
  * this one is now.  0 before enough gaps were learned; capped at 99.
  */
 extern double fo_core_health_suspicion(const FoHealthState *state, FoTime now);
-
-/* Total downtime including a running outage, microseconds. */
-extern int64_t fo_core_health_downtime_us(const FoHealthState *state, FoTime now);
 
 #endif							/* FO_CORE_HEALTH_H */
