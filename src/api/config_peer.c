@@ -34,15 +34,7 @@ typedef struct PeerChange
 static char *
 arg_conninfo(FunctionCallInfo fcinfo, int n)
 {
-	char	   *conninfo = fo_catalog_conninfo_normalize(fo_api_arg_text(fcinfo, n, "conninfo"));
-
-	if (strlen(conninfo) >= FO_CONNINFO_LEN)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("argument \"conninfo\" is too long"),
-				 errdetail("A connection string has at most %d bytes, and this one has %zu.", FO_CONNINFO_LEN - 1, strlen(conninfo)),
-				 errhint("Leave out keywords that have their defaults.")));
-	return conninfo;
+	return fo_catalog_conninfo_normalize(fo_api_arg_text(fcinfo, n, "conninfo"));
 }
 
 /* Zone: a name, or '' for none; NULL if nothing is said. */

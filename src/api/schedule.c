@@ -47,7 +47,7 @@ read_time(FunctionCallInfo fcinfo, int n)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("argument \"at\" must be a finite time"),
 				 errdetail("Infinity never comes."),
-				 errhint("%s", "Give a time that is to come, for example now() + interval '1 hour'.")));
+				 errhint("Give a time that is to come, for example now() + interval '1 hour'.")));
 	if (at <= GetCurrentTimestamp())
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

@@ -346,7 +346,6 @@ last_phase(const FoRun *run)
 	return steps[n - 1].phase;
 }
 
-
 static void
 advance_phases(FoRun *run)
 {

@@ -30,9 +30,10 @@ score_most_advanced(const FoGroupView *group, const FoPeerView *peer)
 	return -(double) peer->observed.lsn;
 }
 
-const FoStrategyDef fo_core_strategies[FO_STRATEGY_N] = {
-	{"priority", "Promotes the standby with the lowest priority number.", score_priority},
-	{"most_advanced", "Promotes the standby that has received the most.", score_most_advanced},
+/* Of each strategy: lower is better. */
+static double (*const scores[FO_STRATEGY_N]) (const FoGroupView *group, const FoPeerView *peer) = {
+	[FO_STRATEGY_PRIORITY] = score_priority,
+	[FO_STRATEGY_MOST_ADVANCED] = score_most_advanced,
 };
 
 static uint32_t
@@ -260,7 +261,7 @@ examine(const FoRanking *ranking, int index, FoCandidate *candidate)
 	if (candidate->exclusion == FO_EXCLUDED_NOT)
 		candidate->exclusion = exclude_by_position(ranking, candidate);
 	if (strategy >= 0 && strategy < FO_STRATEGY_N)
-		candidate->score = fo_core_strategies[strategy].score(ranking->group, &ranking->group->peers[index]);
+		candidate->score = scores[strategy](ranking->group, &ranking->group->peers[index]);
 }
 
 /* -1 if the first key is the better one, 1 if the second, 0 if they are equal. */

@@ -71,16 +71,6 @@ typedef struct FoCandidateOptions
 								 * lacks nothing, whatever the synchronous names; 0 = not known */
 } FoCandidateOptions;
 
-/* A row of the table of strategies. */
-typedef struct FoStrategyDef
-{
-	const char *name;
-	const char *description;
-	double		(*score) (const FoGroupView *group, const FoPeerView *peer);	/* lower is better */
-} FoStrategyDef;
-
-extern const FoStrategyDef fo_core_strategies[FO_STRATEGY_N];
-
 extern const char *fo_core_exclusion_name(FoExclusion exclusion);
 
 /*

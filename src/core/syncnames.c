@@ -351,17 +351,3 @@ fo_core_sync_cover_ask(const FoSyncCoverage *coverage)
 	}
 	return coverage->heard > 0 && coverage->heard >= listed - names->required + 1;
 }
-
-bool
-fo_core_sync_is_covered(const FoSyncNames *names, const char *self,
-						int members_n, const char *const *members, const bool *is_heard)
-{
-	FoSyncCoverage coverage;
-	int			i;
-
-	fo_core_sync_cover_begin(&coverage, names);
-	fo_core_sync_cover_self(&coverage, self);
-	for (i = 0; i < members_n; i++)
-		fo_core_sync_cover_add(&coverage, members[i], is_heard[i]);
-	return fo_core_sync_cover_ask(&coverage);
-}

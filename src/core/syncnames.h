@@ -73,8 +73,4 @@ extern void fo_core_sync_cover_add(FoSyncCoverage *coverage, const char *applica
  */
 extern bool fo_core_sync_cover_ask(const FoSyncCoverage *coverage);
 
-/* The same over arrays, for callers that have them. self NULL or '' = not known. */
-extern bool fo_core_sync_is_covered(const FoSyncNames *names, const char *self,
-									int members_n, const char *const *members, const bool *is_heard);
-
 #endif							/* FO_CORE_SYNCNAMES_H */

@@ -222,9 +222,6 @@ add_sentence(FoText *text, const FoJudging *judging, const char *template)
 			case 'p':
 				add_name(text, judging->group, judging->group->primary);
 				break;
-			case 'c':
-				add_name(text, judging->group, judging->candidate);
-				break;
 			case 'w':
 				add_name(text, judging->group, judging->subject);
 				break;

@@ -75,12 +75,19 @@ typedef struct FoVerdict
 	FoTime		recheck_at;		/* when time alone could change the verdict; 0 = only new evidence can */
 } FoVerdict;
 
+/*
+ * A row of the decision table.  In its sentence stand %p for the primary, %w
+ * for the other peer it is about, %g for the other group of that one, %t for a
+ * time, %o for another coordinator and %n for its term, %f for how the last
+ * failover failed, %l for who else is out of recovery, and %x for why nobody is
+ * eligible.
+ */
 typedef struct FoRule
 {
 	int32_t		number;
 	const char *condition;		/* one phrase for failover_rules() */
 	FoVerdictKind verdict;
-	const char *reason;			/* sentence shown, with %p primary, %c candidate, %w the other peer it is about, %t a time, %o another coordinator, %n its term, %x why nobody is eligible */
+	const char *reason;			/* sentence shown, with its placeholders */
 } FoRule;
 
 extern const char *fo_core_verdict_name(FoVerdictKind kind);

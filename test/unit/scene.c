@@ -281,6 +281,20 @@ random_settings(void)
 	settings->write_check = !unit_one_in(4);
 }
 
+bool
+is_covered_by(const FoSyncNames *names, const char *self,
+			  int members_n, const char *const *members, const bool *is_heard)
+{
+	FoSyncCoverage coverage;
+	int			i;
+
+	fo_core_sync_cover_begin(&coverage, names);
+	fo_core_sync_cover_self(&coverage, self);
+	for (i = 0; i < members_n; i++)
+		fo_core_sync_cover_add(&coverage, members[i], is_heard[i]);
+	return fo_core_sync_cover_ask(&coverage);
+}
+
 void
 scene_random(void)
 {

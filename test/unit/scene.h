@@ -13,6 +13,7 @@
 #define SCENE_H
 
 #include "core/candidate.h"
+#include "core/syncnames.h"
 #include "core/verdict.h"
 #include "unit.h"
 
@@ -62,6 +63,10 @@ extern void probe(int peer, FoProbeState state, double since);
 
 /* It is out of recovery, on this timeline. */
 extern void promote(int peer, uint32_t timeline);
+
+/* Are the members that were heard enough under these names of a primary that calls itself so (NULL = not known)? */
+extern bool is_covered_by(const FoSyncNames *names, const char *self,
+						  int members_n, const char *const *members, const bool *is_heard);
 
 /* A view in which anything may be true; names unique, indexes valid. */
 extern void scene_random(void);

@@ -8,8 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/syncnames.h"
-#include "unit.h"
+#include "scene.h"
 
 typedef struct GrammarCase
 {
@@ -160,7 +159,7 @@ covers(const char *text, const char *self, const char *heard)
 	for (i = 0; i < n; i++)
 		is_heard[i] = heard[i] == 'x';
 	fo_core_sync_parse(&names, text);
-	return fo_core_sync_is_covered(&names, self, n, abc, is_heard);
+	return is_covered_by(&names, self, n, abc, is_heard);
 }
 
 TEST("sync coverage: n-k+1 of n listed standbys must have been heard")
@@ -232,7 +231,7 @@ TEST("sync coverage: agrees with trying every set of standbys that may have conf
 					is_heard[i] = (heard >> i) & 1;
 				fo_core_sync_parse(&names, text);
 				unit_context(text);
-				CHECK_INT(fo_core_sync_is_covered(&names, "p", n, members, is_heard), is_met_always(n, k, heard));
+				CHECK_INT(is_covered_by(&names, "p", n, members, is_heard), is_met_always(n, k, heard));
 			}
 		}
 	}

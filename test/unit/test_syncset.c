@@ -310,7 +310,7 @@ is_covered(const char *setting, int heard)
 	for (i = 0; i < 4; i++)
 		is_heard[i] = (heard & (1 << i)) != 0;
 	fo_core_sync_parse(&names, setting);
-	return fo_core_sync_is_covered(&names, NULL, 4, members, is_heard);
+	return is_covered_by(&names, NULL, 4, members, is_heard);
 }
 
 TEST("sync set: what is enough after a third intent is enough under each setting before it")
