@@ -184,11 +184,6 @@ extern int	fo_api_require_peer_of(const FoGroupCopy *group, const char *peer_nam
 /* Defaults, overlaid with what is set for the group; SPI must be connected. */
 extern void fo_api_load_settings(const char *group, FoSettings *settings);
 
-/* ---- health.c ---- */
-
-/* Put the rows of failover_health into the result; peer_name NULL: all. */
-extern void fo_api_put_health(FunctionCallInfo fcinfo, const FoSnapshot *snapshot, const char *peer_name);
-
 /* ---- act.c ---- */
 
 /*

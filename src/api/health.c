@@ -227,8 +227,9 @@ put_group(FunctionCallInfo fcinfo, const FoSnapshot *snapshot, const FoGroupCopy
 	}
 }
 
-void
-fo_api_put_health(FunctionCallInfo fcinfo, const FoSnapshot *snapshot, const char *peer_name)
+/* The rows of failover_health; peer_name NULL: of all. */
+static void
+put_health(FunctionCallInfo fcinfo, const FoSnapshot *snapshot, const char *peer_name)
 {
 	int			i;
 
@@ -261,7 +262,7 @@ failover_health(PG_FUNCTION_ARGS)
 		fo_api_require_peer_of(&snapshot.groups[0], peer_name);
 	else if (peer_name != NULL)
 		require_peer_of_any(&snapshot, peer_name);
-	fo_api_put_health(fcinfo, &snapshot, peer_name);
+	put_health(fcinfo, &snapshot, peer_name);
 	return (Datum) 0;
 }
 
@@ -279,6 +280,6 @@ failover_check_health(PG_FUNCTION_ARGS)
 		strlcpy(request->group, group_name, FO_NAME_LEN);
 	fo_api_ask(request);
 	fo_api_snapshot(group_name, &snapshot);
-	fo_api_put_health(fcinfo, &snapshot, NULL);
+	put_health(fcinfo, &snapshot, NULL);
 	return (Datum) 0;
 }

@@ -25,9 +25,6 @@
 
 /* ---- schema.c: where the extension lives ---- */
 
-/* Quoted schema of the extension in this database, palloc'd; NULL if it is not installed.  Needs a transaction, no SPI. */
-extern char *fo_catalog_schema(void);
-
 /*
  * Run one statement with %s in it replaced by the quoted schema (every %s), and
  * parameters as for SPI_execute_with_args.  Checks SPI's result code.

@@ -69,8 +69,9 @@ fo_catalog_namespace(void)
 	return namespace;
 }
 
-char *
-fo_catalog_schema(void)
+/* Quoted schema of the extension in this database, palloc'd; NULL if it is not installed.  Needs a transaction, no SPI. */
+static char *
+quoted_schema(void)
 {
 	Oid			namespace = fo_catalog_namespace();
 	char	   *name;
@@ -117,7 +118,7 @@ uint64
 fo_catalog_execute(const char *sql, int nargs, Oid *types, Datum *values,
 				   const char *nulls, bool is_read_only)
 {
-	char	   *schema = fo_catalog_schema();
+	char	   *schema = quoted_schema();
 	char	   *text;
 	int			nest_level;
 	int			result;
@@ -179,7 +180,7 @@ fo_catalog_begin(const char *activity)
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 
-	if (fo_catalog_schema() == NULL)
+	if (quoted_schema() == NULL)
 	{
 		CommitTransactionCommand();
 		MemoryContextSwitchTo(context);

@@ -16,8 +16,9 @@
 /* For so long a group of nothing but standbys is left alone: somebody may be about to promote one by hand. */
 #define ALL_STANDBYS_US FO_MS(5000)
 
-bool
-fo_core_is_surely_same_system(const FoJudging *judging, const FoPeerView *peer)
+/* Is the peer known, not only not known otherwise, to be of the group's database system? */
+static bool
+is_surely_same_system(const FoJudging *judging, const FoPeerView *peer)
 {
 	uint64_t	system = judging->group->system_identifier;
 
@@ -46,7 +47,7 @@ fo_core_is_unfenced_primary(const FoJudging *judging, int32_t index)
 	/* Nobody but the recorded primary is granted a lease: its gate keeps this one from writing. */
 	if (peer->observed.is_armed && !peer->observed.may_commit)
 		return false;
-	return fo_core_is_surely_same_system(judging, peer);
+	return is_surely_same_system(judging, peer);
 }
 
 /* How many peers but the recorded primary take writes; the first by name is the subject. */
@@ -127,7 +128,7 @@ is_followed(const FoJudging *judging, int32_t subject)
 
 		if (fo_core_peer_answers(peer) && peer->observed.in_recovery
 			&& peer->observed.receiver == FO_RECEIVER_STREAMING
-			&& fo_core_is_surely_same_system(judging, peer)
+			&& is_surely_same_system(judging, peer)
 			&& peer->observed.timeline == timeline_at(judging, subject))
 			return true;
 	}
@@ -404,7 +405,7 @@ fo_core_find_usurper(const FoGroupView *group, int32_t candidate, uint32_t unuse
 		const FoPeerView *peer = &group->peers[i];
 
 		if (i == candidate || !fo_core_peer_answers(peer) || peer->observed.timeline < unused
-			|| !fo_core_is_surely_same_system(&judging, peer))
+			|| !is_surely_same_system(&judging, peer))
 			continue;
 		if (is_out_of_recovery(peer) || (is_to_be_promoted && peer->observed.in_recovery))
 			return i;

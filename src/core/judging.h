@@ -84,15 +84,11 @@ extern void fo_core_collect_witnesses(FoJudging *judging);
 /* The one of two peers whose name comes first; either may be -1. */
 extern int32_t fo_core_first_by_name(const FoGroupView *group, int32_t a, int32_t b);
 
-/* The last attempt to reach the primary was refused; or met silence. */
-extern bool fo_core_is_refused(const FoJudging *judging);
+/* The last attempt to reach the primary met silence. */
 extern bool fo_core_is_silent(const FoJudging *judging);
 
 /* As many checks of the primary in a row have failed as the group asks for, over as long as that many take. */
 extern bool fo_core_is_threshold_reached(FoJudging *judging);
-
-/* Is the peer known, not only not known otherwise, to be of the group's database system? */
-extern bool fo_core_is_surely_same_system(const FoJudging *judging, const FoPeerView *peer);
 
 /* Is it out of recovery, answering, of the group's system, and able to take writes? */
 extern bool fo_core_is_unfenced_primary(const FoJudging *judging, int32_t index);

@@ -40,8 +40,9 @@ fo_core_is_threshold_reached(FoJudging *judging)
 		&& fo_core_has_come(judging, judging->trouble + FO_MS(least_ms));
 }
 
-bool
-fo_core_is_refused(const FoJudging *judging)
+/* The last attempt to reach the primary was refused. */
+static bool
+is_refused(const FoJudging *judging)
 {
 	return judging->primary->error == FO_ERROR_REFUSED;
 }
@@ -56,14 +57,14 @@ fo_core_is_silent(const FoJudging *judging)
 static bool
 is_missing(const FoJudging *judging)
 {
-	return fo_core_is_refused(judging) || fo_core_is_silent(judging);
+	return is_refused(judging) || fo_core_is_silent(judging);
 }
 
 /* Missing beyond what one lost packet explains. */
 static bool
 is_missing_for_sure(FoJudging *judging)
 {
-	return fo_core_is_refused(judging)
+	return is_refused(judging)
 		|| (fo_core_is_silent(judging) && fo_core_is_threshold_reached(judging));
 }
 
@@ -289,7 +290,7 @@ is_isolated(FoJudging *judging)
 static bool
 is_refused_but_received(FoJudging *judging)
 {
-	return fo_core_is_refused(judging) && is_about(judging, judging->witnesses.receiving);
+	return is_refused(judging) && is_about(judging, judging->witnesses.receiving);
 }
 
 static bool
@@ -377,7 +378,7 @@ is_in_grace(FoJudging *judging)
 static bool
 is_dead(FoJudging *judging)
 {
-	return fo_core_is_refused(judging) && !fo_core_may_be_walled_off(judging->primary) && is_lost_by_all(judging);
+	return is_refused(judging) && !fo_core_may_be_walled_off(judging->primary) && is_lost_by_all(judging);
 }
 
 static bool

@@ -155,9 +155,9 @@ fo_net_link_tell_call(FoLink *link, FoCall *call, const PGresult *result, const 
 	return !guard.is_gone;
 }
 
-/* error NULL: the session is ready; else it is lost. */
-bool
-fo_net_link_tell_owner(FoLink *link, const FoNetError *error)
+/* The same to the owner.  error NULL: the session is ready; else it is lost. */
+static bool
+tell_owner(FoLink *link, const FoNetError *error)
 {
 	FoGuard		guard = {false, link->guard};
 
@@ -200,7 +200,7 @@ fo_net_link_pay(FoLink *link)
 		FoNetError	error = link->loss;
 
 		link->is_loss_owed = false;
-		if (!fo_net_link_tell_owner(link, &error))
+		if (!tell_owner(link, &error))
 			return;
 	}
 	if (dlist_is_empty(&link->failed) && !link->is_loss_owed)
@@ -257,7 +257,7 @@ start_connect(FoLink *link)
 {
 	MemoryContext scratch = AllocSetContextCreate(link->cxt, "failover connect", ALLOCSET_SMALL_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(scratch);
-	FoParams	params;
+	FoConnectParams	params;
 	locale_t	before;
 
 	fo_net_params_build(link, &params);
@@ -310,7 +310,7 @@ fo_net_link_prepared(FoLink *link)
 {
 	fo_net_loop_disarm(link->loop, &link->deadline);
 	link->state = FO_LINK_READY;
-	(void) fo_net_link_tell_owner(link, NULL);
+	(void) tell_owner(link, NULL);
 }
 
 /* One step of libpq's own state machine.  Only from the loop, as the last thing done. */

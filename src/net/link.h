@@ -84,7 +84,7 @@ extern void fo_net_link_open(FoLink *link, const char *conninfo, const char *pas
 extern void fo_net_link_close(FoLink *link);
 
 extern bool fo_net_link_is_closed(const FoLink *link);
-extern bool fo_net_link_is_ready(const FoLink *link);	/* READY or BUSY */
+extern bool fo_net_link_is_ready(const FoLink *link);
 
 /*
  * Send statements one after the other, each in its own implicit transaction

@@ -97,19 +97,19 @@ struct FoLink
 };
 
 /* Arguments of PQconnectStartParams(): both lists end with NULL. */
-#define FO_PARAMS_MAX 64
+#define FO_CONNECT_PARAMS_MAX 64
 
-typedef struct FoParams
+typedef struct FoConnectParams
 {
 	int			n;
-	const char *keywords[FO_PARAMS_MAX + 1];
-	const char *values[FO_PARAMS_MAX + 1];
-} FoParams;
+	const char *keywords[FO_CONNECT_PARAMS_MAX + 1];
+	const char *values[FO_CONNECT_PARAMS_MAX + 1];
+} FoConnectParams;
 
 /* ---- params.c ---- */
 
 /* Fill in params for the link's resolved target; what is new is palloc'd. */
-extern void fo_net_params_build(FoLink *link, FoParams *params);
+extern void fo_net_params_build(FoLink *link, FoConnectParams *params);
 
 /* Take out of this process's environment what libpq would add to a conninfo. */
 extern void fo_net_params_clear_environment(void);
@@ -130,7 +130,6 @@ extern void fo_net_link_watch(FoLink *link, bool is_writing);
 
 /* Call back between guards.  False: the link is gone. */
 extern bool fo_net_link_tell_call(FoLink *link, FoCall *call, const PGresult *result, const FoNetError *error, int64 rtt_us);
-extern bool fo_net_link_tell_owner(FoLink *link, const FoNetError *error);
 
 /* ---- call.c ---- */
 

@@ -21,9 +21,9 @@ static const char *const forced_options[] = {
 };
 
 static void
-add_param(FoParams *params, const char *keyword, const char *value)
+add_param(FoConnectParams *params, const char *keyword, const char *value)
 {
-	if (params->n == FO_PARAMS_MAX)
+	if (params->n == FO_CONNECT_PARAMS_MAX)
 		return;
 	params->keywords[params->n] = keyword;
 	params->values[params->n] = value;
@@ -45,7 +45,7 @@ is_forced(const char *keyword)
 
 /* The parts of the endpoints as libpq's lists. */
 static void
-add_endpoint_params(FoParams *params, const FoTarget *target)
+add_endpoint_params(FoConnectParams *params, const FoTarget *target)
 {
 	StringInfoData hosts;
 	StringInfoData addresses;
@@ -72,7 +72,7 @@ add_endpoint_params(FoParams *params, const FoTarget *target)
  * session itself is overruled: this is a control session, not a client's.
  */
 void
-fo_net_params_build(FoLink *link, FoParams *params)
+fo_net_params_build(FoLink *link, FoConnectParams *params)
 {
 	bool		has_gss = false;
 

@@ -25,8 +25,9 @@ typedef struct FoTargetHost
 	FoResolution *resolution;	/* under way */
 } FoTargetHost;
 
-const char *
-fo_net_target_option(const FoTarget *target, const char *keyword)
+/* Value of an option of the conninfo; NULL if it was not given. */
+static const char *
+option_of(const FoTarget *target, const char *keyword)
 {
 	for (const PQconninfoOption *option = target->options; option != NULL && option->keyword != NULL; option++)
 	{
@@ -140,9 +141,9 @@ host_resolved(void *arg, const char *addresses, const char *error)
 static bool
 split_hosts(FoTarget *target)
 {
-	const char *hosts = fo_net_target_option(target, "host");
-	const char *addresses = fo_net_target_option(target, "hostaddr");
-	const char *ports = fo_net_target_option(target, "port");
+	const char *hosts = option_of(target, "host");
+	const char *addresses = option_of(target, "hostaddr");
+	const char *ports = option_of(target, "port");
 	int			hosts_n;
 	int			ports_n;
 

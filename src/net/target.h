@@ -48,7 +48,4 @@ extern void fo_net_target_start(FoTarget *target, FoResolver *resolver, MemoryCo
 /* Cancel what is under way, without a callback, and free everything.  No-op on an unused one. */
 extern void fo_net_target_clear(FoTarget *target);
 
-/* Value of an option of the conninfo; NULL if it was not given. */
-extern const char *fo_net_target_option(const FoTarget *target, const char *keyword);
-
 #endif							/* FO_NET_TARGET_H */
