@@ -152,9 +152,9 @@ typedef struct FoPeerConfig
 	FoLeaseTerms lease_before;	/* those that it may know instead; none once it has taken lease_told */
 	TimestampTz fenced_at;
 	char	   *fence_saved;	/* jsonb as text */
-	int64		outages;
+	int64		outages;		/* finished ones; so the next */
 	int64		downtime_us;
-	TimestampTz down_since;
+	TimestampTz down_since;		/* begin of the outage that goes on; 0 = it is up */
 } FoPeerConfig;
 
 /* An operation that is to begin later, and has not begun. */

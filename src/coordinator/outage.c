@@ -27,7 +27,6 @@ outage_begins(FoPeer *peer)
 		FoTime		ago_us = fo_net_now() - peer->view.health.down_since;
 
 		peer->cfg.down_since = GetCurrentTimestamp() - Max(ago_us, 0);
-		peer->cfg.outages++;
 		peer->is_state_dirty = true;
 	}
 	peer->down_since = peer->cfg.down_since;
@@ -44,6 +43,7 @@ outage_ends(FoPeer *peer)
 	if (peer->cfg.down_since == 0)
 		return;
 	lasted_us = Max(GetCurrentTimestamp() - peer->cfg.down_since, 0);
+	peer->cfg.outages++;
 	peer->cfg.downtime_us += lasted_us;
 	peer->cfg.down_since = 0;
 	peer->down_since = 0;

@@ -58,8 +58,8 @@ typedef struct FoPeerSlot
 	char		conninfo[FO_CONNINFO_LEN];	/* validated: carries no secret */
 	char		last_error[FO_SENTENCE_LEN];
 	TimestampTz down_since;		/* 0 = up */
-	int64		outages_total;	/* with those recorded in the table, before and after a restart */
-	int64		downtime_total_us;	/* finished outages only */
+	int64		outages_total;	/* finished ones only, as the table has them; so the next */
+	int64		downtime_total_us;
 	char		circuit[16];	/* closed, open, half_open */
 	FoPeerFacts facts;			/* as of the last FO_REQUEST_PREFLIGHT */
 } FoPeerSlot;

@@ -47,7 +47,8 @@ is($t->sql(q{SELECT health, consecutive_failures > 0, error_class, downtime > '0
 	'unhealthy|t|refused|t', 'health of the dead server');
 is($t->status('state IN (\'failover_complete\', \'degraded\'), peers_healthy, redundancy, last_failover_at IS NOT NULL'),
 	't|2|dual|t', 'the status says what is left');
-is($t->sql(q{SELECT total > '0' FROM failover_downtime WHERE peer_name = 'p'}), 't', 'downtime is accounted for');
+is($t->sql(q{SELECT outages, total > '0' FROM failover_downtime WHERE peer_name = 'p'}), '1|t', 'the outage is counted, once, and its time');
+is($t->sql(q{SELECT value FROM failover_metrics() WHERE name = 'failover_peer_outages_total' AND labels ->> 'peer' = 'p'}), '1', 'so it is by the metrics');
 
 # Nothing that was acknowledged is missing, but for what the history admits.
 $writer->stop;
