@@ -179,6 +179,9 @@ extern int	fo_api_find_peer(const FoGroupCopy *group, const char *peer_name);
 /* Index of the peer; 42704 if there is none. */
 extern int	fo_api_require_peer_of(const FoGroupCopy *group, const char *peer_name);
 
+/* For how long the peer has been down in all, the outage that goes on included. */
+extern int64 fo_api_downtime_us(const FoPeerSlot *peer);
+
 /* ---- config_setting.c ---- */
 
 /* Defaults, overlaid with what is set for the group; SPI must be connected. */

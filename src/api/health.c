@@ -43,20 +43,7 @@ role_of(const GroupContext *context, int index)
 	return is_primary ? "primary" : "unknown";
 }
 
-static const FoCandidate *
-candidate_of(const GroupContext *context, int index)
-{
-	int			i;
-
-	for (i = 0; i < context->group->peers_n; i++)
-	{
-		if (context->out.candidates[i].peer == index)
-			return &context->out.candidates[i];
-	}
-	return NULL;
-}
-
-/* Is some streaming standby ahead of this one in the FIRST k list? */
+/* Streaming standbys ahead of this one in the FIRST k list. */
 static int
 count_streaming_before(const GroupContext *context, const char *application_name)
 {
@@ -66,14 +53,14 @@ count_streaming_before(const GroupContext *context, const char *application_name
 
 	for (i = 0; i < context->sync.names_n; i++)
 	{
-		if (pg_strcasecmp(context->sync.names[i], application_name) == 0)
+		if (fo_core_sync_is_same_name(context->sync.names[i], application_name))
 			break;
 		for (j = 0; j < context->group->peers_n; j++)
 		{
 			const FoPeerView *peer = &context->group->views[j];
 
 			if (fo_core_peer_answers(peer) && peer->observed.receiver == FO_RECEIVER_STREAMING &&
-				pg_strcasecmp(peer->observed.application_name, context->sync.names[i]) == 0)
+				fo_core_sync_is_same_name(peer->observed.application_name, context->sync.names[i]))
 				n++;
 		}
 	}
@@ -110,10 +97,7 @@ put_checks(FoRow *row, const GroupContext *context, const FoPeerSlot *slot)
 {
 	const FoHealthState *health = &slot->view.health;
 	FoTime		now = context->view->now;
-	int64		downtime_us = slot->downtime_total_us;
 
-	if (slot->down_since != 0)
-		downtime_us += Max(GetCurrentTimestamp() - slot->down_since, 0);
 	fo_api_row_int4(row, health->consecutive_failures);
 	fo_api_row_int4(row, health->consecutive_successes);
 	fo_api_row_positive(row, health->response_ms);
@@ -123,7 +107,7 @@ put_checks(FoRow *row, const GroupContext *context, const FoPeerSlot *slot)
 	fo_api_row_time(row, health->last_check_at, now);
 	fo_api_row_time(row, health->last_success_at, now);
 	fo_api_row_timestamptz(row, slot->down_since);
-	fo_api_row_interval(row, downtime_us);
+	fo_api_row_interval(row, fo_api_downtime_us(slot));
 }
 
 /* How long ago it last got anything new, while it is behind: 0 if it is not. */
@@ -185,7 +169,7 @@ put_peer(FunctionCallInfo fcinfo, const GroupContext *context, int index)
 {
 	const FoPeerSlot *slot = &context->group->peers[index];
 	const FoPeerView *peer = &context->group->views[index];
-	const FoCandidate *candidate = candidate_of(context, index);
+	const FoCandidate *candidate = fo_core_find_candidate(context->out.candidates, context->group->peers_n, index);
 	bool		is_eligible = candidate != NULL && candidate->exclusion == FO_EXCLUDED_NOT;
 	FoRow		row = {0};
 

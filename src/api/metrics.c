@@ -239,11 +239,7 @@ peer_outages(const PeerSubject *subject)
 static double
 peer_downtime(const PeerSubject *subject)
 {
-	int64		us = subject->slot->downtime_total_us;
-
-	if (subject->slot->down_since != 0)
-		us += Max(GetCurrentTimestamp() - subject->slot->down_since, 0);
-	return (double) us / USECS_PER_SEC;
+	return (double) fo_api_downtime_us(subject->slot) / USECS_PER_SEC;
 }
 
 static const PeerMetric peer_metrics[] = {
@@ -335,11 +331,7 @@ put_peer_metrics(FunctionCallInfo fcinfo, const GroupSubject *of, int index)
 	subject.slot = &of->group->peers[index];
 	subject.view = &of->group->views[index];
 	subject.is_primary = index == of->group->group.view.primary;
-	for (i = 0; i < of->group->peers_n; i++)
-	{
-		if (of->out.candidates[i].peer == index)
-			subject.candidate = &of->out.candidates[i];
-	}
+	subject.candidate = fo_core_find_candidate(of->out.candidates, of->group->peers_n, index);
 	labels = make_labels(group_name, "peer", subject.view->name);
 	for (i = 0; i < (int) lengthof(peer_metrics); i++)
 		put_metric(fcinfo, peer_metrics[i].name, labels, peer_metrics[i].read(&subject),

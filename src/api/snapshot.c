@@ -115,6 +115,14 @@ fo_api_require_peer_of(const FoGroupCopy *group, const char *peer_name)
 	return peer;
 }
 
+int64
+fo_api_downtime_us(const FoPeerSlot *peer)
+{
+	int64		running_us = peer->down_since != 0 ? Max(GetCurrentTimestamp() - peer->down_since, 0) : 0;
+
+	return peer->downtime_total_us + running_us;
+}
+
 /* The peer as configured; what was observed of it is taken over from live, which may be NULL. */
 static void
 fill_peer(FoPeerSlot *peer, const FoPeerConfig *config, const FoPeerSlot *live)

@@ -166,8 +166,8 @@ allowed_hint(void)
 	return hint.data;
 }
 
-static bool
-has_control_character(const char *value)
+bool
+fo_catalog_has_control_character(const char *value)
 {
 	for (; *value; value++)
 	{
@@ -228,7 +228,7 @@ is_conninfo_like(const char *value)
 static bool
 is_value_sane(const Keyword *keyword, const char *value, char **hint)
 {
-	if (has_control_character(value))
+	if (fo_catalog_has_control_character(value))
 	{
 		*hint = pstrdup("Values must not contain control characters.");
 		return false;

@@ -25,6 +25,8 @@ pg_noreturn extern void fo_catalog_raise_missing(void);
  */
 extern char *fo_catalog_conninfo_check(const char *conninfo, char **error, char **hint);
 
+extern bool fo_catalog_has_control_character(const char *value);
+
 /* Append keyword=value to a conninfo, quoted where libpq needs it. */
 extern void fo_catalog_append_pair(StringInfo conninfo, const char *keyword, const char *value);
 

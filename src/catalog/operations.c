@@ -29,12 +29,9 @@
 static FoTrigger
 parse_trigger(const char *word)
 {
-	for (int trigger = 0; trigger < FO_TRIGGER_N; trigger++)
-	{
-		if (strcmp(word, fo_core_trigger_name(trigger)) == 0)
-			return trigger;
-	}
-	return FO_TRIGGER_MANUAL;	/* only shown: nothing is decided by it */
+	int			trigger = fo_core_trigger_parse(word);
+
+	return trigger >= 0 ? trigger : FO_TRIGGER_MANUAL;	/* only shown: nothing is decided by it */
 }
 
 static FoOperationStatus

@@ -140,17 +140,6 @@ parse_word(const FoSettingDef *def, const char *value, double *number, char **hi
 	return false;
 }
 
-static bool
-has_control_character(const char *value)
-{
-	for (; *value; value++)
-	{
-		if ((unsigned char) *value < ' ' || *value == 0x7f)
-			return true;
-	}
-	return false;
-}
-
 /* Text to a number, or to itself; ranges are not looked at. */
 static bool
 parse_value(const FoSettingDef *def, const char *value, double *number, char **hint)
@@ -175,7 +164,7 @@ parse_value(const FoSettingDef *def, const char *value, double *number, char **h
 		case FO_SETTING_ENUM:
 			return parse_word(def, value, number, hint);
 		case FO_SETTING_TEXT:
-			if (!has_control_character(value))
+			if (!fo_catalog_has_control_character(value))
 				return true;
 			*hint = pstrdup("It must not contain control characters.");
 			return false;
@@ -206,7 +195,7 @@ fo_catalog_setting_parse(FoSettings *settings, const FoSettingDef *def, const ch
 		*hint = describe_limit(def);
 	}
 
-	*error = def->is_secret || has_control_character(value)
+	*error = def->is_secret || fo_catalog_has_control_character(value)
 		? psprintf("invalid value for setting \"%s\"", def->name)
 		: psprintf("invalid value for setting \"%s\": \"%s\"", def->name, value);
 	return false;

@@ -373,6 +373,19 @@ fo_core_best_candidate(const FoGroupView *group, const FoCandidateOptions *optio
 	return eligible_n;
 }
 
+const FoCandidate *
+fo_core_find_candidate(const FoCandidate *candidates, int n, int peer)
+{
+	int			i;
+
+	for (i = 0; i < n; i++)
+	{
+		if (candidates[i].peer == peer)
+			return &candidates[i];
+	}
+	return NULL;
+}
+
 void
 fo_core_examine_candidate(const FoGroupView *group, const FoCandidateOptions *options,
 						  int index, FoCandidate *out)

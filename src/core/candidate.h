@@ -84,6 +84,9 @@ extern int	fo_core_rank_candidates(const FoGroupView *group, const FoCandidateOp
 extern int	fo_core_best_candidate(const FoGroupView *group, const FoCandidateOptions *options,
 								   FoCandidate *best);
 
+/* Among the n ranked ones, that peer; NULL if it is not there. */
+extern const FoCandidate *fo_core_find_candidate(const FoCandidate *candidates, int n, int peer);
+
 /* One peer of the group, without its rank. */
 extern void fo_core_examine_candidate(const FoGroupView *group, const FoCandidateOptions *options,
 									  int index, FoCandidate *out);

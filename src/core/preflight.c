@@ -51,6 +51,14 @@ row_of(int rule)
 	return &runs[i]->rows[rule];
 }
 
+int64_t
+fo_core_preflight_fact(const FoPreflightTrial *trial, const FoPeerFacts *facts)
+{
+	if (facts == NULL)
+		return FO_FACT_UNKNOWN;
+	return *(const int64_t *) ((const char *) facts + trial->fact);
+}
+
 void
 fo_core_preflight_add_lines(FoText *text, const char *lines)
 {

@@ -14,6 +14,8 @@
 #ifndef FO_CORE_PREFLIGHT_H
 #define FO_CORE_PREFLIGHT_H
 
+#include <stddef.h>
+
 #include "core/text.h"
 #include "core/view.h"
 
@@ -152,11 +154,15 @@ typedef struct FoPreflightRun
 	int			n;
 } FoPreflightRun;
 
+#define FO_PREFLIGHT_FACT(name) offsetof(FoPeerFacts, name)
 #define FO_PREFLIGHT_RUN(rows) {rows, (int) (sizeof(rows) / sizeof((rows)[0]))}
 
 extern const FoPreflightRun fo_core_preflight_group_rows;
 extern const FoPreflightRun fo_core_preflight_peer_rows;
 extern const FoPreflightRun fo_core_preflight_standby_rows;
+
+/* The number that the row looks at, of the peer's facts or the primary's; unknown if those are. */
+extern int64_t fo_core_preflight_fact(const FoPreflightTrial *trial, const FoPeerFacts *facts);
 
 /* Lines as a list in one line; is there such a line; may the last one have been cut? */
 extern void fo_core_preflight_add_lines(FoText *text, const char *lines);

@@ -12,16 +12,10 @@
 
 #include "core/evidence.h"
 
-static int64_t
-fact_of(const FoPreflightTrial *trial)
-{
-	return *(const int64_t *) ((const char *) trial->facts + trial->fact);
-}
-
 static bool
 is_off(FoPreflightTrial *trial)
 {
-	return fact_of(trial) == 0;
+	return fo_core_preflight_fact(trial, trial->facts) == 0;
 }
 
 static bool
@@ -235,8 +229,6 @@ is_commit_local(FoPreflightTrial *trial)
 	return strcmp(level, "off") == 0 || strcmp(level, "local") == 0;
 }
 
-#define FACT(name) offsetof(FoPeerFacts, name)
-
 static const FoPreflightRow rows[] = {
 	/* can it be reached, and is it one of us */
 	{FO_PREFLIGHT_PEER, FO_PREFLIGHT_ERROR, is_silent, 0,
@@ -257,7 +249,7 @@ static const FoPreflightRow rows[] = {
 	/* what our role may do there */
 	{FO_PREFLIGHT_KNOWN, FO_PREFLIGHT_ERROR, lacks_privileges, 0,
 		"the coordinator's role lacks privileges: %d", "Run the script of failover_peer_grants() on the primary."},
-	{FO_PREFLIGHT_KNOWN, FO_PREFLIGHT_WARNING, is_off, FACT(may_replicate),
+	{FO_PREFLIGHT_KNOWN, FO_PREFLIGHT_WARNING, is_off, FO_PREFLIGHT_FACT(may_replicate),
 		"the coordinator's role may not replicate: rewinding or cloning a peer with this role fails",
 	"Run ALTER ROLE ... REPLICATION on the primary, or use another role for replication."},
 	{FO_PREFLIGHT_KNOWN, FO_PREFLIGHT_INFO, lacks_rewind_privileges, 0,
@@ -273,7 +265,7 @@ static const FoPreflightRow rows[] = {
 	/* what every peer needs, because every peer may become the primary */
 	{FO_PREFLIGHT_KNOWN, FO_PREFLIGHT_ERROR, is_wal_minimal, 0,
 		"wal_level is minimal: no standby can follow it", "Set wal_level = replica."},
-	{FO_PREFLIGHT_KNOWN, FO_PREFLIGHT_ERROR, is_off, FACT(fsync),
+	{FO_PREFLIGHT_KNOWN, FO_PREFLIGHT_ERROR, is_off, FO_PREFLIGHT_FACT(fsync),
 		"fsync is off: acknowledged commits may be lost", "Set fsync = on."},
 	{FO_PREFLIGHT_KNOWN, FO_PREFLIGHT_ERROR, has_too_few_senders, 0,
 		"max_wal_senders is %d", "Raise max_wal_senders."},
@@ -281,14 +273,14 @@ static const FoPreflightRow rows[] = {
 		"its replication slots have room for %d", "Raise max_replication_slots, or drop slots."},
 	{FO_PREFLIGHT_KNOWN, FO_PREFLIGHT_ERROR, has_lost_slots, 0,
 		"slots have lost their WAL: %d", "Clone those who use them again, and drop the slots."},
-	{FO_PREFLIGHT_KNOWN, FO_PREFLIGHT_ERROR, is_off, FACT(hot_standby),
+	{FO_PREFLIGHT_KNOWN, FO_PREFLIGHT_ERROR, is_off, FO_PREFLIGHT_FACT(hot_standby),
 		"hot_standby is off: as a standby it takes no connections, also not from the coordinator", "Set hot_standby = on."},
 	{FO_PREFLIGHT_KNOWN, FO_PREFLIGHT_ERROR, has_recovery_target, 0,
 		"a recovery target is set: as a standby it stops there, or promotes itself: %d",
 	"Remove it from the configuration and restart the server; the node library overrides it where a former primary comes back."},
 	{FO_PREFLIGHT_KNOWN, FO_PREFLIGHT_WARNING, is_rewind_impossible, 0,
 		"neither wal_log_hints nor data checksums are on: it cannot be rewound", "Set wal_log_hints = on, or enable checksums."},
-	{FO_PREFLIGHT_KNOWN, FO_PREFLIGHT_WARNING, is_off, FACT(full_page_writes),
+	{FO_PREFLIGHT_KNOWN, FO_PREFLIGHT_WARNING, is_off, FO_PREFLIGHT_FACT(full_page_writes),
 		"full_page_writes is off: it cannot be rewound", "Set full_page_writes = on."},
 	{FO_PREFLIGHT_PRIMARY, FO_PREFLIGHT_WARNING, is_commit_local, 0,
 		"synchronous_commit is %d by default: commits wait for no standby", "Set synchronous_commit = on."},
@@ -302,7 +294,7 @@ static const FoPreflightRow rows[] = {
 		"archive_mode is on without a command or a library: WAL piles up", "Set archive_command or archive_library."},
 	{FO_PREFLIGHT_KNOWN, FO_PREFLIGHT_INFO, is_slot_use_unlimited, 0,
 		"max_slot_wal_keep_size is unlimited: a slot that nobody reads fills the disk", "Set max_slot_wal_keep_size."},
-	{FO_PREFLIGHT_KNOWN, FO_PREFLIGHT_INFO, is_off, FACT(restart_after_crash),
+	{FO_PREFLIGHT_KNOWN, FO_PREFLIGHT_INFO, is_off, FO_PREFLIGHT_FACT(restart_after_crash),
 		"restart_after_crash is off: the crash of one backend becomes a failover", "Set restart_after_crash = on."},
 };
 

@@ -18,26 +18,12 @@
 /* Over this a standby that could not connect at once comes late. */
 #define RETRY_INTERVAL_LONG_MS 1000
 
-static int64_t
-fact_of(const FoPreflightTrial *trial)
-{
-	return *(const int64_t *) ((const char *) trial->facts + trial->fact);
-}
-
-static int64_t
-fact_of_primary(const FoPreflightTrial *trial)
-{
-	if (trial->primary == NULL)
-		return FO_FACT_UNKNOWN;
-	return *(const int64_t *) ((const char *) trial->primary + trial->fact);
-}
-
 /* On a standby: lower than on the primary. */
 static bool
 is_lower(FoPreflightTrial *trial)
 {
-	int64_t		here = fact_of(trial);
-	int64_t		there = fact_of_primary(trial);
+	int64_t		here = fo_core_preflight_fact(trial, trial->facts);
+	int64_t		there = fo_core_preflight_fact(trial, trial->primary);
 
 	if (here == FO_FACT_UNKNOWN || there == FO_FACT_UNKNOWN || here >= there)
 		return false;
@@ -236,8 +222,6 @@ is_name_shared(FoPreflightTrial *trial)
 	return !is_renewal_lost(trial) && has_namesake(trial, is_sync_confused, "standby");
 }
 
-#define FACT(name) offsetof(FoPeerFacts, name)
-
 static const FoPreflightRow rows[] = {
 	{FO_PREFLIGHT_STANDBY, FO_PREFLIGHT_ERROR, is_archive_only, 0,
 		"reads WAL from the archive only: it is no candidate", "Set primary_conninfo there."},
@@ -250,15 +234,15 @@ static const FoPreflightRow rows[] = {
 	"Put the password into the passfile of the server's user, and take it out of primary_conninfo."},
 	{FO_PREFLIGHT_STANDBY, FO_PREFLIGHT_ERROR, is_slot_missing, 0,
 		"the primary has no slot \"%d\", which it uses", "Create the slot on the primary."},
-	{FO_PREFLIGHT_STANDBY, FO_PREFLIGHT_ERROR, is_lower, FACT(max_connections),
+	{FO_PREFLIGHT_STANDBY, FO_PREFLIGHT_ERROR, is_lower, FO_PREFLIGHT_FACT(max_connections),
 		"max_connections is %d: recovery stops, and clients are turned away after a failover", "Raise max_connections."},
-	{FO_PREFLIGHT_STANDBY, FO_PREFLIGHT_ERROR, is_lower, FACT(max_worker_processes),
+	{FO_PREFLIGHT_STANDBY, FO_PREFLIGHT_ERROR, is_lower, FO_PREFLIGHT_FACT(max_worker_processes),
 		"max_worker_processes is %d: recovery stops", "Raise max_worker_processes."},
-	{FO_PREFLIGHT_STANDBY, FO_PREFLIGHT_ERROR, is_lower, FACT(max_prepared_transactions),
+	{FO_PREFLIGHT_STANDBY, FO_PREFLIGHT_ERROR, is_lower, FO_PREFLIGHT_FACT(max_prepared_transactions),
 		"max_prepared_transactions is %d: recovery stops", "Raise max_prepared_transactions."},
-	{FO_PREFLIGHT_STANDBY, FO_PREFLIGHT_ERROR, is_lower, FACT(max_locks_per_transaction),
+	{FO_PREFLIGHT_STANDBY, FO_PREFLIGHT_ERROR, is_lower, FO_PREFLIGHT_FACT(max_locks_per_transaction),
 		"max_locks_per_transaction is %d: recovery stops", "Raise max_locks_per_transaction."},
-	{FO_PREFLIGHT_STANDBY, FO_PREFLIGHT_ERROR, is_lower, FACT(max_wal_senders),
+	{FO_PREFLIGHT_STANDBY, FO_PREFLIGHT_ERROR, is_lower, FO_PREFLIGHT_FACT(max_wal_senders),
 		"max_wal_senders is %d: recovery stops", "Raise max_wal_senders."},
 	{FO_PREFLIGHT_STANDBY, FO_PREFLIGHT_ERROR, is_target_fixed, 0,
 		"recovery_target_timeline is \"%d\": it would not follow a new primary", "Set recovery_target_timeline = latest."},

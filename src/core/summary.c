@@ -122,14 +122,7 @@ end_reasons(FoSummary *summary)
 static const FoCandidate *
 candidate_of(const FoSummaryInput *input, int32_t peer)
 {
-	int32_t		i;
-
-	for (i = 0; i < input->group->peers_n; i++)
-	{
-		if (input->candidates[i].peer == peer)
-			return &input->candidates[i];
-	}
-	return NULL;
+	return fo_core_find_candidate(input->candidates, input->group->peers_n, peer);
 }
 
 /* Says why it is not well; false, and nothing said, if it answers as it should. */
