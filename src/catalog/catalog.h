@@ -4,10 +4,10 @@
  *		The extension's tables as structs.  The only room that knows SQL of the
  *		coordinator's own database.
  *
- * Functions here run inside a transaction with SPI connected (fo_catalog_begin
- * / fo_catalog_end in the worker; a SECURITY DEFINER SQL function in a backend
- * that calls SPI_connect itself) unless said otherwise, and raise ERROR as SPI
- * does.  Tables are always named with the extension's schema: no search_path
+ * Functions here run inside a transaction with SPI connected (between
+ * fo_catalog_begin and fo_catalog_end in the worker, between SPI_connect and
+ * SPI_finish in a backend's function) unless said otherwise, and raise ERROR as
+ * SPI does.  Tables are always named with the extension's schema: no search_path
  * is relied upon.
  *
  *-------------------------------------------------------------------------
@@ -281,6 +281,15 @@ extern void fo_catalog_write_loss(const char *group_name, const char *peer_name,
 /* It has begun, or never will: it is not planned any more. */
 extern void fo_catalog_forget_planned(int64 event_id);
 
+/*
+ * Delete one batch (at most limit rows) of the group's events and ended
+ * operations older than before; returns how many went.  NULL: those of no
+ * group, or of one that does not exist any more.
+ */
+extern uint64 fo_catalog_expire(const char *group, TimestampTz before, int limit);
+
+/* ---- operations.c: what the worker, and whoever is refused, reads of operations ---- */
+
 /* Operations in progress, with their steps; allocated in cxt. */
 typedef struct FoOperationRecord
 {
@@ -326,14 +335,5 @@ extern bool fo_catalog_find_blocker(const char *group, FoBlocker *blocker);
 
 /* End that session, if it is still idle in that transaction. */
 extern bool fo_catalog_end_blocker(const FoBlocker *blocker);
-
-/* ---- journal.c, again ---- */
-
-/*
- * Delete one batch (at most limit rows) of the group's events and ended
- * operations older than before; returns how many went.  NULL: those of no
- * group, or of one that does not exist any more.
- */
-extern uint64 fo_catalog_expire(const char *group, TimestampTz before, int limit);
 
 #endif							/* FO_CATALOG_H */

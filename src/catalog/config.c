@@ -2,7 +2,7 @@
  *
  * config.c
  *		The whole configuration and what is remembered of it, in one reading:
- *		three queries, merged by the order of names that they share.
+ *		four queries, merged by the order of names that they share.
  *
  * The rows were checked when they were written, but a restored dump, a
  * downgrade or a superuser's UPDATE may have put anything there.  One bad row

@@ -19,7 +19,7 @@
 #include "coordinator/executor.h"
 #include "coordinator/failback.h"
 #include "coordinator/following.h"
-#include "coordinator/judge.h"
+#include "coordinator/mend.h"
 #include "coordinator/monitor.h"
 #include "coordinator/outage.h"
 #include "coordinator/record.h"

@@ -19,7 +19,7 @@
 #include "coordinator/executor.h"
 #include "coordinator/failback.h"
 #include "coordinator/following.h"
-#include "coordinator/judge.h"
+#include "coordinator/mend.h"
 #include "coordinator/record.h"
 #include "coordinator/slots.h"
 

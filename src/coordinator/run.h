@@ -3,10 +3,12 @@
  * run.h
  *		The state of one operation; private to the files that carry it out.
  *
- * run.c begins and ends it; executor.c drives its phases, intents and outcomes;
- * failure.c decides what a failed step means, and undoes.  steps.c (with
- * choose.c, steps_freeze.c, steps_promote.c and steps_node.c) knows what each step means: on whom it runs, with which
- * action and facts, and what follows from its outcome.
+ * run.c begins and ends it, resume.c takes over what a former worker began;
+ * executor.c drives its phases, intents and outcomes; failure.c decides what a
+ * failed step means, and undoes.  steps.c (with choose.c, steps_freeze.c,
+ * steps_promote.c, steps_node.c and steps_drill.c) knows what each step means:
+ * on whom it runs, with which action and facts, and what follows from its
+ * outcome.  ledger.c writes it down, report.c says how it ended.
  *
  *-------------------------------------------------------------------------
  */
@@ -132,6 +134,13 @@ extern FoTime fo_coordinator_held_until(const FoRunStep *step);
 /* The new primary takes writes: from here on it is the group's primary. */
 extern void fo_coordinator_promoted(FoRun *run, const FoTask *task);
 
+/*
+ * After a failover, or a promotion that was to complete one and failed, another
+ * failure is not answered for a while.  Attempts count within one such period;
+ * one that was acknowledged is over: view.blocked_until knows.
+ */
+extern void fo_coordinator_begin_block_period(FoGroup *group);
+
 /* What peer is to follow upstream with: its own template, or the bare minimum for a peer that never had one. */
 extern char *fo_coordinator_follow_conninfo(FoRun *run, const FoPeer *peer, const FoPeer *upstream);
 
@@ -151,6 +160,14 @@ extern void fo_coordinator_leave_rejoin(const FoRunStep *step, const FoTask *tas
 extern void fo_coordinator_plan_demote(FoRun *run, const FoStepDef *def);
 extern void fo_coordinator_plan_follow(FoRun *run, const FoStepDef *def);
 
+/* Does the operation move the primary in a planned way? */
+extern bool fo_coordinator_is_planned(const FoRun *run);
+
+/* Was the old primary told to be a standby of this candidate, and not of one that failed? */
+extern bool fo_coordinator_is_told_whom_to_follow(const FoRun *run);
+extern bool fo_coordinator_needs_node_rejoin(const FoPeer *peer);
+extern void fo_coordinator_rejoin_facts(FoRun *run, FoPeer *peer, FoTaskFacts *facts);
+
 /* steps_drill.c: the turn of a drill, its way back, its report. */
 extern void fo_coordinator_plan_turn(FoRun *run, const FoStepDef *def);
 
@@ -166,21 +183,6 @@ extern void fo_coordinator_begin_way_back(FoRun *run);
 /* It ends, with the status in run->row: failed, if not where it began.  The report, and in the error where the primary is now. */
 extern void fo_coordinator_drill_ended(FoRun *run);
 
-/* Does the operation move the primary in a planned way? */
-extern bool fo_coordinator_is_planned(const FoRun *run);
-
-/* Was the old primary told to be a standby of this candidate, and not of one that failed? */
-extern bool fo_coordinator_is_told_whom_to_follow(const FoRun *run);
-extern bool fo_coordinator_needs_node_rejoin(const FoPeer *peer);
-extern void fo_coordinator_rejoin_facts(FoRun *run, FoPeer *peer, FoTaskFacts *facts);
-
-/*
- * After a failover, or a promotion that was to complete one and failed, another
- * failure is not answered for a while.  Attempts count within one such period;
- * one that was acknowledged is over: view.blocked_until knows.
- */
-extern void fo_coordinator_begin_block_period(FoGroup *group);
-
 /* ---- failure.c ---- */
 
 /* Note why it fails; the first cause counts. */
@@ -194,6 +196,9 @@ extern void fo_coordinator_fail_or_undo(FoRun *run);
 
 /* ---- run.c, for executor.c, failure.c and resume.c ---- */
 
+/* An operation whose candidate was chosen before: it begins behind the choice, in a new term. */
+extern void fo_coordinator_begin_again(FoRun *run);
+
 /* An empty operation of the group, in progress. */
 extern FoRun *fo_coordinator_create_run(FoGroup *group);
 
@@ -201,9 +206,6 @@ extern FoRun *fo_coordinator_create_run(FoGroup *group);
 extern void fo_coordinator_finish_run(FoRun *run, FoOperationStatus status);
 
 /* ---- executor.c ---- */
-
-/* An operation whose candidate was chosen before: it begins behind the choice, in a new term. */
-extern void fo_coordinator_begin_again(FoRun *run);
 
 /* Go on as far as possible: see executor.c. */
 extern void fo_coordinator_advance(FoRun *run);

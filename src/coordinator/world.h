@@ -12,21 +12,24 @@
  *
  * Ownership within the room:
  *		world.c		builds and merges; groups and peers each own a memory context
- *		monitor.c	observes: every field of FoPeer.view but the configuration ones
+ *		monitor.c	observes, with listener.c, library.c, writecheck.c and lease.c; evidence.c
+ *					makes of it every field of FoPeer.view but the configuration ones
  *		judge.c		reads views, keeps FoGroup.verdict, starts what the verdict asks for
  *		mend.c		small repairs of single peers outside of operations
  *		elsewhere.c	servers that are registered in another group, too
  *		failback.c	back to the preferred primary; the group's failback_rests
  *		following.c	what keeps a standby from following
- *		syncmode.c	the primary's synchronous_standby_names; the fields sync of group and peer
+ *		syncmode.c, syncplan.c	the primary's synchronous_standby_names; the fields sync of group and peer
+ *		slots.c		slots that a change of the primary leaves behind
  *		survey.c	what peers say of themselves when failover_preflight asks
  *		outage.c	changes of health, as events and downtime
- *		schedule.c	what is to be begun at some time
- *		refusals.c	words for what is refused (moves.c, requests.c)
+ *		requests.c	what people ask for; schedule.c what is to be begun at some time; moves.c
+ *					whether the primary may be moved so; refusals.c words for what is refused
  *		retry.c		how long to wait after an operation that failed
- *		run.c, executor.c	FoGroup.run; actions.c the SQL of each step; task.c drives one step on one peer
- *		takeover.c	whether another coordinator has taken over
- *		record.c	what has happened, queued for the tables
+ *		run.c, executor.c	FoGroup.run, with the files that run.h names; actions_*.c the SQL of
+ *					each step; task.c drives one step on one peer, row.c reads its answers
+ *		takeover.c	whether another coordinator has taken over; alive.c how long this one was away
+ *		record.c	what has happened, queued for the tables; blocked.c who keeps it from them
  *		publish.c	copies into shared memory
  *
  *-------------------------------------------------------------------------

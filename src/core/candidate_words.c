@@ -86,7 +86,6 @@ explain_silence(const FoRanking *ranking, const FoPeerView *peer, FoText *text)
 					 : "is not receiving from the primary");
 }
 
-/* Why a peer is excluded, as a phrase that follows its name. */
 static void
 explain_alias(const FoGroupView *group, const FoPeerView *peer, FoText *text)
 {
@@ -102,6 +101,7 @@ explain_alias(const FoGroupView *group, const FoPeerView *peer, FoText *text)
 	fo_core_text_add(text, "\"");
 }
 
+/* Why a peer is excluded, as a phrase that follows its name. */
 static void
 explain_exclusion(const FoRanking *ranking, const FoCandidate *candidate, FoText *text)
 {

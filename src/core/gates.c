@@ -4,10 +4,11 @@
  *		Rules 100 and up: what forbids to act on a situation now.
  *
  * Fencing a second primary and recording one that somebody else made are
- * stopped only by the first three: the longer two primaries live, the more is
- * lost.  Completing a promotion is no new decision; only that it has failed too
- * often stops it, too.  Asking a witness is preparing for a failover, and pointless where that is not
- * allowed.
+ * stopped only by the first three, and by not knowing whether another
+ * coordinator has taken over: the longer two primaries live, the more is lost.
+ * Completing a promotion is no new decision; only that it has failed lately, or
+ * too often, stops it, too.  Asking a witness is preparing for a failover, and
+ * pointless where that is not allowed.
  *
  *-------------------------------------------------------------------------
  */

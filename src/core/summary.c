@@ -386,7 +386,7 @@ is_consistency_at_stake(const FoSummaryInput *input)
 		 (input->verdict != NULL && input->verdict->rule == FO_RULE_UNFENCEABLE));
 }
 
-/* In the order of the decision table's gates. */
+/* In the order of the decision table's gates, but for consistency, which comes last. */
 static FoBlock
 find_block(const FoSummaryInput *input, bool is_at_stake)
 {

@@ -4,7 +4,8 @@
  *		The frozen snapshot of a group on which every decision is taken.
  *
  * The coordinator fills one FoGroupView and its FoPeerViews from what it has
- * observed; verdict.c, candidate.c and syncnames.c read them and nothing else.
+ * observed; verdicts (verdict.c), rankings (candidate.c) and findings
+ * (preflight.c) are made of them and of what their callers pass, and of nothing else.
  * The same structs are what the coordinator publishes in shared memory, so a
  * dry run in any backend (failover_evaluate) decides on exactly what the
  * coordinator saw.  No pointers inside FoPeerView: it is copied as bytes.

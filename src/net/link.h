@@ -4,7 +4,7 @@
  *		One libpq session to one peer as a state machine, and the queue of
  *		calls that are made over it.  Nothing here blocks.
  *
- * States:	CLOSED -> RESOLVING -> CONNECTING -> PREPARING -> READY <-> BUSY
+ * States:	CLOSED -> RESOLVING -> CONNECTING -> PREPARING -> READY
  *			any of them -> CLOSED on an error or a deadline
  *
  * A link does not reconnect by itself: its owner hears of the loss through

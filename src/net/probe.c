@@ -7,7 +7,7 @@
  * per session, one row, no view that joins pg_stat_activity (that costs the
  * peer time in proportion to its backends).
  *
- * One statement serves every role and every server from 13 to 18.  Settings
+ * One statement serves every role and every server from 15 to 18.  Settings
  * that only members of pg_read_all_settings may see are read inside a CASE,
  * which evaluates its branch only if the role is one; statistics functions
  * show other roles NULL, and is_privileged tells the reader that these NULLs

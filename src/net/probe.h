@@ -12,7 +12,7 @@
 #include "core/view.h"
 #include "net/link.h"
 
-/* Names under which the status query is prepared: the plain one by the setup, the other by fo_net_probe_prepare_node. */
+/* Names under which the status query is prepared: plain by the setup, as a heartbeat and as a look by the functions below. */
 #define FO_PROBE_STATEMENT "failover_status"
 #define FO_PROBE_NODE_STATEMENT "failover_node_status"
 #define FO_PROBE_LOOK_STATEMENT "failover_look"
@@ -70,10 +70,11 @@ extern void fo_net_probe_call(FoLink *link, bool with_connections, int64 timeout
 /*
  * Read the answer into *observed (the connection count is kept from *observed
  * when it was not asked for).  upstream_conninfo, if not NULL, receives a
- * palloc'd copy of the peer's primary_conninfo with host, hostaddr, port,
- * password, target_session_attrs taken out ("the follow template"), NULL if it has none or may not be read;
- * slot_name likewise the primary_slot_name.  False, with error
- * filled in (class PROTOCOL), if the row is not what we asked for.
+ * palloc'd copy of the peer's primary_conninfo without what says where to
+ * connect and without its secrets ("the follow template": upstream.c says which
+ * keywords go), NULL if it has none or may not be read; slot_name likewise the
+ * primary_slot_name.  False, with error filled in (class PROTOCOL), if the row
+ * is not what we asked for.
  */
 extern bool fo_net_probe_read(const PGresult *result, FoTime now, FoObservation *observed,
 							  char **upstream_conninfo, char **slot_name, FoNetError *error);

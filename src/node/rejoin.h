@@ -2,7 +2,8 @@
  *
  * rejoin.h
  *		The parts of becoming a standby, between node/ files only.  All of it
- *		runs in the postmaster at start, before recovery, and in children of it.
+ *		runs in the postmaster, at start before recovery or as the last thing of
+ *		a stop, and in children of it.
  *		Paths are relative to the data directory, which is the working
  *		directory.
  *

@@ -3,9 +3,10 @@
  * wal.c
  *		What WAL this server has in its own pg_wal.
  *
- * Read as files, before the server runs, by the child that asks the source
- * (source.c).  Nothing is validated but addresses: a page tells its own, and a
- * segment that was recycled still bears those of its former use.
+ * Read as files, while the server does not run, by the child that asks the
+ * source (source.c) and by the postmaster at start (hold.c).  Nothing is
+ * validated but addresses: a page tells its own, and a segment that was
+ * recycled still bears those of its former use.
  *
  *-------------------------------------------------------------------------
  */

@@ -1,16 +1,14 @@
 /*-------------------------------------------------------------------------
  *
- * judge.h
- *		See world.h for the calls of the other files of this room.
+ * mend.h
+ *		Small repairs of single peers, outside of operations.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef FO_COORDINATOR_JUDGE_H
-#define FO_COORDINATOR_JUDGE_H
+#ifndef FO_COORDINATOR_MEND_H
+#define FO_COORDINATOR_MEND_H
 
 #include "coordinator/world.h"
-
-/* ---- mend.c: small repairs outside of operations ---- */
 
 /* Ask a witness to reconnect to the primary, as the verdict wants. */
 extern void fo_coordinator_ask_witness(FoPeer *peer);
@@ -21,4 +19,4 @@ extern void fo_coordinator_fence_peer(FoPeer *peer);
 /* With a primary that is well: lift fences of peers that are standbys again, let strayed standbys follow. */
 extern void fo_coordinator_mend_group(FoGroup *group);
 
-#endif							/* FO_COORDINATOR_JUDGE_H */
+#endif							/* FO_COORDINATOR_MEND_H */
