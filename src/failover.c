@@ -71,7 +71,7 @@ define_parameters(void)
 							&fo_guc_max_peers, 256, 1, 100000,
 							at_start, 0, NULL, NULL, NULL);
 	DefineCustomStringVariable("failover.passfile",
-							   "Sets the libpq password file that the coordinator uses to connect to peers.",
+							   "Sets the libpq password file that the coordinator uses to connect to peers, and a data server to its primary.",
 							   "Empty means libpq's default for the server's operating system user.",
 							   &fo_guc_passfile, "",
 							   PGC_SIGHUP, GUC_SUPERUSER_ONLY, NULL, NULL, NULL);

@@ -146,7 +146,7 @@ check_columns(const FoRow *row, TupleDesc desc)
 {
 	if (row->n != desc->natts)
 		ereport(ERROR,
-				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("extension \"failover\" and its library are of different versions"),
 				 errhint("Run ALTER EXTENSION failover UPDATE after the library was installed and the server restarted.")));
 }

@@ -16,9 +16,6 @@
 #include "coordinator/retry.h"
 #include "net/probe.h"
 
-/* Default port of a conninfo without one. */
-#define DEFAULT_PORT 5432
-
 /* A standby must have been without WAL for this long, beside a primary that is well, to count as not receiving. */
 #define FORGET_RECEIVING_US FO_MS(10000)
 
@@ -86,7 +83,7 @@ conninfo_port(const char *conninfo)
 {
 	char	   *text = conninfo ? fo_catalog_conninfo_get(conninfo, "port") : NULL;
 
-	return text ? atoi(text) : DEFAULT_PORT;
+	return text ? atoi(text) : DEF_PGPORT;
 }
 
 /* Is host what the conninfo names as host or address? */

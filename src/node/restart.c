@@ -289,7 +289,10 @@ void
 fo_node_reexecute(void)
 {
 	execute_again();
-	ereport(FATAL, (errmsg("failover: this server could not restart itself")));
+	ereport(FATAL,
+			(errcode(ERRCODE_SYSTEM_ERROR),
+			 errmsg("failover: this server could not restart itself"),
+			 errhint("Start it by hand.")));
 	pg_unreachable();
 }
 

@@ -184,6 +184,7 @@ fo_node_rewind_sync(void)
 	initStringInfo(&output);
 	if (fo_node_run_program("initdb", arguments, NULL, &output, NULL, NULL) != 0)
 		ereport(FATAL,
-				(errmsg("could not make the rewound data durable"),
+				(errcode(ERRCODE_IO_ERROR),
+				 errmsg("could not make the rewound data durable"),
 				 errdetail("%s", fo_node_problem(output.data))));
 }

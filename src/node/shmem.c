@@ -62,7 +62,9 @@ initialize(FoNodeShared *node)
 		node->lease.fenced_term = node->state.fenced_term;
 	}
 	if (!pg_strong_random(&node->incarnation, sizeof(node->incarnation)))
-		ereport(FATAL, (errmsg("could not draw a random number for this start of the server")));
+		ereport(FATAL,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not draw a random number for this start of the server")));
 	node->incarnation &= PG_INT64_MAX;
 
 	pg_atomic_init_u64(&node->valid_until, 0);
