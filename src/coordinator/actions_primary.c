@@ -34,17 +34,17 @@
 static bool
 slots_act(FoTask *task)
 {
+	StringInfoData names;
 	int			n = 0;
 
-	for (const char **slot = task->facts.slots; *slot != NULL && n < 14; slot++, n++)
-	{
-		const char *name = quote_literal_cstr(*slot);
-
-		fo_coordinator_task_statement(task,
-									  "SELECT pg_create_physical_replication_slot(%s)"
-									  " WHERE NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = %s)",
-									  name, name);
-	}
+	initStringInfo(&names);
+	for (const char **slot = task->facts.slots; *slot != NULL; slot++, n++)
+		appendStringInfo(&names, "%s%s", n > 0 ? ", " : "", quote_literal_cstr(*slot));
+	fo_coordinator_task_statement(task,
+								  "SELECT pg_create_physical_replication_slot(s) FROM unnest(ARRAY[%s]::name[]) s"
+								  " WHERE NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = s)",
+								  names.data);
+	pfree(names.data);
 	fo_coordinator_task_explain(task, "%d slots present", n);
 	return true;
 }
