@@ -178,6 +178,8 @@ CREATE TABLE failover_operation (
 );
 CREATE INDEX failover_operation_group_idx ON failover_operation (group_name, event_id);
 CREATE UNIQUE INDEX failover_operation_running_idx ON failover_operation (group_name) WHERE status = 'in_progress';
+COMMENT ON INDEX failover_operation_group_idx IS 'the operations of one group, the latest first';
+COMMENT ON INDEX failover_operation_running_idx IS 'one operation at a time in each group';
 COMMENT ON TABLE failover_operation IS 'every failover and other operation, running and ended';
 
 CREATE TABLE failover_step (
@@ -206,6 +208,8 @@ CREATE TABLE failover_event (
 );
 CREATE INDEX failover_event_group_idx ON failover_event (group_name, event_id);
 CREATE INDEX failover_event_at_idx ON failover_event (at);
+COMMENT ON INDEX failover_event_group_idx IS 'the events of one group, the latest first';
+COMMENT ON INDEX failover_event_at_idx IS 'events that are old enough to be deleted';
 COMMENT ON TABLE failover_event IS 'everything that happened, in the order in which it was written down';
 
 ----------------------------------------------------------------------

@@ -45,6 +45,9 @@ SELECT pg_describe_object(m.classid, m.objid, 0) AS "without a comment"
 SELECT t.tgname, t.tgrelid::regclass AS "without a comment"
   FROM member m JOIN pg_trigger t ON m.classid = 'pg_class'::regclass AND m.objid = t.tgrelid
  WHERE NOT t.tgisinternal AND obj_description(t.oid, 'pg_trigger') IS NULL;
+SELECT i.indexrelid::regclass AS "without a comment"
+  FROM member m JOIN pg_index i ON m.classid = 'pg_class'::regclass AND m.objid = i.indrelid
+ WHERE NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = i.indexrelid) AND obj_description(i.indexrelid, 'pg_class') IS NULL;
 
 -- nobody but the owner and those named may call or read anything
 SELECT p.oid::regprocedure AS "callable by everybody"
