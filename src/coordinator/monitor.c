@@ -10,12 +10,12 @@
  * burst slows down from 5 to 100 ms and ends by itself, so that a primary that
  * stays dead does not keep the coordinator busy.
  *
- * Beside the checks run, on their own timers: the knock (does the postmaster
- * take new connections?) and, on the recorded primary only, the write check
- * (does a flushed WAL record come back?), which has a session of its own so
- * that a write that hangs does not hide that reads still work.  Whoever is to
- * take writes without such a session has one in which nothing is asked, the
- * listener.
+ * Beside the checks run, on their own timers: the connect check (does the
+ * postmaster take new connections?) and, on the recorded primary only, the
+ * write check (does a flushed WAL record come back?), which has a session of
+ * its own so that a write that hangs does not hide that reads still work.
+ * Whoever is to take writes without such a session has one in which nothing is
+ * asked, the listener.
  *
  * The loss of a session is told once, by the link's on_closed; the failure of
  * the call that was under way then is not counted again.
@@ -31,6 +31,7 @@
 #include "common/pg_prng.h"
 #include "utils/timestamp.h"
 
+#include "coordinator/connectcheck.h"
 #include "coordinator/elsewhere.h"
 #include "coordinator/evidence.h"
 #include "coordinator/executor.h"
@@ -38,7 +39,6 @@
 #include "coordinator/library.h"
 #include "coordinator/listener.h"
 #include "coordinator/monitor.h"
-#include "coordinator/record.h"
 #include "coordinator/takeover.h"
 #include "coordinator/writecheck.h"
 #include "guc.h"
@@ -58,9 +58,6 @@
 /* A peer without the node library may have been given it since its session began: look every so many checks. */
 #define LOOK_FOR_LIBRARY_EVERY 10
 
-/* After a failed knock, knock again soon. */
-#define KNOCK_AGAIN_US FO_MS(100)
-
 /* Two checks of a peer are apart by the interval, give or take this share of it: peers drift out of step. */
 #define JITTER_SHARE 0.05
 
@@ -79,8 +76,7 @@
 struct FoMonitor
 {
 	FoTimer		check_timer;
-	FoTimer		knock_timer;
-	FoKnock    *knock;
+	FoConnectCheck *connect_check;
 	FoWriteCheck *write_check;
 	FoListener *listener;
 	FoLibraryLook library;
@@ -199,18 +195,11 @@ fo_coordinator_monitor_check_now(FoPeer *peer)
 		fo_net_loop_arm(peer_loop(peer), &monitor->check_timer, fo_net_now());
 }
 
-/* A session that answers hides a postmaster that hangs: knock, too. */
-static void
-knock_now(FoPeer *peer)
-{
-	if (peer != NULL && peer->link != NULL)
-		fo_net_loop_arm(peer_loop(peer), &peer->monitor->knock_timer, fo_net_now());
-}
-
 void
 fo_coordinator_monitor_recheck(FoGroup *group)
 {
 	FoTime		now = fo_net_now();
+	const FoPeer *primary = fo_coordinator_primary(group);
 
 	for (int i = 0; i < group->peers_n; i++)
 	{
@@ -223,7 +212,10 @@ fo_coordinator_monitor_recheck(FoGroup *group)
 		monitor->burst_until = now + BURST_LASTS_US;
 		fo_coordinator_monitor_check_now(group->peers[i]);
 	}
-	knock_now(fo_coordinator_primary(group));
+
+	/* A session that answers hides a postmaster that hangs. */
+	if (primary != NULL && primary->link != NULL)
+		fo_coordinator_connect_check_now(primary->monitor->connect_check);
 }
 
 /* ---- results ---- */
@@ -437,50 +429,6 @@ check_due(void *arg)
 		check(peer);
 }
 
-/* ---- the knock ---- */
-
-static void
-knock_due(void *arg)
-{
-	FoPeer	   *peer = arg;
-	FoMonitor  *monitor = peer->monitor;
-
-	fo_net_loop_arm(peer_loop(peer), &monitor->knock_timer,
-					fo_net_now() + FO_MS(peer_settings(peer)->connect_check_interval));
-	if (!fo_net_link_is_ready(peer->link) || fo_net_knock_is_running(monitor->knock))
-		return;
-	pg_atomic_fetch_add_u64(&fo_shared->knocks_total, 1);
-	fo_net_knock_start(monitor->knock, peer->cfg.conninfo, peer_settings(peer)->check_timeout);
-}
-
-static void
-knocked(void *arg, const FoNetError *error, int64 rtt_us)
-{
-	FoPeer	   *peer = arg;
-	FoPeerView *view = &peer->view;
-	FoTime		now = fo_net_now();
-	bool		is_silent = error->class == FO_ERROR_TIMEOUT;
-
-	if (!is_silent && view->connect_failures == 0)
-		return;
-	if (is_silent)
-	{
-		if (view->connect_failing_since == 0)
-			view->connect_failing_since = now;
-		if (++view->connect_failures == peer_settings(peer)->failure_threshold)
-			fo_coordinator_record(peer->group, peer, "connects_failing", FO_WARNING, NULL,
-								  "takes no new connections: %d attempts in a row were met by silence, while its session answers",
-								  view->connect_failures);
-		fo_net_loop_arm(peer_loop(peer), &peer->monitor->knock_timer, now + KNOCK_AGAIN_US);
-	}
-	else
-	{
-		view->connect_failures = 0;
-		view->connect_failing_since = 0;
-	}
-	fo_coordinator_group_changed(peer->group);
-}
-
 /* ---- beginning and end ---- */
 
 /* Connects of many peers are spread out: each may cost milliseconds of our CPU. */
@@ -503,25 +451,19 @@ fo_coordinator_monitor_start(FoPeer *peer)
 	FoWorld    *world = peer->group->world;
 	FoMonitor  *monitor = MemoryContextAllocZero(peer->cxt, sizeof(FoMonitor));
 	FoLinkOwner owner = {link_ready, link_closed, peer};
-	FoTime		now = fo_net_now();
-	int64		knock_us = FO_MS(peer_settings(peer)->connect_check_interval);
 
 	peer->monitor = monitor;
 	if (peer->cfg.conninfo == NULL)
 		return;					/* its health is reported from outside */
 	peer->link = fo_net_link_create(world->loop, world->resolver, peer->cxt, peer->cfg.name, &owner);
-	monitor->knock = fo_net_knock_create(world->loop, world->resolver, peer->cxt, knocked, peer);
+	monitor->connect_check = fo_coordinator_connect_check_create(peer);
 	monitor->write_check = fo_coordinator_write_check_create(peer);
 	monitor->listener = fo_coordinator_listener_create(peer);
 	monitor->library.peer = peer;
 	monitor->library.known = library_known;
 	monitor->check_timer.callback = check_due;
 	monitor->check_timer.arg = peer;
-	monitor->knock_timer.callback = knock_due;
-	monitor->knock_timer.arg = peer;
-	fo_net_loop_arm(world->loop, &monitor->check_timer, now + first_check_delay_us(peer));
-	fo_net_loop_arm(world->loop, &monitor->knock_timer,
-					now + (FoTime) (pg_prng_double(&pg_global_prng_state) * knock_us));
+	fo_net_loop_arm(world->loop, &monitor->check_timer, fo_net_now() + first_check_delay_us(peer));
 }
 
 void
@@ -532,10 +474,9 @@ fo_coordinator_monitor_stop(FoPeer *peer)
 	if (monitor == NULL || peer->link == NULL)
 		return;
 	fo_net_loop_disarm(peer_loop(peer), &monitor->check_timer);
-	fo_net_loop_disarm(peer_loop(peer), &monitor->knock_timer);
 	fo_coordinator_write_check_destroy(monitor->write_check);
 	fo_coordinator_listener_destroy(monitor->listener);
-	fo_net_knock_destroy(monitor->knock);
+	fo_coordinator_connect_check_destroy(monitor->connect_check);
 	fo_net_link_destroy(peer->link);
 	peer->link = NULL;
 }
@@ -555,8 +496,7 @@ fo_coordinator_monitor_reconfigure(FoPeer *peer, bool is_conninfo_changed)
 	}
 	if (peer->link == NULL)
 		return;
-	fo_net_loop_arm(peer_loop(peer), &peer->monitor->knock_timer,
-					fo_net_now() + FO_MS(peer_settings(peer)->connect_check_interval));
+	fo_coordinator_connect_check_apply(peer->monitor->connect_check);
 	apply_role(peer);
 	fo_coordinator_monitor_check_now(peer);
 }

@@ -12,8 +12,8 @@
  *
  * Ownership within the room:
  *		world.c		builds and merges; groups and peers each own a memory context
- *		monitor.c	observes, with listener.c, library.c, writecheck.c and lease.c; evidence.c
- *					makes of it every field of FoPeer.view but the configuration ones
+ *		monitor.c	observes, with connectcheck.c, writecheck.c, listener.c, library.c and
+ *					lease.c; evidence.c makes of it every field of FoPeer.view but the configuration ones
  *		judge.c		reads views, keeps FoGroup.verdict, starts what the verdict asks for
  *		mend.c		small repairs of single peers outside of operations
  *		elsewhere.c	servers that are registered in another group, too
@@ -46,7 +46,6 @@
 #include "core/preflight.h"
 #include "core/verdict.h"
 #include "core/view.h"
-#include "net/knock.h"
 #include "net/link.h"
 #include "net/loop.h"
 #include "net/resolver.h"
