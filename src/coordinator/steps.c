@@ -277,9 +277,51 @@ fo_coordinator_plan_phase(FoRun *run, int phase)
 	}
 }
 
-/* Action, facts and time of a step on a peer. */
+/* How long a step on a peer may take. */
+static int64
+timeout_ms_of(const FoRunStep *step)
+{
+	const FoSettings *settings = &step->run->group->cfg.settings;
+
+	switch (step->row.kind)
+	{
+		case FO_STEP_FENCE:
+			return FENCE_TIMEOUT_MS;
+		case FO_STEP_CATCH_UP:
+		case FO_STEP_DRAIN:
+			return DRAIN_TIMEOUT_MS;
+		case FO_STEP_FREEZE:
+			return FREEZE_TIMEOUT_MS;
+		case FO_STEP_SLOTS:
+		case FO_STEP_SYNC_NAMES:
+		case FO_STEP_DEMOTE:
+			return SLOTS_TIMEOUT_MS;
+		case FO_STEP_REPOINT:
+			return REPOINT_TIMEOUT_MS;
+		case FO_STEP_REJOIN:
+			return REJOIN_TIMEOUT_MS;
+		case FO_STEP_UNDO:
+			return UNDO_TIMEOUT_MS;
+		case FO_STEP_PROMOTE:
+			return settings->promote_timeout;
+		case FO_STEP_CHECKPOINT:
+			return step->def->scope == FO_SCOPE_OLD_PRIMARY ? settings->switchover_timeout : settings->promote_timeout;
+		case FO_STEP_STOPPED:
+		case FO_STEP_FOLLOW:
+			return settings->switchover_timeout;
+		case FO_STEP_TERM:
+		case FO_STEP_LEASE:
+		case FO_STEP_CHOOSE:
+		case FO_STEP_TURN:
+		case FO_STEP_N:
+			break;
+	}
+	return 0;
+}
+
+/* Action and facts of a step on a peer. */
 static const FoAction *
-action_of(FoRunStep *step, FoTaskFacts *facts, int64 *timeout_ms)
+action_of(FoRunStep *step, FoTaskFacts *facts)
 {
 	FoRun	   *run = step->run;
 	int			n;
@@ -287,67 +329,49 @@ action_of(FoRunStep *step, FoTaskFacts *facts, int64 *timeout_ms)
 	switch (step->row.kind)
 	{
 		case FO_STEP_FENCE:
-			*timeout_ms = FENCE_TIMEOUT_MS;
 			facts->term = run->row.term;
 			return step->peer->node_schema ? &fo_coordinator_action_node_fence : &fo_coordinator_action_fence;
 		case FO_STEP_CATCH_UP:
 			facts->lsn = run->catch_up_to;
-			*timeout_ms = DRAIN_TIMEOUT_MS;
 			return &fo_coordinator_action_drain_due;
 		case FO_STEP_DRAIN:
 			facts->lsn = run->drain_to;
-			*timeout_ms = DRAIN_TIMEOUT_MS;
 			return fo_coordinator_is_planned(run) ? &fo_coordinator_action_drain_due : &fo_coordinator_action_drain;
 		case FO_STEP_FREEZE:
 			/* A receiver that is gone because its primary is dead, or stopped as we told it, needs no second look. */
 			facts->good_looks_needed = run->from == NULL || run->is_demoted || is_old_primary_dead(run) ? 1 : 2;
-			*timeout_ms = FREEZE_TIMEOUT_MS;
 			return &fo_coordinator_action_freeze;
 		case FO_STEP_SLOTS:
 			facts->slots = wanted_slots(run, &n);
-			*timeout_ms = SLOTS_TIMEOUT_MS;
 			return &fo_coordinator_action_slots;
 		case FO_STEP_SYNC_NAMES:
 			facts->names = wanted_sync_names(run);
-			*timeout_ms = SLOTS_TIMEOUT_MS;
 			return &fo_coordinator_action_sync_names;
 		case FO_STEP_PROMOTE:
-			*timeout_ms = run->group->cfg.settings.promote_timeout;
 			facts->term = run->group->term_on_disk;
 			facts->timeline = run->group->cfg.newest_timeline;
 			return &fo_coordinator_action_promote;
 		case FO_STEP_REPOINT:
 			facts->conninfo = fo_coordinator_follow_conninfo(run, step->peer, run->candidate);
 			facts->timeline = run->timeline;
-			*timeout_ms = REPOINT_TIMEOUT_MS;
 			return &fo_coordinator_action_repoint;
 		case FO_STEP_DEMOTE:
-			*timeout_ms = SLOTS_TIMEOUT_MS;
 			fo_coordinator_rejoin_facts(run, step->peer, facts);
 			return &fo_coordinator_action_node_demote;
 		case FO_STEP_STOPPED:
 			facts->lsn = run->drain_to;
-			*timeout_ms = run->group->cfg.settings.switchover_timeout;
 			return &fo_coordinator_action_stopped;
 		case FO_STEP_FOLLOW:
-			*timeout_ms = run->group->cfg.settings.switchover_timeout;
 			fo_coordinator_rejoin_facts(run, step->peer, facts);
 			facts->is_asked = fo_coordinator_is_told_whom_to_follow(run);
 			return &fo_coordinator_action_node_rejoin;
 		case FO_STEP_REJOIN:
-			*timeout_ms = REJOIN_TIMEOUT_MS;
 			fo_coordinator_rejoin_facts(run, step->peer, facts);
 			return &fo_coordinator_action_node_rejoin;
 		case FO_STEP_CHECKPOINT:
-			if (step->def->scope == FO_SCOPE_OLD_PRIMARY)
-			{
-				*timeout_ms = run->group->cfg.settings.switchover_timeout;
-				return &fo_coordinator_action_checkpoint_now;
-			}
-			*timeout_ms = run->group->cfg.settings.promote_timeout;
-			return &fo_coordinator_action_checkpoint;
+			return step->def->scope == FO_SCOPE_OLD_PRIMARY
+				? &fo_coordinator_action_checkpoint_now : &fo_coordinator_action_checkpoint;
 		case FO_STEP_UNDO:
-			*timeout_ms = UNDO_TIMEOUT_MS;
 			if (step->peer == run->from)
 				return &fo_coordinator_action_unfence;
 			facts->conninfo = fo_coordinator_follow_conninfo(run, step->peer, run->from);
@@ -375,7 +399,6 @@ void
 fo_coordinator_start_step(FoRunStep *step)
 {
 	FoTaskFacts facts = {0};
-	int64		timeout_ms = 0;
 	const FoAction *action;
 
 	if (step->peer == NULL)
@@ -391,8 +414,8 @@ fo_coordinator_start_step(FoRunStep *step)
 		fo_coordinator_end_step(step, FO_STEP_FAILED, "whom it was to follow was unregistered");
 		return;
 	}
-	action = action_of(step, &facts, &timeout_ms);
-	step->task = fo_coordinator_task_start(action, step->peer, &facts, timeout_ms,
+	action = action_of(step, &facts);
+	step->task = fo_coordinator_task_start(action, step->peer, &facts, timeout_ms_of(step),
 										   fo_coordinator_run_task_callback(), step);
 }
 

@@ -101,6 +101,17 @@ explain_alias(const FoGroupView *group, const FoPeerView *peer, FoText *text)
 	fo_core_text_add(text, "\"");
 }
 
+/* The phrases of explain_exclusion() that are always the same. */
+static const char *const phrases[FO_EXCLUDED_N] = {
+	[FO_EXCLUDED_PRIMARY] = "is the primary",
+	[FO_EXCLUDED_NOT_PROMOTABLE] = "is registered as not promotable",
+	[FO_EXCLUDED_MAINTENANCE] = "is in maintenance",
+	[FO_EXCLUDED_SYSTEM] = "belongs to another database system",
+	[FO_EXCLUDED_ARCHIVE_ONLY] = "reads WAL from the archive only",
+	[FO_EXCLUDED_REPLAY_PAUSED] = "has its replay paused",
+	[FO_EXCLUDED_TARGET] = "is not the peer asked for",
+};
+
 /* Why a peer is excluded, as a phrase that follows its name. */
 static void
 explain_exclusion(const FoRanking *ranking, const FoCandidate *candidate, FoText *text)
@@ -109,9 +120,6 @@ explain_exclusion(const FoRanking *ranking, const FoCandidate *candidate, FoText
 
 	switch (candidate->exclusion)
 	{
-		case FO_EXCLUDED_PRIMARY:
-			fo_core_text_add(text, "is the primary");
-			break;
 		case FO_EXCLUDED_UNREACHABLE:
 			fo_core_text_add(text, peer->observed.at == 0 ? "has never answered" : "does not answer");
 			if (peer->error != FO_ERROR_NONE)
@@ -124,29 +132,14 @@ explain_exclusion(const FoRanking *ranking, const FoCandidate *candidate, FoText
 		case FO_EXCLUDED_NOT_STANDBY:
 			fo_core_text_add(text, peer->is_fenced ? "is fenced" : "is not in recovery");
 			break;
-		case FO_EXCLUDED_NOT_PROMOTABLE:
-			fo_core_text_add(text, "is registered as not promotable");
-			break;
-		case FO_EXCLUDED_MAINTENANCE:
-			fo_core_text_add(text, "is in maintenance");
-			break;
 		case FO_EXCLUDED_ALIAS:
 			explain_alias(ranking->group, peer, text);
-			break;
-		case FO_EXCLUDED_SYSTEM:
-			fo_core_text_add(text, "belongs to another database system");
 			break;
 		case FO_EXCLUDED_HISTORY:
 			explain_history(ranking, candidate, text);
 			break;
 		case FO_EXCLUDED_NOT_RECEIVING:
 			explain_silence(ranking, peer, text);
-			break;
-		case FO_EXCLUDED_ARCHIVE_ONLY:
-			fo_core_text_add(text, "reads WAL from the archive only");
-			break;
-		case FO_EXCLUDED_REPLAY_PAUSED:
-			fo_core_text_add(text, "has its replay paused");
 			break;
 		case FO_EXCLUDED_DELAYED:
 			fo_core_text_add(text, "applies WAL with a delay of ");
@@ -163,8 +156,14 @@ explain_exclusion(const FoRanking *ranking, const FoCandidate *candidate, FoText
 							 ? "has a password in its primary_conninfo"
 							 : "does not grant the coordinator the privileges to operate it");
 			break;
+		case FO_EXCLUDED_PRIMARY:
+		case FO_EXCLUDED_NOT_PROMOTABLE:
+		case FO_EXCLUDED_MAINTENANCE:
+		case FO_EXCLUDED_SYSTEM:
+		case FO_EXCLUDED_ARCHIVE_ONLY:
+		case FO_EXCLUDED_REPLAY_PAUSED:
 		case FO_EXCLUDED_TARGET:
-			fo_core_text_add(text, "is not the peer asked for");
+			fo_core_text_add(text, phrases[candidate->exclusion]);
 			break;
 		case FO_EXCLUDED_NOT:
 		case FO_EXCLUDED_N:
