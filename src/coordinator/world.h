@@ -11,7 +11,7 @@
  * when a group first appears, and from then on only written.
  *
  * Ownership within the room:
- *		world.c		builds and merges; groups and peers each own a memory context
+ *		world.c		builds and merges groups, peer.c peers; each owns a memory context
  *		monitor.c	observes, with connectcheck.c, writecheck.c, listener.c, library.c and
  *					lease.c; evidence.c makes of it every field of FoPeer.view but the configuration ones
  *		judge.c		reads views, keeps FoGroup.verdict, starts what the verdict asks for
@@ -91,9 +91,10 @@ struct FoPeer
 
 	/*
 	 * What decisions see.  name, zone, priority, weight, is_promotable,
-	 * is_in_maintenance, is_fenced: world.c; probe, probe_at: mend.c;
+	 * is_in_maintenance, is_fenced: peer.c; probe, probe_at: mend.c;
 	 * is_history_rejected, wal_gone_from: following.c; other_group, other_name,
-	 * is_counted_there, is_perhaps_there: elsewhere.c; everything else: monitor.c.
+	 * is_counted_there, is_perhaps_there: elsewhere.c; everything else: the
+	 * monitor (evidence.c, connectcheck.c, writecheck.c).
 	 */
 	FoPeerView	view;
 
@@ -266,6 +267,8 @@ extern FoPeer *fo_coordinator_find_peer(FoGroup *group, const char *name);	/* NU
 
 /* The recorded primary; NULL = none known. */
 extern FoPeer *fo_coordinator_primary(FoGroup *group);
+
+/* ---- peer.c ---- */
 
 /* Can this primary hand over in an orderly way?  It needs the node library for that.  NULL: no. */
 extern bool fo_coordinator_can_switch_over(const FoPeer *primary);
