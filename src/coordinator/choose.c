@@ -61,8 +61,8 @@ is_loss_excluded(const FoRun *run, const FoCandidateOptions *options)
 }
 
 /* May an earlier candidate have taken writes, after its promotion was ordered? */
-static bool
-is_other_ordered(const FoRun *run)
+bool
+fo_coordinator_is_other_ordered(const FoRun *run)
 {
 	for (int i = 0; i < run->peers_n; i++)
 	{
@@ -72,6 +72,41 @@ is_other_ordered(const FoRun *run)
 			return true;
 	}
 	return false;
+}
+
+/*
+ * Is what that earlier candidate may have acknowledged sure to be on one of the
+ * standbys that we have frozen and read?  It has waited for those that the setting
+ * names which it was told.
+ */
+static bool
+is_loss_of_other_excluded(const FoRun *run, const FoPeer *other, const FoFinalPosition *final)
+{
+	FoGroupView view = run->group->view;
+
+	for (int i = 0; i < run->group->peers_n; i++)
+	{
+		if (run->group->peers[i] == other)
+			view.primary = i;
+	}
+	strlcpy(view.sync_names, other->view.observed.sync_names, sizeof(view.sync_names));
+	strlcpy(view.sync_before, other->view.observed.sync_names, sizeof(view.sync_before));
+	return fo_core_sync_proof(&view, final) != FO_SYNC_PROOF_UNCOVERED;
+}
+
+/* The same of all earlier candidates. */
+static bool
+is_loss_of_others_excluded(const FoRun *run, const FoFinalPosition *final)
+{
+	for (int i = 0; i < run->peers_n; i++)
+	{
+		const FoRunPeer *member = &run->peers[i];
+
+		if (member->is_ordered && (member->peer == NULL || member->peer != run->from) &&
+			(member->peer == NULL || !is_loss_of_other_excluded(run, member->peer, final)))
+			return false;
+	}
+	return true;
 }
 
 /*
@@ -91,7 +126,7 @@ lost_bytes(const FoRun *run, const FoCandidateOptions *options, FoLsn reached)
 	last = is_planned ? 0 : run->is_drain_final ? run->drain_to : Max(run->from->view.observed.lsn, run->drain_to);
 	if (last > reached)
 		return (int64) (last - reached);
-	if (is_other_ordered(run))
+	if (fo_coordinator_is_other_ordered(run))
 		return -1;
 	if (is_planned || (run->drain_to != 0 && run->is_drain_final) ||
 		fo_core_sync_proof(&run->group->view, options->final) == FO_SYNC_PROOF_COVERED)
@@ -132,7 +167,7 @@ fo_coordinator_plan_choose(FoRun *run, const FoStepDef *def)
 	FoCandidate *ranked = palloc0(Max(group->peers_n, 1) * sizeof(FoCandidate));
 	FoCandidateOptions options = {.final = final,.is_forced = run->row.is_forced,.target = -1,
 	.drained_to = run->drain_to};
-	bool		is_forecast = fo_coordinator_is_planned(run);
+	bool		is_forecast = fo_coordinator_is_planned(run) && !fo_coordinator_is_other_ordered(run);
 	bool		is_consistency_wanted = !run->row.is_forced &&
 		group->cfg.settings.prefer == FO_PREFER_CONSISTENCY;
 
@@ -145,7 +180,8 @@ fo_coordinator_plan_choose(FoRun *run, const FoStepDef *def)
 	/* In a planned move nothing is final yet: the candidate will have caught up before the old primary stops. */
 	if (is_forecast)
 		options.final = NULL;
-	if (!is_forecast && is_consistency_wanted && !is_loss_excluded(run, &options))
+	if (is_consistency_wanted &&
+		((!fo_coordinator_is_planned(run) && !is_loss_excluded(run, &options)) || !is_loss_of_others_excluded(run, final)))
 	{
 		fo_coordinator_fail_run(run, "not every acknowledged commit is sure to be on a standby that could be read");
 		fo_coordinator_end_step(step, FO_STEP_FAILED, "%s", run->row.error);

@@ -147,6 +147,9 @@ extern char *fo_coordinator_follow_conninfo(FoRun *run, const FoPeer *peer, cons
 /* choose.c: rank by final positions, decide, record. */
 extern void fo_coordinator_plan_choose(FoRun *run, const FoStepDef *def);
 
+/* Was somebody else than the candidate told to promote, so that he may have taken writes, and the standbys renew a lease of his? */
+extern bool fo_coordinator_is_other_ordered(const FoRun *run);
+
 /* Positions by index of the group's view; unknown for who did not freeze.  Palloc'd. */
 extern FoFinalPosition *fo_coordinator_final_positions(FoRun *run);
 

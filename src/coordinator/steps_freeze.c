@@ -71,18 +71,6 @@ is_candidate_complete(const FoRun *run)
 	return false;
 }
 
-/* Was somebody else than the candidate told to promote, so that the standbys might renew a lease of his? */
-static bool
-is_other_ordered(const FoRun *run)
-{
-	for (int i = 0; i < run->peers_n; i++)
-	{
-		if (run->peers[i].is_ordered && run->peers[i].peer != run->candidate)
-			return true;
-	}
-	return false;
-}
-
 /*
  * Does a fenced primary still have what no standby has received in time?  They
  * go on receiving it then, unless the group prefers availability: one whose
@@ -114,10 +102,20 @@ is_drain_unfinished(FoRun *run)
 	return is_any;
 }
 
+/* In a planned move the candidate is chosen before anybody is frozen, unless an earlier one may have taken writes. */
+static bool
+is_choice_by_forecast(const FoRun *run, const FoStepDef *def)
+{
+	return fo_coordinator_is_planned(run) && def->phase < fo_core_operation_point_of_no_return(run->row.kind) &&
+		!fo_coordinator_is_other_ordered(run);
+}
+
 void
 fo_coordinator_plan_freeze(FoRun *run, const FoStepDef *def)
 {
-	if (is_candidate_complete(run) && !is_other_ordered(run))
+	if (is_choice_by_forecast(run, def))
+		return;
+	if (is_candidate_complete(run) && !fo_coordinator_is_other_ordered(run))
 	{
 		fo_coordinator_end_step(fo_coordinator_add_step(run, def, NULL), FO_STEP_SKIPPED,
 								"the old primary has ended and the candidate has all of it");

@@ -54,6 +54,9 @@ static const FoStepDef failover_steps[] = {
  * the candidate is promoted, so that histories do not diverge and nothing has
  * to be rewound.  Only if that record is not seen positions have to be frozen,
  * or if a candidate was ordered and has died: then its lease is waited for, too.
+ * As it may have been promoted, and have acknowledged what its standbys confirmed,
+ * the next one is chosen like that of a failover, on final positions: so it is
+ * then that the standbys are frozen before the choice.
  * Until the stop is ordered all of it can be undone by opening
  * the gate in a new term.  A stop that does not end is not waited for longer than
  * switchover_timeout: nothing acknowledged is missing, and what the old primary
@@ -61,6 +64,7 @@ static const FoStepDef failover_steps[] = {
  */
 #define SWITCHOVER_STEPS \
 	{FO_STEP_TERM, 1, FO_SCOPE_COORDINATOR, FO_ON_FAILURE_ABORT, false}, \
+	{FO_STEP_FREEZE, 1, FO_SCOPE_STANDBYS, FO_ON_FAILURE_EXCLUDE, false}, \
 	{FO_STEP_CHOOSE, 2, FO_SCOPE_COORDINATOR, FO_ON_FAILURE_ABORT, false}, \
 	{FO_STEP_CHECKPOINT, 3, FO_SCOPE_OLD_PRIMARY, FO_ON_FAILURE_ABORT, false}, \
 	{FO_STEP_SLOTS, 3, FO_SCOPE_CANDIDATE, FO_ON_FAILURE_NOTE, false}, \

@@ -125,11 +125,22 @@ plan_drain(World *w, Coordinator *c, const FoStepDef *def)
 	}
 }
 
+/* May an earlier candidate have taken writes, after its promotion was ordered? */
+static bool
+is_other_ordered(const World *w, const Run *run)
+{
+	return run->ordered >= 0 && run->ordered != run->candidate && w->mutant != MUTANT_CANDIDATE_UNDRAINED;
+}
+
 static void
 plan_freeze(World *w, Coordinator *c, const FoStepDef *def)
 {
 	Order		order = {.command = CMD_FREEZE};
 
+	/* In a planned move the candidate is chosen before anybody is frozen, unless an earlier one may have taken writes. */
+	if (c->run.kind == FO_OPERATION_SWITCHOVER && def->phase < fo_core_operation_point_of_no_return(c->run.kind) &&
+		!is_other_ordered(w, &c->run))
+		return;
 	for (int i = 0; i < w->peers_n; i++)
 	{
 		Task	   *task;
@@ -205,6 +216,22 @@ is_loss_excluded(const World *w, const Coordinator *c, const FoCandidateOptions 
 	return fo_core_sync_proof(&c->view, options->final) != FO_SYNC_PROOF_UNCOVERED;
 }
 
+/* Is what the earlier candidate may have acknowledged sure to be on one of the standbys that were read? */
+static bool
+is_loss_of_other_excluded(const World *w, const Coordinator *c, const FoFinalPosition *final)
+{
+	FoGroupView view = c->view;
+	const char *names;
+
+	if (!is_other_ordered(w, &c->run))
+		return true;
+	names = c->views[c->run.ordered].observed.sync_names;
+	view.primary = c->run.ordered;
+	fo_core_copy_text(view.sync_names, sizeof(view.sync_names), names);
+	fo_core_copy_text(view.sync_before, sizeof(view.sync_before), names);
+	return fo_core_sync_proof(&view, final) != FO_SYNC_PROOF_UNCOVERED;
+}
+
 static void
 plan_choose(World *w, Coordinator *c)
 {
@@ -222,11 +249,13 @@ plan_choose(World *w, Coordinator *c)
 			final[i] = w->mutant == MUTANT_STALE_CHOICE ? c->calm[i] : run->final[i];
 	}
 	/* In a planned move nothing is final yet: the candidate will have caught up before the old primary stops. */
-	if (run->kind == FO_OPERATION_SWITCHOVER)
+	if (run->kind == FO_OPERATION_SWITCHOVER && !is_other_ordered(w, run))
 		options.final = NULL;
 	if (run->drain_to >= 0)
 		options.drained_to = LSN(run->drain_to);
-	if (options.final != NULL && w->settings.prefer == FO_PREFER_CONSISTENCY && !is_loss_excluded(w, c, &options))
+	if (options.final != NULL && w->settings.prefer == FO_PREFER_CONSISTENCY &&
+		((run->kind != FO_OPERATION_SWITCHOVER && !is_loss_excluded(w, c, &options)) ||
+		 !is_loss_of_other_excluded(w, c, final)))
 	{
 		run_fail(w, c, "not every acknowledged commit is sure to be on a standby that could be read");
 		return;
