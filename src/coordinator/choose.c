@@ -151,6 +151,18 @@ explain_no_candidate(FoRun *run, const FoCandidate *ranked)
 	fo_coordinator_fail_run(run, "no standby can be promoted: %s", why.len > 0 ? why.data : "there is none");
 }
 
+/* The first of those that may be chosen who has not dropped out, as one does that has refused to be promoted; NULL = nobody. */
+static const FoCandidate *
+first_choice(FoRun *run, const FoCandidate *ranked, int eligible)
+{
+	for (int i = 0; i < eligible; i++)
+	{
+		if (!fo_coordinator_run_peer(run, run->group->peers[ranked[i].peer])->is_excluded)
+			return &ranked[i];
+	}
+	return NULL;
+}
+
 /* Does the protection of the lease end with this move?  Who waits for it reads so before the old primary is touched. */
 static bool
 is_lease_lost(const FoRun *run)
@@ -165,6 +177,7 @@ fo_coordinator_plan_choose(FoRun *run, const FoStepDef *def)
 	FoRunStep  *step = fo_coordinator_add_step(run, def, NULL);
 	FoFinalPosition *final = fo_coordinator_final_positions(run);
 	FoCandidate *ranked = palloc0(Max(group->peers_n, 1) * sizeof(FoCandidate));
+	const FoCandidate *choice;
 	FoCandidateOptions options = {.final = final,.is_forced = run->row.is_forced,.target = -1,
 	.drained_to = run->drain_to};
 	bool		is_forecast = fo_coordinator_is_planned(run) && !fo_coordinator_is_other_ordered(run);
@@ -177,9 +190,12 @@ fo_coordinator_plan_choose(FoRun *run, const FoStepDef *def)
 		if (group->peers[i] == run->target)
 			options.target = i;
 	}
-	/* In a planned move nothing is final yet: the candidate will have caught up before the old primary stops. */
+	/* In a planned move nothing is final yet: that the candidate has all that the old primary had written is seen later. */
 	if (is_forecast)
+	{
 		options.final = NULL;
+		options.drained_to = 0;
+	}
 	if (is_consistency_wanted &&
 		((!fo_coordinator_is_planned(run) && !is_loss_excluded(run, &options)) || !is_loss_of_others_excluded(run, final)))
 	{
@@ -187,20 +203,21 @@ fo_coordinator_plan_choose(FoRun *run, const FoStepDef *def)
 		fo_coordinator_end_step(step, FO_STEP_FAILED, "%s", run->row.error);
 		return;
 	}
-	if (fo_core_rank_candidates(&group->view, &options, ranked) == 0)
+	choice = first_choice(run, ranked, fo_core_rank_candidates(&group->view, &options, ranked));
+	if (choice == NULL)
 	{
 		explain_no_candidate(run, ranked);
 		fo_coordinator_end_step(step, FO_STEP_FAILED, "%s", run->row.error);
 		return;
 	}
 
-	run->candidate = group->peers[ranked[0].peer];
+	run->candidate = group->peers[choice->peer];
 	strlcpy(run->to, run->candidate->cfg.name, sizeof(run->to));
 	if (!run->is_way_back)
 		strlcpy(run->row.to_peer, run->to, sizeof(run->row.to_peer));
-	run->row.lost_bytes = lost_bytes(run, &options, ranked[0].lsn);
+	run->row.lost_bytes = lost_bytes(run, &options, choice->lsn);
 	run->is_dirty = true;
 	fo_coordinator_end_step(step, FO_STEP_DONE, "\"%s\": %.*s%s", run->to,
-							fo_core_clip(ranked[0].reason, 110), ranked[0].reason,
+							fo_core_clip(choice->reason, 110), choice->reason,
 							is_lease_lost(run) ? "; it has no node library: no lease will keep it from writing when it is cut off" : "");
 }

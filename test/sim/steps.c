@@ -251,7 +251,7 @@ plan_choose(World *w, Coordinator *c)
 	/* In a planned move nothing is final yet: the candidate will have caught up before the old primary stops. */
 	if (run->kind == FO_OPERATION_SWITCHOVER && !is_other_ordered(w, run))
 		options.final = NULL;
-	if (run->drain_to >= 0)
+	else if (run->drain_to >= 0)
 		options.drained_to = LSN(run->drain_to);
 	if (options.final != NULL && w->settings.prefer == FO_PREFER_CONSISTENCY &&
 		((run->kind != FO_OPERATION_SWITCHOVER && !is_loss_excluded(w, c, &options)) ||

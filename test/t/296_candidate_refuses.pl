@@ -1,0 +1,28 @@
+# Drill: the candidate of a switchover refuses to be promoted.  It is not asked
+# again: the next one is promoted in the same switchover.
+use strict;
+use warnings;
+
+use FailoverTest;
+use Test::More;
+
+my $t = FailoverTest->new(
+	library => 1,
+	conf => 'wal_keep_size = 256MB',
+	register => { a => 'priority => 1' },
+	settings => { block_period => '0' })->start;
+my ($p, $a, $b) = $t->nodes;
+
+# Here the server would write that it is to be promoted.
+chmod 0500, $a->data_dir or die;
+$t->sql(q{SELECT failover_switchover('main')});
+is($t->sql(q{SELECT status, from_peer, to_peer, attempts, lost_bytes FROM failover_history WHERE kind = 'switchover'}), 'completed|p|b|2|0',
+	'the next one is promoted in the same switchover');
+is($t->sql(q{SELECT string_agg(peer_name || ' ' || status, ', ' ORDER BY step_no) FROM failover_timeline WHERE step = 'promote'}),
+	'a failed, b done', 'the first one is asked once');
+chmod 0700, $a->data_dir or die;
+ok($t->wait_for_state('healthy'), 'full redundancy');
+is($t->one_primary_ok('one primary'), 'b', 'it is the next one');
+is($t->count_operations('failover'), '0', 'no failover was needed');
+
+done_testing();
