@@ -14,10 +14,15 @@
  * keeps, whatever is set, the WAL that it has since its last checkpoint: it is
  * on its disk already.
  *
+ * And a standby that has diverged is kept on its timeline, as long as it could not
+ * be rewound.  Its walreceiver has fetched the history that it cannot follow, and
+ * recovery, which takes the newest that it finds, would end the server.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "access/timeline.h"
 #include "access/xlog.h"
 #include "common/controldata_utils.h"
 #include "miscadmin.h"
@@ -62,4 +67,24 @@ fo_node_hold_after_crash(void)
 	keep(megabytes, PGC_S_OVERRIDE);
 	ereport(LOG,
 			(errmsg("failover: wal_keep_size is %d MB until the next restart, should this server have to be rewound", megabytes)));
+}
+
+/* What only a restore_command would bring is not looked for. */
+void
+fo_node_hold_timeline(void)
+{
+	bool		is_intact;
+	ControlFileData *control = get_controlfile(DataDir, &is_intact);
+	TimeLineID	own = control->minRecoveryPointTLI;
+	TimeLineID	newest;
+
+	if (!is_intact || control->minRecoveryPoint == 0 ||
+		(control->state != DB_SHUTDOWNED_IN_RECOVERY && control->state != DB_IN_ARCHIVE_RECOVERY))
+		return;
+	newest = findNewestTimeLine(control->checkPointCopy.ThisTimeLineID);
+	if (newest <= own || tliOfPointInHistory(control->minRecoveryPoint - 1, readTimeLineHistory(newest)) == own)
+		return;
+	SetConfigOption("recovery_target_timeline", psprintf("%u", own), PGC_POSTMASTER, PGC_S_OVERRIDE);
+	ereport(LOG,
+			(errmsg("failover: staying on timeline %u: this server has replayed more of it than belongs to timeline %u", own, newest)));
 }

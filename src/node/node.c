@@ -66,13 +66,16 @@ fo_node_install(void)
 	}
 	if (!IsUnderPostmaster && is_about_to_serve())
 	{
-		if (fo_node_state_read(&state))
-		{
+		bool		is_known = fo_node_state_read(&state);
+
+		if (is_known)
 			fo_node_rejoin_at_start(&state);
-			if (state.is_armed)
-				fo_node_hold_after_crash();
-		}
 		fo_node_drop_reservations();
+		if (is_known && state.is_armed)
+			fo_node_hold_after_crash();
+		/* Who is not consistent and cannot follow looks for another primary at each start (arrival.c). */
+		if (is_known && !state.rejoin.is_inconsistent)
+			fo_node_hold_timeline();
 	}
 	fo_node_shmem_install();
 	fo_node_gate_install();

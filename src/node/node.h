@@ -261,6 +261,9 @@ extern void fo_node_hold_by_default(void);
 /* Was this server a primary and not shut down?  Then keep the WAL since its last checkpoint, whatever is set. */
 extern void fo_node_hold_after_crash(void);
 
+/* A standby that knows of a history that it cannot follow would end at its start: let it stay on its timeline until then. */
+extern void fo_node_hold_timeline(void);
+
 /* ---- worker.c ---- */
 
 extern void fo_node_register_worker(void);
