@@ -267,7 +267,7 @@ sub wait_gone
 	my ($self, @pids) = @_;
 	my $deadline = Time::HiRes::time() + $PostgreSQL::Test::Utils::timeout_default;
 
-	while (grep { -e "/proc/$_" } @pids)
+	while (grep { defined $_ && -e "/proc/$_" } @pids)
 	{
 		croak "processes @pids do not go away" if Time::HiRes::time() > $deadline;
 		Time::HiRes::sleep(0.01);
@@ -487,17 +487,23 @@ sub streams_from
 	return 1;
 }
 
-# As a service manager does: start it, and do not wait for what comes of it.
+# As a service manager does: start it, and do not wait for what comes of it.  What ends at once may have no pid any more.
 sub start_in_background
 {
 	my ($self) = @_;
 	my $file = $self->data_dir . '/postmaster.pid';
+	my $logged = -s $self->logfile;
+	my $pid;
 
 	# A lock file of the dead is taken over.
 	unlink $file;
 	$self->_pg_ctl('-W', '-l', $self->logfile, '-o', '--cluster-name=' . $self->name, 'start');
-	until_true(sub { -s $file });
-	$self->_update_pid(1);
+	until_true(sub {
+			if (open(my $in, '<', $file)) { $pid = <$in> }
+			return $pid || PostgreSQL::Test::Utils::slurp_file($self->logfile, $logged) =~ /database system is shut down/;
+		});
+	chomp($pid) if defined $pid;
+	$self->{_pid} = $pid;
 	return;
 }
 
