@@ -183,18 +183,18 @@ severity_of(FoVerdictKind kind)
 	return FO_INFO;
 }
 
-/* A verdict unlike the last one is news, except the ones that merely say that we are at work. */
+/* A verdict unlike the last one is news, except the ones that merely say that we are at work; what is news during an operation is told after it. */
 static void
 record_verdict(FoGroup *group, const FoVerdict *before)
 {
 	const FoVerdict *verdict = &group->verdict;
 	char	   *snapshot;
 
-	if (verdict->rule == before->rule && verdict->kind == before->kind && verdict->peer == before->peer)
+	if (verdict->rule != before->rule || verdict->kind != before->kind || verdict->peer != before->peer)
+		group->is_verdict_news = true;
+	if (!group->is_verdict_news || group->run != NULL || verdict->kind == FO_VERDICT_UNKNOWN)
 		return;
-	group->is_publish_needed = true;
-	if (group->run != NULL || verdict->kind == FO_VERDICT_UNKNOWN)
-		return;
+	group->is_verdict_news = false;
 	snapshot = fo_coordinator_snapshot_json(group, CurrentMemoryContext);
 	fo_coordinator_record(group, NULL, "verdict", severity_of(verdict->kind), snapshot,
 						  "%s (rule %d): %s", fo_core_verdict_name(verdict->kind), verdict->rule,

@@ -201,6 +201,7 @@ struct FoGroup
 
 	int64		term_on_disk;	/* record.c: cfg.term as it was last written */
 	bool		is_publish_needed;
+	bool		is_verdict_news;	/* the verdict has not been told yet since it last changed */
 
 	/* record.c: its rows cannot be written with those of others, until then not at all */
 	bool		is_apart;
