@@ -17,9 +17,11 @@ sub position
 	return $p->safe_psql('postgres', 'SELECT pg_current_wal_insert_lsn()');
 }
 
-# Nobody receives what it acknowledges last, more than connections hold.  What it writes after its last commit is no loss.
+# Nobody receives what it acknowledges last, more than a connection holds, in hundreds of kilobytes.  What it writes after its last commit is no loss.
+my $held = 1;
+$held += (split(/\s+/, PostgreSQL::Test::Utils::slurp_file("/proc/sys/net/ipv4/$_")))[2] / 100000 foreach 'tcp_rmem', 'tcp_wmem';
 my @frozen = map { [ $_, $_->freeze_process('walreceiver') ] } ($a, $b);
-$p->safe_psql('postgres', q{CREATE TABLE own AS SELECT 1 AS i, pg_logical_emit_message(false, 'filler', repeat('x', 100000)) FROM generate_series(1, 200)});
+$p->safe_psql('postgres', "CREATE TABLE own AS SELECT 1 AS i, pg_logical_emit_message(false, 'filler', repeat('x', 100000)) FROM generate_series(1, $held)");
 $p->safe_psql('postgres', "INSERT INTO own VALUES ($_)") foreach 2 .. 5;
 my $before = position();
 $p->safe_psql('postgres', 'INSERT INTO own VALUES (6)');

@@ -16,17 +16,18 @@ my $t = FailoverTest->new(
 	register => { a => 'priority => 1' })->start;
 my ($p, $a, $b) = $t->nodes;
 
-# Killed when it is asked to become a standby.
+# Killed when it is asked to become a standby; before that can be, what would do it is stopped.
 sub dies_ok
 {
 	my ($node, $what) = @_;
 	my $name = $node->name;
+	my $coordinator = $t->coordinator->freeze_process('failover coordinator');
 
 	$node->start;
+	$node->freeze_process('failover node');
+	$t->coordinator->thaw_process($coordinator);
 	ok($t->wait_for("SELECT count(*) FROM failover_timeline WHERE step = 'rejoin' AND peer_name = '$name' AND status = 'running'", '1'),
 		"$what: the former primary rejoins");
-	# Its lock file is gone for a moment when it restarts in place.
-	FailoverTest::Node::until_true(sub { $node->find_process; defined $node->{_pid} }) or die "$name is not running";
 	$node->kill_hard('all');
 	$node->wait_killed;
 	is(rejoin_of($node), 'in_progress|', "$what: and that is in progress");

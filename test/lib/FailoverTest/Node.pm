@@ -452,7 +452,7 @@ sub run_at_fence
 
 	$self->safe_psql('postgres', <<"EOF");
 CREATE OR REPLACE FUNCTION before_fence() RETURNS void LANGUAGE plpgsql AS \$\$
-BEGIN COPY (SELECT 1) TO PROGRAM '$command'; PERFORM pg_switch_wal(); END \$\$;
+BEGIN COPY (SELECT 1) TO PROGRAM 'cat >/dev/null; $command'; PERFORM pg_switch_wal(); END \$\$;
 DO \$\$
 DECLARE fence pg_proc; arguments text;
 BEGIN
