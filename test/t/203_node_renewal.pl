@@ -157,7 +157,7 @@ sub outlives
 		my ($now, $may) = split(/\|/, $lease->status(q{clock_us || '|' || may_commit}));
 		return 1 if $now > $from + $times * $length * 1_000_000;
 		$held = $may eq 'true' ? 't' : 'f';
-		FailoverTest::Lease::wait_until(Time::HiRes::time() + 0.02);
+		FailoverTest::Lease::wait_until(Time::HiRes::time() + 0.1);
 	}
 	return 0;
 }
@@ -171,6 +171,7 @@ sub comes_back
 	while ($lease->status('clock_us') < $from + $times * $length * 1_000_000)
 	{
 		return 1 if $lease->status('may_commit') eq 't';
+		FailoverTest::Lease::wait_until(Time::HiRes::time() + 0.1);
 	}
 	return 0;
 }

@@ -8,7 +8,8 @@ use warnings;
 use FailoverTest;
 use Test::More;
 
-my $t = FailoverTest->new(library => 1, conf => 'autovacuum = off', settings => { block_period => '0', rejoin_backoff => '200ms' })->start;
+my $t = FailoverTest->new(library => 1, conf => 'autovacuum = off',
+	settings => { block_period => '0', rejoin_backoff => '200ms', max_lag => '1GB' })->start;
 my ($p, $a, $b) = $t->nodes;
 my $lost = q{SELECT coalesce(lost_bytes::text, 'unknown') FROM failover_history WHERE kind = 'failover' ORDER BY event_id DESC LIMIT 1};
 
@@ -19,7 +20,7 @@ sub position
 
 # Nobody receives what it acknowledges last, more than a connection holds, in hundreds of kilobytes.  What it writes after its last commit is no loss.
 my $held = 1;
-$held += (split(/\s+/, PostgreSQL::Test::Utils::slurp_file("/proc/sys/net/ipv4/$_")))[2] / 100000 foreach 'tcp_rmem', 'tcp_wmem';
+$held += int((split(/\s+/, PostgreSQL::Test::Utils::slurp_file("/proc/sys/net/ipv4/$_")))[2] / 100000) foreach 'tcp_rmem', 'tcp_wmem';
 my @frozen = map { [ $_, $_->freeze_process('walreceiver') ] } ($a, $b);
 $p->safe_psql('postgres', "CREATE TABLE own AS SELECT 1 AS i, pg_logical_emit_message(false, 'filler', repeat('x', 100000)) FROM generate_series(1, $held)");
 $p->safe_psql('postgres', "INSERT INTO own VALUES ($_)") foreach 2 .. 5;
