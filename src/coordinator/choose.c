@@ -94,16 +94,17 @@ is_loss_of_other_excluded(const FoRun *run, const FoPeer *other, const FoFinalPo
 	return fo_core_sync_proof(&view, final) != FO_SYNC_PROOF_UNCOVERED;
 }
 
-/* The same of all earlier candidates. */
+/* The same of whoever was ordered, a candidate that a former worker chose not left out. */
 static bool
 is_loss_of_others_excluded(const FoRun *run, const FoFinalPosition *final)
 {
 	for (int i = 0; i < run->peers_n; i++)
 	{
-		const FoRunPeer *member = &run->peers[i];
+		const FoPeer *other = run->peers[i].peer;	/* NULL: unregistered meanwhile */
 
-		if (member->is_ordered && (member->peer == NULL || member->peer != run->from) &&
-			(member->peer == NULL || !is_loss_of_other_excluded(run, member->peer, final)))
+		if (!run->peers[i].is_ordered || (other != NULL && other == run->from))
+			continue;
+		if (other == NULL || !is_loss_of_other_excluded(run, other, final))
 			return false;
 	}
 	return true;

@@ -183,7 +183,10 @@ severity_of(FoVerdictKind kind)
 	return FO_INFO;
 }
 
-/* A verdict unlike the last one is news, except the ones that merely say that we are at work; what is news during an operation is told after it. */
+/*
+ * A verdict unlike the last one is news, except the ones that merely say that we
+ * are at work; what is news during an operation is told after it.
+ */
 static void
 record_verdict(FoGroup *group, const FoVerdict *before)
 {
