@@ -14,11 +14,11 @@ my $term = 0;
 # ---- the next primary has all that the lost one had written ----
 
 my ($p, $a, $b) = leave_orphan('complete', 0);
-ok(log_shows($p, qr/recovery gets no WAL, restarting to look for a primary/), 'a server that cannot become consistent looks for a primary');
-ok(log_shows($p, qr/starting as a standby/, 2), 'and follows the one it finds, which is the same');
+ok($p->comes_to_log(qr/recovery gets no WAL, restarting to look for a primary/), 'a server that cannot become consistent looks for a primary');
+ok($p->comes_to_log(qr/starting as a standby/, 2), 'and follows the one it finds, which is the same');
 ok(!defined $p->ask('SELECT 1'), 'it takes no session meanwhile');
 $a->stop('immediate');
-ok(log_shows($p, qr/none of the servers that it may follow is a primary on its timeline or a later one/), 'nor does it follow a standby');
+ok($p->comes_to_log(qr/none of the servers that it may follow is a primary on its timeline or a later one/), 'nor does it follow a standby');
 promote($b);
 ok($p->streams_from($b), 'when there is a primary, it streams from that');
 is(contents($p), contents($b), 'with the same rows');
@@ -33,7 +33,7 @@ is(PostgreSQL::Test::Utils::system_log('pg_checksums', '--check', '-D', $p->data
 ($p, $a, $b) = leave_orphan('behind', 1);
 $a->stop('immediate');
 promote($b);
-ok(log_shows($p, qr/DETAIL:  .*set failover[.]allow_clone = on there, or replace its data by a base backup/),
+ok($p->comes_to_log(qr/DETAIL:  .*set failover[.]allow_clone = on there, or replace its data by a base backup/),
 	'data that are ahead of the next primary cannot follow it, the log says so');
 # With the history at hand that it cannot follow it ends at each start before its worker can look.
 $p->kill_hard('all');
@@ -43,7 +43,7 @@ PostgreSQL::Test::Utils::system_or_bail('cp', '-p', $history, $p->data_dir . '/p
 ends_at_start_ok($p);
 my $hints = () = $p->logged(qr/set failover[.]allow_clone = on there/);
 ends_at_start_ok($p);
-ok(log_shows($p, qr/set failover[.]allow_clone = on there/, $hints + 1), 'and says each time what to do');
+ok($p->comes_to_log(qr/set failover[.]allow_clone = on there/, $hints + 1), 'and says each time what to do');
 $p->append_conf('postgresql.conf', 'failover.allow_clone = on');
 $p->start_in_background;
 ok($p->streams_from($b), 'where a copy is allowed it is copied, and streams');
@@ -80,12 +80,6 @@ sub contents
 	return $node->safe_psql('postgres', q{SELECT count(*), md5(string_agg(id || filler, ',' ORDER BY id)) FROM t});
 }
 
-sub log_shows
-{
-	my ($node, $pattern, $times) = @_;
-	return FailoverTest::Node::until_true(sub { scalar(my @lines = $node->logged($pattern)) >= ($times // 1) });
-}
-
 sub promote
 {
 	my ($node) = @_;
@@ -103,7 +97,7 @@ sub ends_at_start_ok
 	my $endings = () = $node->logged($ending);
 
 	$node->start_in_background;
-	ok(log_shows($node, $ending, $endings + 1), 'it cannot be started');
+	ok($node->comes_to_log($ending, $endings + 1), 'it cannot be started');
 	$node->wait_gone($node->{_pid});
 	$node->{_pid} = undef;
 	return;
@@ -178,7 +172,7 @@ sub leave_orphan
 	# ...in which there is WAL, in files that are not yet there when they are listed.
 	do { $a->safe_psql('postgres', q{INSERT INTO t (filler) VALUES ('streamed'); SELECT pg_switch_wal()}) }
 	  until $p->logged(qr/failover: starting as a standby/);
-	log_shows($p, qr/replication slot "s" does not exist/) or die 'p does not ask for WAL';
+	$p->comes_to_log(qr/replication slot "s" does not exist/) or die 'p does not ask for WAL';
 	$a->wait_for_catchup($b->name) unless $is_behind;
 	return ($p, $a, $b);
 }

@@ -59,7 +59,7 @@ my $old_port = $old->port;
 my $streams_from_old = "SELECT status = 'streaming' AND sender_port = $old_port FROM pg_stat_wal_receiver";
 ok($t->wait_for_sql($b, $streams_from_old), 'it does as it was told, unseen by the coordinator');
 # Stopped before its worker has seen that, it would look for a primary when it is started.
-ok(FailoverTest::Node::until_true(sub { $b->logged(qr/failover: consistent since the rewind/) }), 'and is consistent');
+ok($b->comes_to_log(qr/failover: consistent since the rewind/), 'and is consistent');
 $b->stop('fast');
 $t->coordinator->start;
 ok($t->wait_for(q{SELECT h.health = 'unhealthy' AND current_event IS NULL FROM failover_health('main', 'b') h, failover_status('main')}),

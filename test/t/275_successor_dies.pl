@@ -33,7 +33,7 @@ my $second = replaced_ok($first, 'a primary with WAL of its own');
 
 $first->wait_killed;
 $first->start;
-ok(FailoverTest::Node::until_true(sub { my @lines = $first->logged(qr/failover: starting as a standby/) }), 'it was rewound');
+ok($first->comes_to_log(qr/failover: starting as a standby/), 'it was rewound');
 $second->kill_hard('all');
 my $third = replaced_ok($second, 'its successor');
 isnt($third->name, $first->name, 'by the one that was never away');

@@ -28,7 +28,7 @@ FailoverTest::Node::until_true(
 # ---- left to itself ----
 
 $b->start;
-ok(FailoverTest::Node::until_true(sub { $b->logged(qr/failover: copying the new primary/) }), 'it copies the primary');
+ok($b->comes_to_log(qr/failover: copying the new primary/), 'it copies the primary');
 $b->find_process;
 $b->kill_hard('all');
 $b->wait_killed;

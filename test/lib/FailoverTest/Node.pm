@@ -515,4 +515,11 @@ sub logged
 	return grep { $_ =~ $pattern } split(/\n/, PostgreSQL::Test::Utils::slurp_file($self->logfile));
 }
 
+# Wait until it has logged that, so many times (once).
+sub comes_to_log
+{
+	my ($self, $pattern, $times) = @_;
+	return until_true(sub { scalar(my @lines = $self->logged($pattern)) >= ($times // 1) });
+}
+
 1;
