@@ -148,12 +148,12 @@ repoint_read(FoTask *task, const PGresult *result)
 }
 
 const FoAction fo_coordinator_action_repoint = {
-	.name = "repoint",.look = repoint_look,.read = repoint_read,.act = repoint_act,
+	.look = repoint_look,.read = repoint_read,.act = repoint_act,
 	.poll_ms = 5,.kick_ms = 100
 };
 
 const FoAction fo_coordinator_action_unfreeze = {
-	.name = "unfreeze",.act = repoint_act
+	.act = repoint_act
 };
 
 /* ---- compare ---- */
@@ -229,5 +229,5 @@ compare_read(FoTask *task, const PGresult *result)
 
 /* The primary has the WAL that the standby asks for, as far as names tell: nothing is explained then. */
 const FoAction fo_coordinator_action_compare = {
-	.name = "compare",.look = compare_look,.read = compare_read
+	.look = compare_look,.read = compare_read
 };

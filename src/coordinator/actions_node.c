@@ -78,7 +78,7 @@ node_fence_act(FoTask *task)
 }
 
 const FoAction fo_coordinator_action_node_fence = {
-	.name = "fence",.look = node_fence_look,.read = node_fence_read,.act = node_fence_act,.poll_ms = 2,
+	.look = node_fence_look,.read = node_fence_read,.act = node_fence_act,.poll_ms = 2,
 	.is_telling = true
 };
 
@@ -201,7 +201,7 @@ node_demote_act(FoTask *task)
 
 /* The server stops right after answering: a lost answer is an answer. */
 const FoAction fo_coordinator_action_node_demote = {
-	.name = "demote",.look = node_demote_look,.read = node_demote_read,.act = node_demote_act,
+	.look = node_demote_look,.read = node_demote_read,.act = node_demote_act,
 	.poll_ms = 5,.is_lost_done = true
 };
 
@@ -226,6 +226,6 @@ node_rejoin_act(FoTask *task)
 }
 
 const FoAction fo_coordinator_action_node_rejoin = {
-	.name = "rejoin",.look = node_rejoin_look,.read = node_rejoin_read,.act = node_rejoin_act,
+	.look = node_rejoin_look,.read = node_rejoin_read,.act = node_rejoin_act,
 	.poll_ms = 20,.is_restarting = true
 };

@@ -49,7 +49,7 @@ slots_act(FoTask *task)
 	return true;
 }
 
-const FoAction fo_coordinator_action_slots = {.name = "slots",.act = slots_act};
+const FoAction fo_coordinator_action_slots = {.act = slots_act};
 
 /* ---- synchronous_standby_names ---- */
 
@@ -81,7 +81,7 @@ sync_names_act(FoTask *task)
 }
 
 const FoAction fo_coordinator_action_sync_names = {
-	.name = "sync_names",.look = sync_names_look,.read = sync_names_read,.act = sync_names_act,
+	.look = sync_names_look,.read = sync_names_read,.act = sync_names_act,
 	.poll_ms = 2,.kick_ms = 100
 };
 
@@ -138,7 +138,7 @@ promote_act(FoTask *task)
  * wal_retrieve_retry_interval; a reload wakes the startup process.
  */
 const FoAction fo_coordinator_action_promote = {
-	.name = "promote",.look = promote_look,.read = promote_read,.act = promote_act,
+	.look = promote_look,.read = promote_read,.act = promote_act,
 	.poll_ms = 2,.kick_ms = 20
 };
 
@@ -170,13 +170,13 @@ checkpoint_act(FoTask *task)
 }
 
 const FoAction fo_coordinator_action_checkpoint = {
-	.name = "checkpoint",.look = checkpoint_look,.read = checkpoint_read,.act = checkpoint_act,
+	.look = checkpoint_look,.read = checkpoint_read,.act = checkpoint_act,
 	.poll_ms = 100,.is_slow = true
 };
 
 /* Without asking first: a primary's control file shows its timeline all along. */
 const FoAction fo_coordinator_action_checkpoint_now = {
-	.name = "checkpoint",.look = checkpoint_look,.read = checkpoint_read,.act = checkpoint_act,
+	.look = checkpoint_look,.read = checkpoint_read,.act = checkpoint_act,
 	.poll_ms = 100,.is_slow = true,.is_acting_blind = true
 };
 
@@ -311,7 +311,7 @@ fence_act(FoTask *task)
 }
 
 const FoAction fo_coordinator_action_fence = {
-	.name = "fence",.look = fence_look,.read = fence_read,.act = fence_act,.poll_ms = 5
+	.look = fence_look,.read = fence_read,.act = fence_act,.poll_ms = 5
 };
 
 /* ---- unfence ---- */
@@ -373,6 +373,6 @@ unfence_act(FoTask *task)
 }
 
 const FoAction fo_coordinator_action_unfence = {
-	.name = "unfence",.look = unfence_look,.read = unfence_read,.act = unfence_act,
+	.look = unfence_look,.read = unfence_read,.act = unfence_act,
 	.poll_ms = 10,.kick_ms = 100
 };

@@ -87,7 +87,7 @@ freeze_act(FoTask *task)
 }
 
 const FoAction fo_coordinator_action_freeze = {
-	.name = "freeze",.look = freeze_look,.read = freeze_read,.act = freeze_act,
+	.look = freeze_look,.read = freeze_read,.act = freeze_act,
 	.poll_ms = 1,.kick_ms = 20,.is_acting_blind = true
 };
 
@@ -122,11 +122,11 @@ drain_act(FoTask *task)
 }
 
 const FoAction fo_coordinator_action_drain = {
-	.name = "drain",.look = drain_look,.read = drain_read,.act = drain_act,.poll_ms = 2
+	.look = drain_look,.read = drain_read,.act = drain_act,.poll_ms = 2
 };
 
 const FoAction fo_coordinator_action_drain_due = {
-	.name = "drain_due",.look = drain_look,.read = drain_read,.act = drain_act,.poll_ms = 2,
+	.look = drain_look,.read = drain_read,.act = drain_act,.poll_ms = 2,
 	.is_answer_due = true
 };
 
@@ -156,7 +156,7 @@ stopped_read(FoTask *task, const PGresult *result)
 }
 
 const FoAction fo_coordinator_action_stopped = {
-	.name = "stopped",.look = stopped_look,.read = stopped_read,.act = drain_act,.poll_ms = 2
+	.look = stopped_look,.read = stopped_read,.act = drain_act,.poll_ms = 2
 };
 
 /* ---- reconnect ---- */
@@ -226,6 +226,6 @@ reconnect_act(FoTask *task)
 }
 
 const FoAction fo_coordinator_action_reconnect = {
-	.name = "reconnect",.look = reconnect_look,.read = reconnect_read,.act = reconnect_act,
+	.look = reconnect_look,.read = reconnect_read,.act = reconnect_act,
 	.poll_ms = 10,.kick_ms = 100
 };

@@ -188,7 +188,7 @@ sync_set_act(FoTask *task)
 }
 
 const FoAction fo_coordinator_action_sync_set = {
-	.name = "sync_set",.look = sync_set_look,.read = sync_set_read,.act = sync_set_act,
+	.look = sync_set_look,.read = sync_set_read,.act = sync_set_act,
 	.poll_ms = 20,.kick_ms = 200
 };
 
@@ -222,7 +222,7 @@ sync_checkpoint_act(FoTask *task)
 }
 
 const FoAction fo_coordinator_action_sync_checkpoint = {
-	.name = "sync_checkpoint",.look = sync_checkpoint_look,.read = sync_checkpoint_read,.act = sync_checkpoint_act,
+	.look = sync_checkpoint_look,.read = sync_checkpoint_read,.act = sync_checkpoint_act,
 	.poll_ms = 100,.is_slow = true
 };
 
@@ -266,6 +266,6 @@ sync_reset_act(FoTask *task)
 }
 
 const FoAction fo_coordinator_action_sync_reset = {
-	.name = "sync_reset",.look = sync_reset_look,.read = sync_reset_read,.act = sync_reset_act,
+	.look = sync_reset_look,.read = sync_reset_read,.act = sync_reset_act,
 	.poll_ms = 20,.kick_ms = 200
 };

@@ -69,7 +69,7 @@ drop_act(FoTask *task)
 }
 
 static const FoAction action_drop = {
-	.name = "drop_slots",.look = drop_look,.read = drop_read,.act = drop_act,.poll_ms = 100
+	.look = drop_look,.read = drop_read,.act = drop_act,.poll_ms = 100
 };
 
 /* ---- on a former primary ---- */

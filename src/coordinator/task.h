@@ -30,8 +30,6 @@ typedef enum FoLook
 
 typedef struct FoAction
 {
-	const char *name;			/* for messages */
-
 	/* The SELECT whose single row read() judges.  NULL: done when the statements have run. */
 	void		(*look) (FoTask *task, StringInfo sql);
 	FoLook		(*read) (FoTask *task, const PGresult *result);
