@@ -135,6 +135,20 @@ lost_bytes(const FoRun *run, const FoCandidateOptions *options, FoLsn reached)
 	return -1;
 }
 
+/* The step by which a peer has dropped out of the operation; NULL = it has not, or not by a step that is known. */
+static const FoRunStep *
+dropped_out_by(const FoRun *run, const FoPeer *peer)
+{
+	const FoRunStep *found = NULL;
+
+	for (int i = 0; i < run->steps_n; i++)
+	{
+		if (run->steps[i]->peer == peer && run->steps[i]->row.status == FO_STEP_FAILED)
+			found = run->steps[i];
+	}
+	return found;
+}
+
 /* Why nobody can be promoted: each peer's own reason. */
 static void
 explain_no_candidate(FoRun *run, const FoCandidate *ranked)
@@ -144,10 +158,16 @@ explain_no_candidate(FoRun *run, const FoCandidate *ranked)
 	initStringInfo(&why);
 	for (int i = 0; i < run->group->peers_n; i++)
 	{
+		const FoPeer *peer = run->group->peers[ranked[i].peer];
+		const FoRunStep *step = dropped_out_by(run, peer);
+
 		if (ranked[i].exclusion == FO_EXCLUDED_PRIMARY)
 			continue;
-		appendStringInfo(&why, "%s\"%s\": %s", why.len > 0 ? "; " : "",
-						 run->group->peers[ranked[i].peer]->cfg.name, ranked[i].reason);
+		appendStringInfo(&why, "%s\"%s\": ", why.len > 0 ? "; " : "", peer->cfg.name);
+		if (ranked[i].exclusion == FO_EXCLUDED_NOT && step != NULL)
+			appendStringInfo(&why, "has dropped out: %s: %s", fo_core_step_name(step->row.kind), step->row.detail);
+		else
+			appendStringInfoString(&why, ranked[i].reason);
 	}
 	fo_coordinator_fail_run(run, "no standby can be promoted: %s", why.len > 0 ? why.data : "there is none");
 }

@@ -1,5 +1,6 @@
 # Drill: the candidate of a switchover refuses to be promoted.  It is not asked
-# again: the next one is promoted in the same switchover.
+# again: the next one is promoted in the same switchover.  Where all refuse the
+# switchover says so, and the old primary takes writes again.
 use strict;
 use warnings;
 
@@ -24,5 +25,15 @@ chmod 0700, $a->data_dir or die;
 ok($t->wait_for_state('healthy'), 'full redundancy');
 is($t->one_primary_ok('one primary'), 'b', 'it is the next one');
 is($t->count_operations('failover'), '0', 'no failover was needed');
+
+# The one that they were to replace has stopped by then, and is a standby.
+chmod 0500, $_->data_dir or die foreach $p, $a;
+$t->try_sql(q{SELECT failover_switchover('main')});
+my $error = $t->sql(q{SELECT error FROM failover_history WHERE kind = 'switchover' AND status = 'failed'});
+like($error, qr/no standby can be promoted/, 'where all refuse, the switchover fails');
+like($error, qr/"$_": has dropped out: promote: /, "and says what $_ was asked in vain") foreach qw(p a);
+chmod 0700, $_->data_dir or die foreach $p, $a;
+ok($t->wait_for_state('healthy'), 'full redundancy again');
+$t->one_primary_ok('one primary again');
 
 done_testing();
