@@ -70,7 +70,7 @@ fo_node_install(void)
 
 		if (is_known)
 			fo_node_rejoin_at_start(&state);
-		fo_node_drop_reservations();
+		fo_node_drop_reservations(FATAL);
 		if (is_known && state.is_armed)
 			fo_node_hold_after_crash();
 		/* Who is not consistent and cannot follow looks for another primary at each start (arrival.c). */

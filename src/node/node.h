@@ -123,7 +123,7 @@ typedef struct FoNodeShared
 	FoLease		lease;
 	FoNodeState state;
 	int64		incarnation;	/* random, drawn at each start: grants meant for another one are void */
-	uint32		promised_timeline;	/* its promotion was prepared for this one; 0 = not since the start */
+	uint32		promised_timeline;	/* its promotion was prepared for this one, and not refused; 0 = not since the start */
 	FoTime		heard_at;		/* last heartbeat; 0 = none since start */
 	Latch	   *worker_latch;	/* of the node worker; NULL while it does not run */
 	bool		has_worker_run; /* since the start; false for longer than a moment = there was no slot for it */
@@ -200,7 +200,8 @@ extern void fo_node_request_rejoin(int64 term, const char *coordinator, const ch
 /*
  * This standby is about to be promoted, to begin that timeline or a later one.
  * What was prepared first, since the server started, holds: the promotion may
- * be under way.  ERROR 55000 for an older term.
+ * be under way.  Unless the transaction is rolled back and has not ordered it:
+ * then nothing was prepared.  ERROR 55000 for an older term.
  */
 extern void fo_node_prepare_promotion(int64 term, uint32 timeline, const char *coordinator);
 
@@ -250,8 +251,8 @@ extern const char *fo_node_phase_name(FoRejoinPhase phase);
 /* On a standby, before its promotion: it is to begin this timeline or a later one.  ERROR if that cannot be made sure. */
 extern void fo_node_reserve_timelines(uint32 wanted, int64 term);
 
-/* In the postmaster of a standby, before recovery: forget reservations that no promotion followed. */
-extern void fo_node_drop_reservations(void);
+/* On a standby: forget reservations that no promotion has followed, or will.  A failure is reported at that level. */
+extern void fo_node_drop_reservations(int elevel);
 
 /* ---- hold.c: in the postmaster, before recovery ---- */
 

@@ -17,7 +17,10 @@
  */
 #include "postgres.h"
 
+#include <unistd.h>
+
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "access/xlogrecovery.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
@@ -35,6 +38,9 @@ FoNodeShared *fo_node = NULL;
 
 /* This transaction has posted a request: wake the worker at its end, when the answer is about to leave. */
 static bool is_wake_due = false;
+
+/* This transaction has prepared a promotion, and is to order it. */
+static bool is_promise_new = false;
 
 static shmem_request_hook_type previous_request_hook = NULL;
 static shmem_startup_hook_type previous_startup_hook = NULL;
@@ -88,21 +94,47 @@ startup_memory(void)
 }
 
 static void
-wake_worker(XactEvent event, void *arg)
+wake_worker(void)
 {
-	if (!is_wake_due || (event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT))
-		return;
-	is_wake_due = false;
 	LWLockAcquire(fo_node->lock, LW_SHARED);
 	if (fo_node->worker_latch != NULL)
 		SetLatch(fo_node->worker_latch);
 	LWLockRelease(fo_node->lock);
 }
 
+/*
+ * The promotion that was prepared has been refused, for want of space for
+ * example: the next one may have to begin another timeline.  Unless it has been
+ * ordered all the same, and the transaction was cancelled after that.
+ */
+static void
+withdraw_promise(void)
+{
+	LWLockAcquire(fo_node->lock, LW_EXCLUSIVE);
+	if (access(PROMOTE_SIGNAL_FILE, F_OK) != 0 && !PromoteIsTriggered())
+	{
+		fo_node->promised_timeline = 0;
+		fo_node_drop_reservations(LOG);
+	}
+	LWLockRelease(fo_node->lock);
+}
+
+static void
+at_transaction_end(XactEvent event, void *arg)
+{
+	if (event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT)
+		return;
+	if (is_wake_due)
+		wake_worker();
+	if (is_promise_new && event == XACT_EVENT_ABORT)
+		withdraw_promise();
+	is_wake_due = is_promise_new = false;
+}
+
 void
 fo_node_shmem_install(void)
 {
-	RegisterXactCallback(wake_worker, NULL);
+	RegisterXactCallback(at_transaction_end, NULL);
 	previous_request_hook = shmem_request_hook;
 	shmem_request_hook = request_memory;
 	previous_startup_hook = shmem_startup_hook;
@@ -346,6 +378,7 @@ fo_node_prepare_promotion(int64 term, uint32 timeline, const char *coordinator)
 	commit_state(&next);
 	if (fo_node->promised_timeline == 0 && !PromoteIsTriggered())
 	{
+		is_promise_new = true;
 		fo_node_reserve_timelines(timeline, term);
 		fo_node->promised_timeline = timeline;
 	}

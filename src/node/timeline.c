@@ -17,9 +17,10 @@
  * to the newest.
  *
  * A reservation without a later timeline would keep a standby from starting:
- * recovery would aim for a timeline that has no parent.  A server that was
- * restarted before its promotion drops those, in the postmaster, before
- * recovery begins.
+ * recovery would aim for a timeline that has no parent.  It would keep it from
+ * following, too, who has begun just that timeline.  A server that was restarted
+ * before its promotion drops those, in the postmaster, before recovery begins;
+ * one that refused to be promoted does at once.
  *
  *-------------------------------------------------------------------------
  */
@@ -100,7 +101,7 @@ fo_node_reserve_timelines(uint32 wanted, int64 term)
 	}
 }
 
-/* ---- at start ---- */
+/* ---- dropped again ---- */
 
 /* The highest timeline with a history file; 0 = there is none. */
 static TimeLineID
@@ -136,7 +137,7 @@ is_reservation(const char *path)
 }
 
 void
-fo_node_drop_reservations(void)
+fo_node_drop_reservations(int elevel)
 {
 	struct stat status;
 
@@ -148,8 +149,7 @@ fo_node_drop_reservations(void)
 		TimeLineID	newest = newest_history();
 
 		TLHistoryFilePath(path, newest);
-		if (newest == 0 || !is_reservation(path))
+		if (newest == 0 || !is_reservation(path) || durable_unlink(path, elevel) != 0)
 			return;
-		durable_unlink(path, FATAL);
 	}
 }

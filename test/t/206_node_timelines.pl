@@ -47,6 +47,20 @@ $node{c}->start;
 is(histories($node{c}), '', 'a standby that was not promoted drops them at its next start');
 ok($node{c}->streams_from($p), 'and streams again');
 
+# ---- a candidate that refused ----
+
+# Here the server would write that it is to be promoted.
+chmod 0500, $node{c}->data_dir or die;
+my ($status, $out, $err) =
+  $node{c}->psql('postgres', "SELECT pg_promote(false) FROM failover_node_prepare_promotion(6, 6, 'test')");
+like($err, qr/could not create file "promote"/, 'the order is refused');
+chmod 0700, $node{c}->data_dir or die;
+is(histories($node{c}), '', 'and the numbers are free again');
+$lease{c}->prepare_promotion(term => 6, timeline => 4);
+is(histories($node{c}), '00000002 00000003', 'the next preparation holds');
+$node{c}->restart;
+ok($node{c}->streams_from($p), 'and is dropped by a restart');
+
 # ---- two candidates ----
 
 $p->kill_hard('all');

@@ -27,6 +27,7 @@ is($t->one_primary_ok('one primary'), 'b', 'it is the next one');
 is($t->count_operations('failover'), '0', 'no failover was needed');
 
 # The one that they were to replace has stopped by then, and is a standby.
+my $since = $p->safe_psql('postgres', 'SELECT pg_postmaster_start_time()');
 chmod 0500, $_->data_dir or die foreach $p, $a;
 $t->try_sql(q{SELECT failover_switchover('main')});
 my $error = $t->sql(q{SELECT error FROM failover_history WHERE kind = 'switchover' AND status = 'failed'});
@@ -34,6 +35,7 @@ like($error, qr/no standby can be promoted/, 'where all refuse, the switchover f
 like($error, qr/"$_": has dropped out: promote: /, "and says what $_ was asked in vain") foreach qw(p a);
 chmod 0700, $_->data_dir or die foreach $p, $a;
 ok($t->wait_for_state('healthy'), 'full redundancy again');
-$t->one_primary_ok('one primary again');
+is($t->one_primary_ok('one primary again'), 'a', 'one of those, asked again');
+is($p->safe_psql('postgres', 'SELECT pg_postmaster_start_time()'), $since, 'the other one follows it without a restart');
 
 done_testing();
