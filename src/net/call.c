@@ -377,6 +377,26 @@ fo_net_call_serve(FoLink *link, int events)
 
 /* ---- for the owner ---- */
 
+/* Its turn comes, or there is no session: then it fails, but not before this returns. */
+static void
+submit(FoLink *link, FoCall *call, bool is_urgent)
+{
+	FoNetError	error = {0};
+
+	if (link->state != FO_LINK_READY)
+	{
+		fo_net_error_set(&error, FO_ERROR_RESET, "no session");
+		fail_call(link, call, &error);
+		fo_net_loop_arm(link->loop, &link->debt, fo_net_now());
+		return;
+	}
+	if (is_urgent)
+		dlist_push_head(&link->queue, &call->node);
+	else
+		dlist_push_tail(&link->queue, &call->node);
+	fo_net_call_start_next(link);
+}
+
 void
 fo_net_link_call(FoLink *link, const char *const *statements, int64 timeout_ms,
 				 bool is_urgent, FoCallCallback callback, void *arg)
@@ -391,20 +411,7 @@ fo_net_link_call(FoLink *link, const char *const *statements, int64 timeout_ms,
 	call->timeout_ms = timeout_ms;
 	call->callback = callback;
 	call->arg = arg;
-	if (link->state != FO_LINK_READY)
-	{
-		FoNetError	error = {0};
-
-		fo_net_error_set(&error, FO_ERROR_RESET, "no session");
-		fail_call(link, call, &error);
-		fo_net_loop_arm(link->loop, &link->debt, fo_net_now());
-		return;
-	}
-	if (is_urgent)
-		dlist_push_head(&link->queue, &call->node);
-	else
-		dlist_push_tail(&link->queue, &call->node);
-	fo_net_call_start_next(link);
+	submit(link, call, is_urgent);
 }
 
 void
@@ -418,17 +425,7 @@ fo_net_link_call_prepared(FoLink *link, const char *statement_name, int params_n
 	call->timeout_ms = timeout_ms;
 	call->callback = callback;
 	call->arg = arg;
-	if (link->state != FO_LINK_READY)
-	{
-		FoNetError	error = {0};
-
-		fo_net_error_set(&error, FO_ERROR_RESET, "no session");
-		fail_call(link, call, &error);
-		fo_net_loop_arm(link->loop, &link->debt, fo_net_now());
-		return;
-	}
-	dlist_push_tail(&link->queue, &call->node);
-	fo_net_call_start_next(link);
+	submit(link, call, false);
 }
 
 static void
