@@ -8,24 +8,10 @@ use FailoverTest::Node;
 use IPC::Run;
 use Test::More;
 
-my %node;
-$node{p} = FailoverTest::Node->new('p');
-$node{p}->init;
-$node{p}->use_library('node');
-$node{p}->append_conf('postgresql.conf', "wal_level = logical\nwal_sender_timeout = 60s\nlog_min_messages = warning");
-$node{p}->start;
-my $lease = FailoverTest::Lease->new($node{p});
-$lease->create_extension;
-$node{p}->safe_psql('postgres', 'CREATE TABLE t (id bigint)');
-$node{p}->backup('base');
-foreach my $name (qw(a b c))
-{
-	$node{$name} = FailoverTest::Node->new($name);
-	$node{$name}->init_standby($node{p}, 'base');
-	$node{$name}->append_conf('postgresql.conf', 'wal_retrieve_retry_interval = 100ms');
-	$node{$name}->start;
-	$node{p}->wait_for_catchup($name);
-}
+my ($p, $lease) = FailoverTest::Lease->start_primary('p',
+	conf => "wal_level = logical\nwal_sender_timeout = 60s\nlog_min_messages = warning");
+my %node = (p => $p);
+($node{$_}) = FailoverTest::Lease->start_standby($_, $p) foreach qw(a b c);
 my $length = 2;
 
 # ---- no standbys named: nobody renews ----

@@ -4,7 +4,6 @@ use strict;
 use warnings;
 
 use FailoverTest::Lease;
-use FailoverTest::Node;
 use Test::More;
 
 my $kills_wanted = $ENV{FAILOVER_TEST_KILLS} // 4;
@@ -12,22 +11,15 @@ my $seed = $ENV{FAILOVER_TEST_SEED} // time;
 srand($seed);
 note("seed $seed");
 
-my %node = (p => FailoverTest::Node->new('p'));
-$node{p}->init(extra => ['--data-checksums']);
-$node{p}->use_library('node');
-$node{p}->append_conf('postgresql.conf', "wal_retrieve_retry_interval = 100ms\nwal_keep_size = 1GB");
-$node{p}->start;
-my %lease = (p => FailoverTest::Lease->new($node{p}));
-$lease{p}->create_extension;
-$node{p}->safe_psql('postgres', 'CREATE TABLE t (id bigint PRIMARY KEY, filler text)');
-$node{p}->safe_psql('postgres', q{INSERT INTO t SELECT i, repeat('x', 200) FROM generate_series(1, 50000) i});
-$node{p}->backup('base');
-$node{a} = FailoverTest::Node->new('a');
-$node{a}->init_standby($node{p}, 'base');
-$node{a}->append_conf('postgresql.conf', 'wal_retrieve_retry_interval = 100ms');
-$node{a}->start;
-$lease{a} = FailoverTest::Lease->new($node{a});
-$node{p}->wait_for_catchup('a');
+my (%node, %lease);
+($node{p}, $lease{p}) = FailoverTest::Lease->start_primary('p',
+	init => ['--data-checksums'],
+	conf => 'wal_keep_size = 1GB',
+	sql => q{
+		CREATE TABLE t (id bigint PRIMARY KEY, filler text);
+		INSERT INTO t SELECT i, repeat('x', 200) FROM generate_series(1, 50000) i;
+	});
+($node{a}, $lease{a}) = FailoverTest::Lease->start_standby('a', $node{p});
 
 my ($old, $new) = ('p', 'a');
 my $term = 1;

@@ -4,25 +4,16 @@ use strict;
 use warnings;
 
 use FailoverTest::Lease;
-use FailoverTest::Node;
 use Test::More;
 
-my $p = FailoverTest::Node->new('p');
-$p->init;
-$p->use_library('node');
 # A rewind looks for the WAL since the last common checkpoint.
-$p->append_conf('postgresql.conf', 'wal_keep_size = 256MB');
-$p->start;
-my %lease = (p => FailoverTest::Lease->new($p));
-$lease{p}->create_extension;
-$p->safe_psql('postgres', 'CREATE TABLE t (id bigint)');
-$p->backup('base');
-my %node = (p => $p, map { $_ => standby($_) } qw(a b c));
-$lease{$_} = FailoverTest::Lease->new($node{$_}) foreach qw(a b c);
+my ($p, $lease_p) = FailoverTest::Lease->start_primary('p', conf => 'wal_keep_size = 256MB');
+my %node = (p => $p);
+my %lease = (p => $lease_p);
+($node{$_}, $lease{$_}) = FailoverTest::Lease->start_standby($_, $p) foreach qw(a b c);
 my $term = 1;
 $lease{p}->grant(term => $term, seconds => 600);
 $lease{$_}->hear(term => $term) foreach qw(a b c);
-$p->wait_for_catchup($_) foreach qw(a b c);
 
 # ---- refused ----
 
@@ -126,17 +117,6 @@ is(rows($node{c}), '2,3', 'it has the history of the primary');
 
 $_->stop foreach @node{qw(a c)};
 done_testing();
-
-sub standby
-{
-	my ($name) = @_;
-	my $node = FailoverTest::Node->new($name);
-
-	$node->init_standby($p, 'base');
-	$node->append_conf('postgresql.conf', 'wal_retrieve_retry_interval = 100ms');
-	$node->start;
-	return $node;
-}
 
 sub histories
 {

@@ -6,27 +6,17 @@ use warnings;
 
 use FailoverTest::Lease;
 use FailoverTest::Mount;
-use FailoverTest::Node;
 use File::Basename;
 use Test::More;
 
-my $p = FailoverTest::Node->new('p');
-$p->init(extra => ['--data-checksums']);
-$p->use_library('node');
-$p->append_conf('postgresql.conf', "wal_retrieve_retry_interval = 100ms\nfailover.allow_clone = on");
-$p->start;
-my $lease_p = FailoverTest::Lease->new($p);
-$lease_p->create_extension;
-$p->safe_psql('postgres', q{
-	CREATE TABLE t (id bigint PRIMARY KEY, filler text);
-	INSERT INTO t SELECT i, repeat('x', 200) FROM generate_series(1, 50000) i;
-});
-$p->backup('base');
-my $a = FailoverTest::Node->new('a');
-$a->init_standby($p, 'base');
-$a->start;
-my $lease_a = FailoverTest::Lease->new($a);
-$p->wait_for_catchup('a');
+my ($p, $lease_p) = FailoverTest::Lease->start_primary('p',
+	init => ['--data-checksums'],
+	conf => 'failover.allow_clone = on',
+	sql => q{
+		CREATE TABLE t (id bigint PRIMARY KEY, filler text);
+		INSERT INTO t SELECT i, repeat('x', 200) FROM generate_series(1, 50000) i;
+	});
+my ($a, $lease_a) = FailoverTest::Lease->start_standby('a', $p);
 my $term = 2;
 $lease_p->grant(term => 1, seconds => 3600);
 $lease_a->grant(term => $term, seconds => 3600);

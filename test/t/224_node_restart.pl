@@ -4,24 +4,11 @@ use strict;
 use warnings;
 
 use FailoverTest::Lease;
-use FailoverTest::Node;
 use File::Basename;
 use Test::More;
 
-my $p = FailoverTest::Node->new('p');
-$p->init;
-$p->use_library('node');
-$p->append_conf('postgresql.conf', 'wal_keep_size = 64MB');
-$p->start;
-my $lease = FailoverTest::Lease->new($p);
-$lease->create_extension;
-$p->backup('base');
-my $a = FailoverTest::Node->new('a');
-$a->init_standby($p, 'base');
-$a->append_conf('postgresql.conf', 'wal_retrieve_retry_interval = 100ms');
-$a->start;
-my $lease_a = FailoverTest::Lease->new($a);
-$p->wait_for_catchup('a');
+my ($p, $lease) = FailoverTest::Lease->start_primary('p', conf => 'wal_keep_size = 64MB');
+my ($a, $lease_a) = FailoverTest::Lease->start_standby('a', $p);
 $lease->grant(term => 1, seconds => 600);
 
 # ---- asked to stop while it stops to become a standby ----

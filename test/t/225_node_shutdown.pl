@@ -4,21 +4,10 @@ use strict;
 use warnings;
 
 use FailoverTest::Lease;
-use FailoverTest::Node;
 use Test::More;
 
-my $p = FailoverTest::Node->new('p');
-$p->init;
-$p->use_library('node');
-$p->start;
-FailoverTest::Lease->new($p)->create_extension;
-$p->safe_psql('postgres', 'CREATE TABLE t (id bigint)');
-$p->safe_psql('postgres', 'CREATE ROLE somebody LOGIN');
-$p->backup('base');
-my $a = FailoverTest::Node->new('a');
-$a->init_standby($p, 'base');
-$a->append_conf('postgresql.conf', 'wal_retrieve_retry_interval = 100ms');
-$a->start;
+my ($p) = FailoverTest::Lease->start_primary('p', sql => 'CREATE TABLE t (id bigint); CREATE ROLE somebody LOGIN');
+my ($a) = FailoverTest::Lease->start_standby('a', $p);
 
 sub is_shut_down
 {

@@ -5,23 +5,10 @@ use warnings;
 
 use FailoverTest::Lease;
 use FailoverTest::Mount;
-use FailoverTest::Node;
 use Test::More;
 
-my $p = FailoverTest::Node->new('p');
-$p->init;
-$p->use_library('node');
-$p->append_conf('postgresql.conf', "wal_retrieve_retry_interval = 100ms\nwal_keep_size = 512MB");
-$p->start;
-my $lease_p = FailoverTest::Lease->new($p);
-$lease_p->create_extension;
-$p->safe_psql('postgres', 'CREATE TABLE t (id bigint)');
-$p->backup('base');
-my $a = FailoverTest::Node->new('a');
-$a->init_standby($p, 'base');
-$a->start;
-my $lease_a = FailoverTest::Lease->new($a);
-$p->wait_for_catchup('a');
+my ($p, $lease_p) = FailoverTest::Lease->start_primary('p', conf => 'wal_keep_size = 512MB');
+my ($a, $lease_a) = FailoverTest::Lease->start_standby('a', $p);
 my $term = 2;
 $lease_p->grant(term => 1, seconds => 3600);
 $lease_a->grant(term => $term, seconds => 3600);

@@ -9,22 +9,10 @@ use FailoverTest::Node;
 use Test::More;
 
 my $archive = PostgreSQL::Test::Utils::tempdir('archive');
-my $p = FailoverTest::Node->new('p');
-$p->init;
-$p->use_library('node');
-$p->append_conf('postgresql.conf', "wal_retrieve_retry_interval = 100ms\nwal_keep_size = 0\nmin_wal_size = 32MB\n"
-	  . "archive_mode = on\narchive_command = 'cp \"%p\" \"$archive/%f\"'");
-$p->start;
-my $lease_p = FailoverTest::Lease->new($p);
-$lease_p->create_extension;
-$p->safe_psql('postgres', 'CREATE TABLE t (id bigint)');
-$p->backup('base');
-my $a = FailoverTest::Node->new('a');
-$a->init_standby($p, 'base');
-$a->start;
-my $lease_a = FailoverTest::Lease->new($a);
+my ($p, $lease_p) = FailoverTest::Lease->start_primary('p',
+	conf => "wal_keep_size = 0\nmin_wal_size = 32MB\narchive_mode = on\narchive_command = 'cp \"%p\" \"$archive/%f\"'");
+my ($a, $lease_a) = FailoverTest::Lease->start_standby('a', $p);
 my $term = 1;
-$p->wait_for_catchup('a');
 $lease_p->grant(term => $term, seconds => 3600);
 part($p, $a, $lease_a);
 

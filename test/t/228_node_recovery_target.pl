@@ -5,22 +5,10 @@ use strict;
 use warnings;
 
 use FailoverTest::Lease;
-use FailoverTest::Node;
 use Test::More;
 
-my $p = FailoverTest::Node->new('p');
-$p->init;
-$p->use_library('node');
-$p->append_conf('postgresql.conf', 'wal_retrieve_retry_interval = 100ms');
-$p->start;
-my $lease_p = FailoverTest::Lease->new($p);
-$lease_p->create_extension;
-$p->safe_psql('postgres', 'CREATE TABLE t (id bigint)');
-$p->backup('base');
-my $a = FailoverTest::Node->new('a');
-$a->init_standby($p, 'base');
-$a->start;
-my $lease_a = FailoverTest::Lease->new($a);
+my ($p, $lease_p) = FailoverTest::Lease->start_primary('p');
+my ($a, $lease_a) = FailoverTest::Lease->start_standby('a', $p);
 my $term = 1;
 $lease_p->grant(term => $term, seconds => 3600);
 

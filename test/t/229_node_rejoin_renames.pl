@@ -5,7 +5,6 @@ use strict;
 use warnings;
 
 use FailoverTest::Lease;
-use FailoverTest::Node;
 use Cwd;
 use File::Basename;
 use Test::More;
@@ -15,26 +14,18 @@ my $env = {
 	LD_PRELOAD => Cwd::abs_path(dirname($INC{'FailoverTest/Lease.pm'})) . '/../renames.so',
 	FAILOVER_TEST_RENAMES => $counter };
 PostgreSQL::Test::Utils::append_to_file($counter, "0\n");
-my %node = (p => FailoverTest::Node->new('p', env => $env));
-$node{p}->init(extra => ['--data-checksums']);
-$node{p}->use_library('node');
-$node{p}->append_conf('postgresql.conf', "wal_retrieve_retry_interval = 100ms\nwal_keep_size = 1GB");
-$node{p}->start;
-my %lease = (p => FailoverTest::Lease->new($node{p}));
-$lease{p}->create_extension;
-$node{p}->safe_psql('postgres', q{
-	CREATE TABLE t (id bigint);
-	CREATE ROLE nobody LOGIN REPLICATION;
-	GRANT EXECUTE ON FUNCTION pg_stat_file(text, boolean), pg_read_binary_file(text),
-		pg_read_binary_file(text, bigint, bigint, boolean) TO nobody;
-});
-$node{p}->backup('base');
-$node{a} = FailoverTest::Node->new('a', env => $env);
-$node{a}->init_standby($node{p}, 'base');
-$node{a}->append_conf('postgresql.conf', 'wal_retrieve_retry_interval = 100ms');
-$node{a}->start;
-$lease{a} = FailoverTest::Lease->new($node{a});
-$node{p}->wait_for_catchup('a');
+my (%node, %lease);
+($node{p}, $lease{p}) = FailoverTest::Lease->start_primary('p',
+	env => $env,
+	init => ['--data-checksums'],
+	conf => 'wal_keep_size = 1GB',
+	sql => q{
+		CREATE TABLE t (id bigint);
+		CREATE ROLE nobody LOGIN REPLICATION;
+		GRANT EXECUTE ON FUNCTION pg_stat_file(text, boolean), pg_read_binary_file(text),
+			pg_read_binary_file(text, bigint, bigint, boolean) TO nobody;
+	});
+($node{a}, $lease{a}) = FailoverTest::Lease->start_standby('a', $node{p}, env => $env);
 my ($old, $new) = ('p', 'a');
 my $term = 1;
 my $kills = 0;

@@ -9,6 +9,7 @@ use strict;
 use warnings;
 
 use Carp;
+use FailoverTest::Node;
 use File::Basename;
 use POSIX ();
 use PostgreSQL::Test::Utils ();
@@ -18,6 +19,37 @@ sub new
 {
 	my ($class, $node, %defaults) = @_;
 	return bless { node => $node, coordinator => 'test', %defaults }, $class;
+}
+
+# A primary with the library, which no coordinator has spoken to, and a backup
+# "base" of it: (node, lease).  init: for initdb; env; conf: lines of its
+# configuration; sql: run before the backup.
+sub start_primary
+{
+	my ($class, $name, %with) = @_;
+	my $node = FailoverTest::Node->new($name, env => $with{env} // {});
+	my $lease = $class->new($node);
+
+	$node->init(extra => $with{init} // []);
+	$node->use_library('node');
+	$node->append_conf('postgresql.conf', join("\n", 'wal_retrieve_retry_interval = 100ms', $with{conf} // ()));
+	$node->start;
+	$lease->create_extension;
+	$node->safe_psql('postgres', $with{sql} // 'CREATE TABLE t (id bigint)');
+	$node->backup('base');
+	return ($node, $lease);
+}
+
+# A standby of it, from that backup, which has its configuration: (node, lease).
+sub start_standby
+{
+	my ($class, $name, $primary, %with) = @_;
+	my $node = FailoverTest::Node->new($name, env => $with{env} // {});
+
+	$node->init_standby($primary, 'base');
+	$node->start;
+	$primary->wait_for_catchup($name);
+	return ($node, $class->new($node));
 }
 
 # What of the extension a data server needs.
