@@ -87,16 +87,16 @@ freeze_sync_names(FoGroup *group, const FoPeer *primary)
 
 /* What an operation does meanwhile does not count. */
 static void
-note_all_standbys(FoGroup *group, FoTime now)
+note_nobody(FoGroup *group, FoTime now)
 {
 	bool		is_so = group->peers_n > 0 && group->run == NULL;
 
 	for (int i = 0; i < group->peers_n && is_so; i++)
-		is_so = fo_core_peer_answers(&group->peers[i]->view) && group->peers[i]->view.observed.in_recovery;
+		is_so = fo_core_peer_answers(&group->peers[i]->view) && fo_core_is_kept_from_writing(&group->peers[i]->view);
 	if (!is_so)
-		group->all_standbys_since = 0;
-	else if (group->all_standbys_since == 0)
-		group->all_standbys_since = now;
+		group->nobody_since = 0;
+	else if (group->nobody_since == 0)
+		group->nobody_since = now;
 }
 
 /* May a candidate have begun a timeline without having been seen on it? */
@@ -154,8 +154,8 @@ fo_coordinator_freeze_view(FoGroup *group)
 	}
 	view->retry_at = group->retry_at > now ? group->retry_at : 0;
 	strlcpy(view->retry_reason, view->retry_at != 0 ? group->retry_reason : "", sizeof(view->retry_reason));
-	note_all_standbys(group, now);
-	view->all_standbys_since = group->all_standbys_since;
+	note_nobody(group, now);
+	view->nobody_since = group->nobody_since;
 }
 
 static FoSeverity
@@ -252,14 +252,16 @@ start_failover(FoGroup *group)
 	fo_coordinator_run_start(group, &order);
 }
 
-/* The evidence says that peer is the primary, by somebody else's doing or at first sight. */
+/* The evidence says that peer is the primary, by somebody else's doing or at first sight, or that it can be without a promotion. */
 static void
 adopt(FoGroup *group, FoPeer *peer)
 {
 	bool		is_first = group->cfg.primary_peer[0] == '\0';
 
 	fo_coordinator_record(group, peer, "primary_adopted", is_first ? FO_INFO : FO_WARNING, NULL,
-						  is_first ? "is the primary" : "was made the primary by somebody else");
+						  is_first ? "is the primary" :
+						  group->verdict.situation_rule == FO_RULE_NOBODY ? "is to be the primary: nobody is, and it has all that the others have" :
+						  "was made the primary by somebody else");
 	(void) fo_coordinator_run_cancel(group, "another peer is the primary now");
 	fo_coordinator_sync_cancel(group);
 	strlcpy(group->cfg.primary_peer, peer->cfg.name, sizeof(group->cfg.primary_peer));

@@ -212,13 +212,12 @@ can_rejoin_by_itself(const FoPeer *peer, FoTime now)
 {
 	const FoPeerView *view = &peer->view;
 	const FoPeerView *primary = &fo_coordinator_primary(peer->group)->view;
-	bool		is_kept_from_writing = view->observed.is_armed && !view->observed.may_commit;
 
 	return fo_core_peer_answers(view) && peer->node_schema != NULL && !view->is_in_maintenance &&
 		!fo_core_is_rejoining(&view->observed) &&
 		view->observed.system_identifier == primary->observed.system_identifier &&
 		!fo_coordinator_is_alias(peer) && !view->is_stranger &&
-		(view->observed.in_recovery ? is_lost(peer, now) : is_kept_from_writing);
+		(view->observed.in_recovery ? is_lost(peer, now) : fo_core_is_kept_from_writing(view));
 }
 
 static void

@@ -181,7 +181,7 @@ struct FoGroup
 
 	/* run.c */
 	FoRun	   *run;			/* NULL = no operation in progress */
-	FoTime		all_standbys_since; /* judge.c: every peer answers as a standby since then; 0 = not so */
+	FoTime		nobody_since;	/* judge.c: every peer answers since then, and none can be the primary; 0 = not so */
 	FoTime		pending_at;		/* failure.c: since when cfg.is_primary_pending; 0 = a former worker has set it */
 	FoRun	   *ended;			/* list: ended, but not written yet or with background steps */
 

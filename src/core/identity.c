@@ -14,7 +14,7 @@
 #include "core/judging.h"
 
 /* For so long a group of nothing but standbys is left alone: somebody may be about to promote one by hand. */
-#define ALL_STANDBYS_US FO_MS(5000)
+#define NOBODY_US FO_MS(5000)
 
 /* Is the peer known, not only not known otherwise, to be of the group's database system? */
 static bool
@@ -45,9 +45,7 @@ fo_core_is_unfenced_primary(const FoJudging *judging, int32_t index)
 		return fo_core_is_same_system(judging->group, peer);
 
 	/* Nobody but the recorded primary is granted a lease: its gate keeps this one from writing. */
-	if (peer->observed.is_armed && !peer->observed.may_commit)
-		return false;
-	return is_surely_same_system(judging, peer);
+	return !fo_core_is_kept_from_writing(peer) && is_surely_same_system(judging, peer);
 }
 
 /* How many peers but the recorded primary take writes; the first by name is the subject. */
@@ -316,37 +314,50 @@ has_unclear_primary(FoJudging *judging)
 	return count_other_primaries(judging) > 0;
 }
 
-/* Does the standby have all that the other has, which is known to be one, too? */
+/* Does it have all that the other has, which is known to take no writes? */
 static bool
-has_all_of(const FoObservation *standby, const FoPeerView *other)
+has_all_of(const FoObservation *one, const FoPeerView *other)
 {
 	const FoObservation *seen = &other->observed;
 
-	if (!fo_core_peer_answers(other) || !seen->in_recovery)
+	if (!fo_core_peer_answers(other) || !fo_core_is_kept_from_writing(other))
 		return false;
-	if (standby->timeline != seen->timeline)
-		return standby->timeline > seen->timeline;
-	return standby->lsn >= seen->lsn;
+	if (one->timeline != seen->timeline)
+		return one->timeline > seen->timeline;
+	return one->lsn >= seen->lsn;
 }
 
-/* May a standby beside the recorded primary be promoted that has all that anybody has? */
 static bool
-has_complete_standby(const FoJudging *judging)
+is_complete(const FoGroupView *group, const FoObservation *one)
+{
+	for (int32_t i = 0; i < group->peers_n; i++)
+	{
+		if (!has_all_of(one, &group->peers[i]))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Who beside the recorded primary may become it and has all that anybody has, a
+ * standby or one that is out of recovery: the first by name; -1 if there is none.
+ */
+static int32_t
+find_complete(const FoJudging *judging, bool in_recovery)
 {
 	const FoGroupView *group = judging->group;
+	int32_t		first = -1;
 
 	for (int32_t i = 0; i < group->peers_n; i++)
 	{
-		int32_t		j = 0;
+		const FoPeerView *peer = &group->peers[i];
 
-		if (i == group->primary || !group->peers[i].is_promotable || group->peers[i].is_in_maintenance)
-			continue;
-		while (j < group->peers_n && has_all_of(&group->peers[i].observed, &group->peers[j]))
-			j++;
-		if (j == group->peers_n)
-			return true;
+		if (i != group->primary && peer->is_promotable && !peer->is_in_maintenance
+			&& peer->observed.in_recovery == in_recovery && is_surely_same_system(judging, peer)
+			&& !fo_core_is_alias(group, peer) && is_complete(group, &peer->observed))
+			first = fo_core_first_by_name(group, first, i);
 	}
-	return false;
+	return first;
 }
 
 static bool
@@ -372,18 +383,33 @@ is_primary_vacant(const FoJudging *judging)
  * group behind.  Everybody is heard, so it is known who has all of it.
  */
 static bool
+is_nobody_primary(FoJudging *judging)
+{
+	FoTime		since = judging->group->nobody_since;
+
+	return is_primary_in_recovery(judging) && !is_primary_vacant(judging) && since != 0 && fo_core_has_come(judging, since + NOBODY_US);
+}
+
+/* A former primary, or a candidate that died when it had become one: it need not be promoted. */
+static bool
+has_complete_former(FoJudging *judging)
+{
+	if (!is_nobody_primary(judging))
+		return false;
+	judging->subject = find_complete(judging, false);
+	return judging->subject >= 0;
+}
+
+static bool
 is_primary_to_be_chosen(FoJudging *judging)
 {
-	FoTime		since = judging->group->all_standbys_since;
-
-	return is_primary_in_recovery(judging) && !is_primary_vacant(judging) && since != 0 && fo_core_has_come(judging, since + ALL_STANDBYS_US)
-		&& has_complete_standby(judging);
+	return is_nobody_primary(judging) && !has_complete_former(judging) && find_complete(judging, true) >= 0;
 }
 
 static bool
 is_primary_demoted(FoJudging *judging)
 {
-	return is_primary_in_recovery(judging) && !is_primary_to_be_chosen(judging) && !is_primary_vacant(judging);
+	return is_primary_in_recovery(judging) && !is_primary_vacant(judging) && !has_complete_former(judging) && !is_primary_to_be_chosen(judging);
 }
 
 static bool
@@ -451,15 +477,18 @@ static const FoRuleRow rows[] = {
 	{{24, "another peer is out of recovery and which one is the primary is not certain", FO_VERDICT_HOLD,
 		"Peer \"%w\" is out of recovery, and it is not certain that it follows primary \"%p\": nothing is done before that is clear."},
 	has_unclear_primary},
-	{{25, "the recorded primary is in recovery and no other peer is out of it", FO_VERDICT_HOLD,
-		"Primary \"%p\" is in recovery and no other peer is out of it: somebody demoted it; failover_trigger() can choose a new primary."},
+	{{25, "the recorded primary is in recovery and no other peer takes writes", FO_VERDICT_HOLD,
+		"Primary \"%p\" is in recovery and no other peer takes writes: somebody demoted it; failover_trigger() can choose a new primary."},
 	is_primary_demoted},
-	{{26, "every peer has answered as a standby for 5 s, and one beside the recorded primary has all that anybody has", FO_VERDICT_FAILOVER,
-		"Nobody is the primary: \"%p\" and all others have been standbys for a while, and one of them can be promoted without loss."},
+	{{26, "every peer has answered for 5 s, as a standby or kept from writing by its gate, and a standby beside the recorded primary has all that anybody has", FO_VERDICT_FAILOVER,
+		"Nobody is the primary: \"%p\" and all others have been standbys or without a lease for a while, and one of them can be promoted without loss."},
 	is_primary_to_be_chosen},
 	{{27, "the recorded primary was to be promoted, or stopped in a planned move, and is in recovery", FO_VERDICT_PROMOTE,
 		"Primary \"%p\" is in recovery, and nobody else was promoted: its promotion was ordered and did not happen, or a planned move was broken off."},
 	is_primary_to_be_promoted},
+	{{FO_RULE_NOBODY, "the same, and a peer that is out of recovery has all that anybody has", FO_VERDICT_ADOPT,
+		"Nobody is the primary: \"%p\" and all others have been standbys or without a lease for a while, and \"%w\", which is out of recovery, has all that they have."},
+	has_complete_former},
 };
 
 const FoRuleRun fo_core_identity_rules = FO_RULE_RUN(rows);

@@ -36,6 +36,7 @@ typedef enum FoVerdictKind
 	FO_VERDICT_N
 } FoVerdictKind;
 
+#define FO_RULE_NOBODY 28		/* whoever is out of recovery is to be the primary, because nobody is */
 #define FO_RULE_GATES 100
 #define FO_RULE_UNFENCEABLE 109	/* the primary may still take writes */
 

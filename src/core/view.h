@@ -157,7 +157,7 @@ typedef struct FoGroupView
 	int32_t		recent_failovers;	/* attempts inside the running block period */
 	FoTime		retry_at;		/* what it did last has failed: it does nothing by itself before; 0 = it has not */
 	char		retry_reason[FO_SENTENCE_LEN / 2];	/* how that failed */
-	FoTime		all_standbys_since; /* since then every peer has answered, as a standby; 0 = not so */
+	FoTime		nobody_since;	/* since then every peer has answered, and is a standby or kept from writing by its gate; 0 = not so */
 
 	/*
 	 * Where the group manages synchronous_standby_names (sync_mode): what the
@@ -181,6 +181,13 @@ static inline bool
 fo_core_peer_answers(const FoPeerView *peer)
 {
 	return peer->observed.at != 0 && peer->error == FO_ERROR_NONE;
+}
+
+/* As far as its last answer says: a standby, or a server whose gate lets no commit through. */
+static inline bool
+fo_core_is_kept_from_writing(const FoPeerView *peer)
+{
+	return peer->observed.in_recovery || (peer->observed.is_armed && !peer->observed.may_commit);
 }
 
 /* Has every check failed since that moment, or since before? */

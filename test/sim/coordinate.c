@@ -94,6 +94,7 @@ coordinator_boot(World *w, Coordinator *c)
 	memset(&c->run, 0, sizeof(c->run));
 	memset(c->tasks, 0, sizeof(c->tasks));
 	memset(&c->verdict, 0, sizeof(c->verdict));
+	c->nobody_since = 0;
 	memset(c->stray_since, 0, sizeof(c->stray_since));
 	memset(c->mend_at, 0, sizeof(c->mend_at));
 	memset(c->unfit_since, 0, sizeof(c->unfit_since));
@@ -175,6 +176,19 @@ forget_probes(World *w, Coordinator *c)
 	}
 }
 
+static void
+note_nobody(const World *w, Coordinator *c)
+{
+	bool		is_so = !c->run.is_active;
+
+	for (int i = 0; i < w->peers_n && is_so; i++)
+		is_so = fo_core_peer_answers(&c->views[i]) && fo_core_is_kept_from_writing(&c->views[i]);
+	if (!is_so)
+		c->nobody_since = 0;
+	else if (c->nobody_since == 0)
+		c->nobody_since = clock_of(w, c);
+}
+
 void
 coordinator_freeze_view(World *w, Coordinator *c)
 {
@@ -192,6 +206,8 @@ coordinator_freeze_view(World *w, Coordinator *c)
 	view->is_operation_running = c->run.is_active && c->run.kind != FO_OPERATION_REJOIN;
 	view->peers_n = w->peers_n;
 	view->peers = c->views;
+	note_nobody(w, c);
+	view->nobody_since = c->nobody_since;
 	sync_freeze_view(w, c);
 }
 

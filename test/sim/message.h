@@ -81,6 +81,7 @@ typedef struct Order
 {
 	Command		command;
 	int			call;
+	int64_t		term;			/* in which it was decided; repeated, it is still of that one */
 	int			upstream;		/* REPOINT, REJOIN */
 	uint32_t	timeline;		/* PROMOTE: begin this one, or a later one */
 	int			sync_k;			/* SYNC_NAMES; 0 = none */

@@ -325,6 +325,7 @@ struct Coordinator
 	int			task_ids;
 	FoTime		stray_since[PEERS_MAX];
 	FoTime		mend_at[PEERS_MAX];
+	FoTime		nobody_since;	/* everybody answers since then, and nobody can be the primary; 0 = not so */
 	FoTime		unfit_since[PEERS_MAX];	/* sync.c */
 	FoTime		fit_since[PEERS_MAX];
 	FoTime		sync_retry_at;

@@ -79,6 +79,7 @@ run_start(World *w, Coordinator *c, FoOperationKind kind, int target)
 	Run		   *run = &c->run;
 
 	begin(w, c, kind);
+	task_cancel_rejoins(c);
 	if (kind == FO_OPERATION_REJOIN)
 	{
 		run->candidate = c->state.primary;

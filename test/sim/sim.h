@@ -148,6 +148,9 @@ extern void task_turn(World *w, Coordinator *c, int id);
 extern void task_answer(World *w, Coordinator *c, int peer, const Status *status);
 extern void task_session_lost(World *w, Coordinator *c, int peer);
 extern void task_cancel_all(Coordinator *c, TaskOwner owner);
+
+/* What is asked of servers that are to rejoin gives way to an operation. */
+extern void task_cancel_rejoins(Coordinator *c);
 extern bool task_any(const Coordinator *c, TaskOwner owner);
 extern Task *task_of_peer(Coordinator *c, TaskOwner owner, int peer);
 

@@ -38,6 +38,7 @@ task_start(World *w, Coordinator *c, TaskOwner owner, int peer, const Order *ord
 		task->id = ++c->task_ids;
 		task->peer = peer;
 		task->order = *order;
+		task->order.term = c->state.term;
 		task->began_at = clock_of(w, c);
 		task->deadline = task->began_at + timeout;
 		world_schedule(w, w->now + 1, EV_TASK, COORDINATOR_HOST(c->index), c->boot, task->id, 0);
@@ -75,6 +76,16 @@ task_cancel_all(Coordinator *c, TaskOwner owner)
 	for (int i = 0; i < TASKS_MAX; i++)
 	{
 		if (c->tasks[i].owner == owner)
+			c->tasks[i].owner = TASK_NONE;
+	}
+}
+
+void
+task_cancel_rejoins(Coordinator *c)
+{
+	for (int i = 0; i < TASKS_MAX; i++)
+	{
+		if (c->tasks[i].owner == TASK_MEND && c->tasks[i].order.command == CMD_REJOIN)
 			c->tasks[i].owner = TASK_NONE;
 	}
 }
@@ -124,7 +135,7 @@ send_call(World *w, Coordinator *c, Task *task)
 	message.session = c->links[task->peer].session;
 	message.from = COORDINATOR_HOST(c->index);
 	message.to = task->peer;
-	message.heartbeat.term = c->state.term;
+	message.heartbeat.term = task->order.term;
 	message.heartbeat.owner = c->state.owner;
 	message.u.order = task->order;
 	message.u.order.call = task->id;

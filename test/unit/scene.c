@@ -322,7 +322,7 @@ scene_random(void)
 	group.clock_jump_until = unit_one_in(12) ? NOW + unit_below(1000000) : 0;
 	group.blocked_until = unit_one_in(6) ? NOW - 100000 + unit_below(10000000) : 0;
 	group.recent_failovers = unit_one_in(3) ? unit_below(5) : 0;
-	group.all_standbys_since = unit_one_in(6) ? NOW - unit_below(10000000) : 0;
+	group.nobody_since = unit_one_in(6) ? NOW - unit_below(10000000) : 0;
 }
 
 void

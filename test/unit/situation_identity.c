@@ -216,7 +216,7 @@ be_all_standbys(double since)
 	peers[PG1].observed.in_recovery = true;
 	peers[PG1].observed.lsn = peers[PG2].observed.lsn;
 	peers[PG3].observed.lsn = peers[PG2].observed.lsn;
-	group.all_standbys_since = group.now - SECONDS(since);
+	group.nobody_since = group.now - SECONDS(since);
 }
 
 SITUATION(25, FO_VERDICT_HOLD, "pg1", "everybody is a standby, but only just: somebody may be about to promote one")
@@ -246,6 +246,43 @@ SITUATION(25, FO_VERDICT_HOLD, "pg1", "everybody is a standby, and who has most 
 	be_all_standbys(60);
 	peers[PG3].observed.timeline++;
 	peers[PG3].is_promotable = false;
+}
+
+/* It was the primary, or just became it, and came back without a lease. */
+static void
+come_back_gated(int peer, uint32_t timeline)
+{
+	promote(peer, timeline);
+	peers[peer].observed.has_node_library = peers[peer].observed.is_armed = true;
+	peers[peer].observed.may_commit = false;
+}
+
+SITUATION(28, FO_VERDICT_ADOPT, "pg2", "nobody is the primary, and a candidate that died when it had become one has all that anybody has")
+{
+	be_all_standbys(5);
+	group.is_primary_pending = true;
+	come_back_gated(PG2, 2);
+	peers[PG3].observed.timeline = 2;
+}
+
+SITUATION(25, FO_VERDICT_HOLD, "pg1", "the same, but only just")
+{
+	be_all_standbys(4.9);
+	come_back_gated(PG2, 2);
+}
+
+SITUATION(25, FO_VERDICT_HOLD, "pg1", "the same, but it is not to be the primary")
+{
+	be_all_standbys(60);
+	come_back_gated(PG2, 2);
+	peers[PG2].is_promotable = false;
+}
+
+SITUATION(26, FO_VERDICT_FAILOVER, "pg1", "nobody is the primary, and a standby has what one that is out of recovery has not")
+{
+	be_all_standbys(60);
+	come_back_gated(PG3, 1);
+	peers[PG2].observed.timeline = group.newest_timeline = 2;
 }
 
 SITUATION(25, FO_VERDICT_HOLD, "pg1", "the promotion of the recorded primary did not happen, and a standby is on a newer timeline")
