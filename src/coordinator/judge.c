@@ -15,6 +15,7 @@
 #include "utils/timestamp.h"
 
 #include "core/evidence.h"
+#include "core/summary.h"
 #include "coordinator/evidence.h"
 #include "coordinator/executor.h"
 #include "coordinator/failback.h"
@@ -322,11 +323,12 @@ act(FoGroup *group)
 	}
 }
 
-/* Full redundancy is back after a failover when all is well. */
+/* Full redundancy is back after a failover when all is well, as far as everybody says himself. */
 static void
 note_redundancy(FoGroup *group)
 {
-	if (group->cfg.is_redundancy_restored || group->verdict.kind != FO_VERDICT_NONE || group->run != NULL)
+	if (group->cfg.is_redundancy_restored || group->verdict.kind != FO_VERDICT_NONE || group->run != NULL ||
+		!fo_core_is_complete(&group->view))
 		return;
 	group->cfg.is_redundancy_restored = true;
 	group->is_state_dirty = true;

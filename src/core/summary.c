@@ -359,6 +359,21 @@ is_recovering(const FoSummaryInput *input)
 	return false;
 }
 
+bool
+fo_core_is_complete(const FoGroupView *group)
+{
+	int32_t		i;
+
+	for (i = 0; i < group->peers_n; i++)
+	{
+		const FoPeerView *peer = &group->peers[i];
+
+		if (!peer->is_in_maintenance && (!fo_core_peer_answers(peer) || peer->is_fenced))
+			return false;
+	}
+	return true;
+}
+
 static FoGroupState
 judge_state(const FoSummary *summary, const FoSummaryInput *input)
 {

@@ -95,6 +95,12 @@ extern const char *fo_core_redundancy_name(FoRedundancy redundancy);
 /* The word for what blocks; NULL for FO_BLOCK_NOT. */
 extern const char *fo_core_block_name(FoBlock block);
 
+/*
+ * Does every peer answer, and is none kept from writing?  No rule tells of a
+ * peer whose checks have begun to fail before it is unhealthy.
+ */
+extern bool fo_core_is_complete(const FoGroupView *group);
+
 /* Summarize.  The same input always gives the same summary. */
 extern void fo_core_summarize(const FoSummaryInput *input, FoSummary *summary);
 

@@ -280,6 +280,18 @@ TEST("summary: a failover that would be held for consistency is not called possi
 	CHECK_TEXT(peer_name(summary.candidate), "pg2");
 }
 
+TEST("summary: redundancy is back when everybody answers, and nobody is fenced")
+{
+	begin();
+	CHECK_INT(fo_core_is_complete(&group), true);
+	fail(PG3, FO_ERROR_SHUTTING_DOWN, 0.1, 1);
+	CHECK_INT(fo_core_is_complete(&group), false);
+	peers[PG3].is_in_maintenance = true;
+	CHECK_INT(fo_core_is_complete(&group), true);
+	peers[PG2].is_fenced = true;
+	CHECK_INT(fo_core_is_complete(&group), false);
+}
+
 TEST("summary: what only a rule finds is said in its words, unless it is a gate")
 {
 	FoVerdict	verdict = {.kind = FO_VERDICT_ALERT,.rule = 81,.reason = "Nobody listens."};
