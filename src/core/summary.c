@@ -210,7 +210,7 @@ explain_standby(FoSummary *summary, const FoSummaryInput *input, int32_t index)
 		add_peer_reason(summary, "peer", peer, "is fenced: it was the primary, and has not come back as a standby", NULL);
 		return;
 	}
-	if (explain_silence(summary, "standby", peer))
+	if (explain_silence(summary, input->group->primary < 0 ? "peer" : "standby", peer))
 		return;
 	if (peer->is_counted_there && candidate != NULL)
 		add_peer_reason(summary, "peer", peer, candidate->reason, NULL);

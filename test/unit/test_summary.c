@@ -292,6 +292,16 @@ TEST("summary: redundancy is back when everybody answers, and nobody is fenced")
 	CHECK_INT(fo_core_is_complete(&group), false);
 }
 
+TEST("summary: while no primary is known nobody is called a standby for his silence")
+{
+	begin();
+	forget_primary();
+	fail(PG1, FO_ERROR_AUTH, 10, 5);
+	summarize();
+	CHECK_TEXT(summary.reasons[0], "no primary is known");
+	CHECK_TEXT(summary.reasons[1], "peer \"pg1\" does not answer (auth)");
+}
+
 TEST("summary: what only a rule finds is said in its words, unless it is a gate")
 {
 	FoVerdict	verdict = {.kind = FO_VERDICT_ALERT,.rule = 81,.reason = "Nobody listens."};
