@@ -39,7 +39,7 @@ OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c src/*/*.c)))
 PGFILEDESC = "failover - high availability driven by SQL"
 
 REGRESS = $(patsubst test/sql/%.sql,%,$(sort $(wildcard test/sql/*.sql)))
-REGRESS_OPTS = --inputdir=test --outputdir=test/output \
+REGRESS_OPTS = --inputdir=test --outputdir=test/output --encoding=UTF8 --no-locale \
 	--temp-instance=$(REGRESS_INSTANCE) --temp-config=test/regress.conf $(EXTRA_REGRESS_OPTS)
 REGRESS_INSTANCE ?= $(CURDIR)/test/output/instance
 EXTRA_CLEAN = test/output test/unit/build test/sim/build $(wildcard src/*/*.gcno src/*/*.gcda)
