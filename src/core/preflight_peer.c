@@ -86,6 +86,20 @@ lacks_rewind_privileges(FoPreflightTrial *trial)
 	return trial->facts->missing_rewind_privileges[0] != '\0';
 }
 
+/* A person rewinds it, as whoever that is: our role is a guess. */
+static bool
+is_rewinder_guessed(FoPreflightTrial *trial)
+{
+	return !trial->view->observed.has_node_library && lacks_rewind_privileges(trial);
+}
+
+/* It rewinds itself, as the user of its primary_conninfo. */
+static bool
+is_rewinder_refused(FoPreflightTrial *trial)
+{
+	return trial->view->observed.has_node_library && lacks_rewind_privileges(trial);
+}
+
 static bool
 has_no_library(FoPreflightTrial *trial)
 {
@@ -252,7 +266,9 @@ static const FoPreflightRow rows[] = {
 	{FO_PREFLIGHT_KNOWN, FO_PREFLIGHT_WARNING, is_off, FO_PREFLIGHT_FACT(may_replicate),
 		"the coordinator's role may not replicate: rewinding or cloning a peer with this role fails",
 	"Run ALTER ROLE ... REPLICATION on the primary, or use another role for replication."},
-	{FO_PREFLIGHT_KNOWN, FO_PREFLIGHT_INFO, lacks_rewind_privileges, 0,
+	{FO_PREFLIGHT_KNOWN, FO_PREFLIGHT_WARNING, is_rewinder_refused, 0,
+		"it cannot be rewound: the role of its primary_conninfo may not call %d", "Grant EXECUTE on these functions to that role, on the primary."},
+	{FO_PREFLIGHT_KNOWN, FO_PREFLIGHT_INFO, is_rewinder_guessed, 0,
 		"pg_rewind could not read from it with the coordinator's role: %d", "Grant EXECUTE on these functions where that role rewinds."},
 	{FO_PREFLIGHT_KNOWN, FO_PREFLIGHT_WARNING, has_no_library, 0,
 		"has no node library: a silent primary cannot be fenced but by SQL, and a former primary does not rejoin by itself",

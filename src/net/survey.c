@@ -33,6 +33,20 @@
 	" UNION ALL SELECT 'recovery_targets', name FROM pg_settings WHERE setting <> '' AND name IN (" \
 	"'recovery_target', 'recovery_target_name', 'recovery_target_time', 'recovery_target_xid', 'recovery_target_lsn')"
 
+/*
+ * With whose privileges pg_rewind would read: with the library a server rewinds
+ * itself, as the user of its primary_conninfo; without it our role is a guess.
+ * No row: that user is not to be seen, or needs its privileges in another
+ * database than ours.
+ */
+#define KEYWORD(name) "substring(setting FROM '(?:^|\\s)" name "\\s*=\\s*''?([^''\\s\\\\]+)')"
+#define REWINDER \
+	"(SELECT r.oid FROM pg_roles r JOIN pg_settings ON name = 'primary_conninfo'" \
+	"  AND current_setting('failover.role', true) = 'node'" \
+	"  AND rolname = " KEYWORD("user") " AND current_database() = coalesce(" KEYWORD("dbname") ", 'postgres')" \
+	" UNION ALL SELECT oid FROM pg_roles" \
+	"  WHERE rolname = current_user AND current_setting('failover.role', true) IS DISTINCT FROM 'node') r (rewinder)"
+
 #define PRIVILEGES \
 	" UNION ALL SELECT 'may_replicate', (rolsuper OR rolreplication)::text FROM pg_roles WHERE rolname = current_user" \
 	" UNION ALL SELECT 'missing_privileges', p.name FROM (VALUES" \
@@ -50,11 +64,11 @@
 	"  JOIN pg_extension e ON e.extnamespace = p.pronamespace AND e.extname = 'failover'" \
 	"  WHERE p.proname LIKE 'failover\\_node\\_%' AND current_setting('failover.role', true) = 'node'" \
 	"  AND NOT has_function_privilege(p.oid, 'EXECUTE')" \
-	" UNION ALL SELECT 'missing_rewind_privileges', p.name FROM (VALUES" \
-	"  ('pg_ls_dir', has_function_privilege('pg_catalog.pg_ls_dir(text,boolean,boolean)', 'EXECUTE'))," \
-	"  ('pg_stat_file', has_function_privilege('pg_catalog.pg_stat_file(text,boolean)', 'EXECUTE'))," \
-	"  ('pg_read_binary_file', has_function_privilege('pg_catalog.pg_read_binary_file(text)', 'EXECUTE')" \
-	"   AND has_function_privilege('pg_catalog.pg_read_binary_file(text,bigint,bigint,boolean)', 'EXECUTE'))" \
+	" UNION ALL SELECT 'missing_rewind_privileges', p.name FROM " REWINDER ", LATERAL (VALUES" \
+	"  ('pg_ls_dir', has_function_privilege(rewinder, 'pg_catalog.pg_ls_dir(text,boolean,boolean)', 'EXECUTE'))," \
+	"  ('pg_stat_file', has_function_privilege(rewinder, 'pg_catalog.pg_stat_file(text,boolean)', 'EXECUTE'))," \
+	"  ('pg_read_binary_file', has_function_privilege(rewinder, 'pg_catalog.pg_read_binary_file(text)', 'EXECUTE')" \
+	"   AND has_function_privilege(rewinder, 'pg_catalog.pg_read_binary_file(text,bigint,bigint,boolean)', 'EXECUTE'))" \
 	" ) p (name, is_held) WHERE NOT p.is_held"
 
 #define SLOTS \

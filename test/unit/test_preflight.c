@@ -108,7 +108,7 @@ static const FactCase cases[] = {
 	{PG1, "logical_slots", "sub", "warning", "logical slots do not follow a failover by themselves: sub"},
 	{PG2, "archive_mode", "on", "warning", "archive_mode is on without a command or a library: WAL piles up"},
 	{PG2, "missing_privileges", "pg_monitor", "error", "the coordinator's role lacks privileges: pg_monitor"},
-	{PG2, "missing_rewind_privileges", "pg_ls_dir", "info", "pg_rewind could not read from it with the coordinator's role: pg_ls_dir"},
+	{PG2, "missing_rewind_privileges", "pg_ls_dir", "warning", "it cannot be rewound: the role of its primary_conninfo may not call pg_ls_dir"},
 	{PG2, "may_replicate", "false", "warning", "the coordinator's role may not replicate: rewinding or cloning a peer with this role fails"},
 	{PG2, "max_connections", "50", "error", "max_connections is 50, and 100 on the primary: recovery stops, and clients are turned away after a failover"},
 	{PG2, "max_worker_processes", "4", "error", "max_worker_processes is 4, and 8 on the primary: recovery stops"},
@@ -123,6 +123,17 @@ static const FactCase cases[] = {
 	{PG2, "wal_receiver_status_interval", "0", "warning", "wal_receiver_status_interval is 0: it does not renew the lease of a primary while the coordinator is away"},
 	{PG2, "has_restore_command", "true", "info", "restore_command is run several times in a promotion"},
 };
+
+TEST("preflight: what a rewind by hand would need is worth a word, not a warning")
+{
+	begin();
+	peers[PG2].observed.has_node_library = false;
+	CHECK_INT(count_findings(), 1);
+	CHECK(fo_core_facts_put(&facts[PG2], "missing_rewind_privileges", "pg_ls_dir"));
+	CHECK_INT(count_findings(), 2);
+	peers[PG2].observed.has_node_library = true;
+	CHECK_FOUND(PG2, "warning", "it cannot be rewound: the role of its primary_conninfo may not call pg_ls_dir");
+}
 
 TEST("preflight: a group in order has no findings")
 {
