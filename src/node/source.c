@@ -219,6 +219,20 @@ find_parting(uint32 timeline, uint32 source_timeline, const char *source_history
 	return parting;
 }
 
+/* What a person reads who has forgotten the grants, before pg_rewind comes to them. */
+static void
+tell_refusal(PGconn *conn, const PGresult *result)
+{
+	const char *what = "could not compare WAL with the new primary's";
+	const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+
+	if (state == NULL || strcmp(state, "42501") != 0)
+		fo_node_tell_problem(what, PQerrorMessage(conn));
+	else
+		fo_node_tell_problem(what, psprintf("%s; role \"%s\" needs EXECUTE on pg_ls_dir, pg_stat_file and pg_read_binary_file there",
+											PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY), PQuser(conn)));
+}
+
 /*
  * Has the source the same bytes?  NULL: it does not have that segment, or does
  * not let us see it, *is_refused.
@@ -241,7 +255,7 @@ compare_wal(PGconn *conn, const char *segment, uint32 offset, const char *bytes,
 	if (PQresultStatus(result) != PGRES_TUPLES_OK)
 	{
 		*is_refused = true;
-		fo_node_tell_problem("could not compare WAL with the new primary's", PQerrorMessage(conn));
+		tell_refusal(conn, result);
 	}
 	else if (!PQgetisnull(result, 0, 0))
 		answer = strcmp(PQgetvalue(result, 0, 0), "t") == 0 ? "t" : "f";
