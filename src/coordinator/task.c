@@ -212,6 +212,7 @@ call_failed(FoTask *task, const FoNetError *error, bool is_untouched)
 	task->is_refused = is_untouched && error->sqlstate[0] != '\0' && fo_net_link_is_ready(task_link(task));
 	if (is_session_lost && task->has_acted && task->action->is_lost_done)
 	{
+		fo_coordinator_task_explain(task, "its session ended before the answer came, as it was to");
 		finish(task, true);
 		return;
 	}
