@@ -184,9 +184,25 @@ severity_of(FoVerdictKind kind)
 	return FO_INFO;
 }
 
+/* Has an operation ended since somebody was looked at?  They are asked anew at its end. */
+static bool
+is_view_outdated(const FoGroup *group)
+{
+	for (int i = 0; i < group->view.peers_n; i++)
+	{
+		const FoPeerView *peer = &group->view.peers[i];
+
+		if (!peer->is_in_maintenance && peer->last_attempt_at < group->run_ended_at)
+			return true;
+	}
+	return false;
+}
+
 /*
  * A verdict unlike the last one is news, except the ones that merely say that we
- * are at work; what is news during an operation is told after it.
+ * are at work; what is news during an operation is told after it.  An alert waits
+ * until it is about the servers as the operation has left them: before, standbys
+ * that follow the new primary are known as those who follow nobody.
  */
 static void
 record_verdict(FoGroup *group, const FoVerdict *before)
@@ -196,7 +212,8 @@ record_verdict(FoGroup *group, const FoVerdict *before)
 
 	if (verdict->rule != before->rule || verdict->kind != before->kind || verdict->peer != before->peer)
 		group->is_verdict_news = true;
-	if (!group->is_verdict_news || group->run != NULL || verdict->kind == FO_VERDICT_UNKNOWN)
+	if (!group->is_verdict_news || group->run != NULL || verdict->kind == FO_VERDICT_UNKNOWN ||
+		(verdict->kind == FO_VERDICT_ALERT && is_view_outdated(group)))
 		return;
 	group->is_verdict_news = false;
 	snapshot = fo_coordinator_snapshot_json(group, CurrentMemoryContext);

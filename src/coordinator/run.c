@@ -212,6 +212,7 @@ fo_coordinator_finish_run(FoRun *run, FoOperationStatus status)
 	run->is_dirty = true;
 	fo_net_loop_disarm(group->world->loop, &run->timer);
 	group->run = NULL;
+	group->run_ended_at = fo_net_now();
 	fo_coordinator_retry_note(run);
 	run->next = group->ended;
 	group->ended = run;

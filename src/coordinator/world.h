@@ -202,6 +202,7 @@ struct FoGroup
 	int64		term_on_disk;	/* record.c: cfg.term as it was last written */
 	bool		is_publish_needed;
 	bool		is_verdict_news;	/* the verdict has not been told yet since it last changed */
+	FoTime		run_ended_at;	/* run.c: when the last operation ended; 0 = none has in this process */
 
 	/* record.c: its rows cannot be written with those of others, until then not at all */
 	bool		is_apart;
