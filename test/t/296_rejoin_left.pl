@@ -20,6 +20,7 @@ $b->stop('fast');
 FailoverTest::Node::until_true(
 	sub {
 		$p->safe_psql('postgres', 'CREATE TABLE segment (); DROP TABLE segment; SELECT pg_switch_wal()');
+		$p->wait_for_catchup('a');	# who is not to be the one that needs it
 		$p->safe_psql('postgres', 'CHECKPOINT');
 		return !-e $needed;
 	})
