@@ -413,7 +413,14 @@ fo_coordinator_take_answer(FoPeer *peer, const PGresult *result, int64 rtt_us, F
 		return false;
 	keep_timeline(&before, &view->observed);
 	keep_gate(&before, &view->observed);
+	bool		is_restarted = before->at != 0 && before->started_at != view->observed.started_at;
 	learn_template(peer, template_conninfo, slot_name);
+	if (view->observed.lsn < view->lsn_moved_to && is_restarted)
+	{
+		/* Rewound, perhaps: where it goes on from.  That it has begun again is no progress. */
+		view->lsn_moved_to = view->observed.lsn;
+		view->lsn_received_by = view->observed.at;
+	}
 	peer->is_following_nobody = view->observed.is_archive_only;
 	keep_name(peer);
 	if (peer->cfg.is_frozen)
