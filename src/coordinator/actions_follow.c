@@ -24,6 +24,7 @@
 #include "utils/builtins.h"
 
 #include "coordinator/actions.h"
+#include "coordinator/evidence.h"
 #include "coordinator/following.h"
 #include "coordinator/row.h"
 
@@ -57,8 +58,8 @@ repoint_look(FoTask *task, StringInfo sql)
 
 	facts->is_noting = fo_net_now() >= due;
 	appendStringInfo(sql,
-					 "SELECT pg_is_in_recovery(), current_setting('primary_conninfo') = %s,"
-					 " r.status, r.received_tli, r.pid, " FO_RECEIVER_HAS_HEARD ",%s"
+					 "SELECT pg_is_in_recovery(), rtrim(current_setting('primary_conninfo')) = %s,"
+					 " r.status, r.received_tli, r.pid, " FO_RECEIVER_HAS_HEARD ",%s, r.sender_host, r.sender_port"
 					 " FROM (VALUES (1)) v LEFT JOIN pg_stat_get_wal_receiver() r ON r.pid IS NOT NULL",
 					 quote_literal_cstr(facts->conninfo),
 					 !facts->is_noting ? " NULL, NULL, NULL" :
@@ -68,11 +69,12 @@ repoint_look(FoTask *task, StringInfo sql)
 					 " current_setting('restore_command') <> ''");
 }
 
+/* A text that is the same restarts no walreceiver: a space at its end makes it another one. */
 static bool
 repoint_act(FoTask *task)
 {
 	fo_coordinator_task_statement(task, "ALTER SYSTEM SET primary_conninfo = %s",
-								  quote_literal_cstr(task->facts.conninfo));
+								  quote_literal_cstr(task->facts.is_elsewhere ? psprintf("%s ", task->facts.conninfo) : task->facts.conninfo));
 	fo_coordinator_task_statement(task, "SELECT pg_reload_conf()");
 	return true;
 }
@@ -102,6 +104,26 @@ is_waiting_in_vain(FoTaskFacts *facts, const char *status, uint32 timeline)
 	return facts->odd_since != 0 && fo_net_now() - facts->odd_since > DIVERGED_AFTER_US;
 }
 
+/*
+ * A walreceiver that has come to the end of a timeline when its standby is told to
+ * follow another server may get new orders instead of being ended: then it streams on
+ * from where it is connected, which may be a standby of the same history by now.
+ */
+static bool
+streams_from_elsewhere(FoTask *task, const PGresult *result)
+{
+	FoTaskFacts *facts = &task->facts;
+
+	if (PQgetisnull(result, 0, 9) || PQgetisnull(result, 0, 10) ||
+		!fo_coordinator_is_other_upstream(task->peer, facts->conninfo, PQgetvalue(result, 0, 9), atoi(PQgetvalue(result, 0, 10))))
+		return false;
+	fo_coordinator_task_explain(task, "its walreceiver has gone on with the server that it followed before");
+	if (!facts->is_elsewhere)
+		task->has_acted = false;	/* tell it again */
+	facts->is_elsewhere = true;
+	return true;
+}
+
 static FoLook
 repoint_read(FoTask *task, const PGresult *result)
 {
@@ -110,7 +132,7 @@ repoint_read(FoTask *task, const PGresult *result)
 	uint32		timeline;
 	bool		is_streaming;
 
-	if (!fo_coordinator_is_row(task, result, 9))
+	if (!fo_coordinator_is_row(task, result, 11))
 		return FO_LOOK_FAILED;
 	if (!fo_coordinator_is_true(result, 0))
 	{
@@ -129,6 +151,8 @@ repoint_read(FoTask *task, const PGresult *result)
 
 	/* Streaming on the wrong timeline is not success: for some milliseconds even a diverged standby does. */
 	is_streaming = strcmp(status, "streaming") == 0 && facts->timeline != 0 && timeline >= facts->timeline;
+	if (is_streaming && streams_from_elsewhere(task, result))
+		return FO_LOOK_NOT_YET;
 	if (fo_coordinator_is_fed(facts, is_streaming, fo_coordinator_is_true(result, 5), atoi(PQgetvalue(result, 0, 4))))
 		return FO_LOOK_DONE;
 	if (facts->timeline != 0 && fo_coordinator_is_on_newer_timeline(task->peer))

@@ -96,14 +96,34 @@ is_host_of(const char *conninfo, const char *host)
 	return (name != NULL && strcmp(name, host) == 0) || (address != NULL && strcmp(address, host) == 0);
 }
 
+static bool
+leads_to(const char *conninfo, const char *host, int port)
+{
+	return conninfo != NULL && conninfo_port(conninfo) == port && is_host_of(conninfo, host);
+}
+
 /* Is the other peer the one that its walreceiver names? */
 static bool
 is_connected_to(const FoPeer *peer, const FoPeer *other)
 {
 	const FoObservation *seen = &peer->view.observed;
 
-	return other->cfg.conninfo != NULL && conninfo_port(other->cfg.conninfo) == seen->upstream_port &&
-		is_host_of(other->cfg.conninfo, seen->upstream_host);
+	return leads_to(other->cfg.conninfo, seen->upstream_host, seen->upstream_port);
+}
+
+bool
+fo_coordinator_is_other_upstream(const FoPeer *peer, const char *conninfo, const char *host, int port)
+{
+	const FoGroup *group = peer->group;
+
+	if (leads_to(conninfo, host, port))
+		return false;
+	for (int i = 0; i < group->peers_n; i++)
+	{
+		if (group->peers[i] != peer && leads_to(group->peers[i]->cfg.conninfo, host, port))
+			return true;
+	}
+	return false;
 }
 
 /*

@@ -47,6 +47,9 @@ extern bool fo_coordinator_is_stranger(const FoPeer *peer);
 /* Is it a second name of a server that another peer stands for?  As of the last judgement of the group. */
 extern bool fo_coordinator_is_alias(const FoPeer *peer);
 
+/* Does host and port of its walreceiver's upstream lead to another peer than that conninfo does? */
+extern bool fo_coordinator_is_other_upstream(const FoPeer *peer, const char *conninfo, const char *host, int port);
+
 /* Does it stream from another standby of the group?  Not while an operation may have pointed it at its candidate. */
 extern bool fo_coordinator_is_cascading(const FoPeer *peer);
 

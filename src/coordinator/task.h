@@ -110,6 +110,7 @@ typedef struct FoTaskFacts
 	FoFinalPosition final;
 	FoStanding	standing;
 	bool		is_noting;		/* the look under way asks for that */
+	bool		is_elsewhere;	/* of a repoint: it was told, and its walreceiver went on with the upstream before */
 } FoTaskFacts;
 
 /* Called once, when the task has ended; the task is freed after it returns. */
