@@ -395,11 +395,32 @@ note_receiving(FoPeer *peer)
 	remember_receiving(peer, is_receiving);
 }
 
+void
+fo_coordinator_note_following(FoPeer *peer, uint32 timeline)
+{
+	FoObservation *seen = &peer->view.observed;
+
+	peer->view.received_at = seen->at = fo_net_now();
+	seen->receiver = FO_RECEIVER_STREAMING;
+	seen->message_age_us = 0;
+	seen->timeline = Max(seen->timeline, timeline);
+	remember_followed(peer);
+	remember_receiving(peer, true);
+	fo_coordinator_monitor_check_now(peer);
+}
+
 static void
 note_progress(FoPeer *peer, const FoObservation *before)
 {
 	FoPeerView *view = &peer->view;
+	bool		is_restarted = before->at != 0 && before->started_at != view->observed.started_at;
 
+	if (view->observed.lsn < view->lsn_moved_to && is_restarted)
+	{
+		/* Rewound, perhaps: where it goes on from.  That it has begun again is no progress. */
+		view->lsn_moved_to = view->observed.lsn;
+		view->lsn_received_by = view->observed.at;
+	}
 	if (view->observed.lsn <= view->lsn_moved_to && view->lsn_moved_at != 0)
 		return;
 	view->lsn_moved_to = view->observed.lsn;
@@ -433,14 +454,7 @@ fo_coordinator_take_answer(FoPeer *peer, const PGresult *result, int64 rtt_us, F
 		return false;
 	keep_timeline(&before, &view->observed);
 	keep_gate(&before, &view->observed);
-	bool		is_restarted = before->at != 0 && before->started_at != view->observed.started_at;
 	learn_template(peer, template_conninfo, slot_name);
-	if (view->observed.lsn < view->lsn_moved_to && is_restarted)
-	{
-		/* Rewound, perhaps: where it goes on from.  That it has begun again is no progress. */
-		view->lsn_moved_to = view->observed.lsn;
-		view->lsn_received_by = view->observed.at;
-	}
 	peer->is_following_nobody = view->observed.is_archive_only;
 	keep_name(peer);
 	if (peer->cfg.is_frozen)

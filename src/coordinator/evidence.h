@@ -35,20 +35,26 @@ extern void fo_coordinator_forget_evidence(FoPeer *peer);
 extern void fo_coordinator_primary_changed(FoGroup *group);
 
 /*
+ * An operation has seen it stream from the group's primary, on that timeline.  It is
+ * a witness from now on: if the primary dies before the next check, no later one can tell.
+ */
+extern void fo_coordinator_note_following(FoPeer *peer, uint32 timeline);
+
+/*
  * Does it receive from a server that was the primary when it began to, or when
  * it was told to, and is none any more?  A standby that was away during a
  * failover does, when the old primary has become a standby.
  */
 extern bool fo_coordinator_follows_former_primary(const FoPeer *peer);
 
+/* Does host and port of its walreceiver's upstream lead to another peer than that conninfo does? */
+extern bool fo_coordinator_is_other_upstream(const FoPeer *peer, const char *conninfo, const char *host, int port);
+
 /* Was it never the group's primary, nor seen to follow it? */
 extern bool fo_coordinator_is_stranger(const FoPeer *peer);
 
 /* Is it a second name of a server that another peer stands for?  As of the last judgement of the group. */
 extern bool fo_coordinator_is_alias(const FoPeer *peer);
-
-/* Does host and port of its walreceiver's upstream lead to another peer than that conninfo does? */
-extern bool fo_coordinator_is_other_upstream(const FoPeer *peer, const char *conninfo, const char *host, int port);
 
 /* Does it stream from another standby of the group?  Not while an operation may have pointed it at its candidate. */
 extern bool fo_coordinator_is_cascading(const FoPeer *peer);

@@ -19,6 +19,7 @@
 #include "postgres.h"
 
 #include "coordinator/actions.h"
+#include "coordinator/evidence.h"
 #include "coordinator/following.h"
 #include "coordinator/record.h"
 
@@ -130,6 +131,7 @@ fo_coordinator_repoint_ended(FoRunStep *step, FoTask *task)
 	{
 		fo_coordinator_forget_obstacles(step->peer);
 		fo_coordinator_set_frozen(step->peer, false);
+		fo_coordinator_note_following(step->peer, task->facts.timeline);
 		fo_coordinator_end_step(step, FO_STEP_DONE, "%s", task->detail);
 	}
 	else if (task->facts.odd_since != 0)
