@@ -49,7 +49,7 @@ extern bool fo_coordinator_run_attach(FoGroup *group, int64 event_id, int reques
 /* Does the operation in progress report to this request? */
 extern bool fo_coordinator_run_serves(const FoGroup *group, int request);
 
-/* Is there none in progress, or one that gives way to a more urgent one? */
+/* Is there none in progress, or one that gives way to a more urgent one: a rejoin, or one whose new primary is lost? */
 extern bool fo_coordinator_run_may_yield(const FoGroup *group);
 
 /* Is it a rejoin that nobody asked for, and whose server has been silent for longer than that takes as a rule? */
@@ -58,7 +58,7 @@ extern bool fo_coordinator_run_is_held_up(const FoGroup *group);
 /* Has the one in progress had a candidate that failed? */
 extern bool fo_coordinator_run_is_repeated(const FoGroup *group);
 
-/* End an operation that can still be given up (a rejoin) in favour of a more urgent one.  False if it cannot. */
+/* End an operation that gives way in favour of a more urgent one.  False if it does not. */
 extern bool fo_coordinator_run_cancel(FoGroup *group, const char *why);
 
 /*

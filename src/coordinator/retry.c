@@ -54,10 +54,12 @@ fo_coordinator_retry_note(const FoRun *run)
 
 	if (run->row.kind == FO_OPERATION_REJOIN)
 		return;
-	if (run->row.status == FO_OPERATION_COMPLETED)
+	/* One that fails behind its promotion has moved the primary: it is not that which would be tried again. */
+	if (run->row.status == FO_OPERATION_COMPLETED || run->is_promoted)
 	{
 		group->failures_n = 0;
 		group->retry_at = 0;
+		return;
 	}
 	if (run->row.status != FO_OPERATION_FAILED)
 		return;

@@ -249,10 +249,17 @@ fo_coordinator_run_serves(const FoGroup *group, int request)
 	return group->run != NULL && group->run->request == request;
 }
 
+/* Has it promoted somebody who does not answer any more?  What is left of it, to let others follow, cannot succeed. */
+static bool
+is_new_primary_lost(const FoRun *run)
+{
+	return run->is_promoted && run->candidate != NULL && !fo_core_peer_answers(&run->candidate->view);
+}
+
 bool
 fo_coordinator_run_may_yield(const FoGroup *group)
 {
-	return group->run == NULL || group->run->row.kind == FO_OPERATION_REJOIN;
+	return group->run == NULL || group->run->row.kind == FO_OPERATION_REJOIN || is_new_primary_lost(group->run);
 }
 
 bool
@@ -283,8 +290,10 @@ fo_coordinator_run_cancel(FoGroup *group, const char *why)
 	for (int i = 0; i < run->steps_n; i++)
 		fo_coordinator_leave_rejoin(run->steps[i], run->steps[i]->task);
 	fo_coordinator_cancel_tasks(run, why);
+	if (run->row.kind != FO_OPERATION_REJOIN)
+		fo_coordinator_fail_run(run, "\"%s\", the new primary, does not answer: %s", run->to, run->candidate->last_error);
 	fo_coordinator_fail_run(run, "%s", why);
-	fo_coordinator_finish_run(run, FO_OPERATION_CANCELLED);
+	fo_coordinator_finish_run(run, run->row.kind == FO_OPERATION_REJOIN ? FO_OPERATION_CANCELLED : FO_OPERATION_FAILED);
 	return true;
 }
 
