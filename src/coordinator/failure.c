@@ -91,8 +91,7 @@ promotion_failed(FoRun *run, FoRunStep *step)
 	{
 		/* Every attempt is used up: what follows is somebody's decision, as after a failover. */
 		group->cfg.recent_failovers = run->row.attempts;
-		group->cfg.blocked_since = GetCurrentTimestamp();
-		group->cfg.blocked_until = group->cfg.blocked_since + group->cfg.settings.block_period * 1000;
+		fo_coordinator_block(group);
 	}
 	group->is_state_dirty = true;
 }

@@ -48,6 +48,23 @@ wall_to_monotonic(TimestampTz until, int64 longest_ms, FoTime now)
 	return now + Min(left_us, FO_MS(longest_ms));
 }
 
+/*
+ * The end of the block period, by the clock that is never set: what the wall clock says of it
+ * is asked once, when the period begins or this worker does; set back, it would last for hours.
+ */
+static FoTime
+end_of_block(FoGroup *group, FoTime now)
+{
+	if (group->block_translated != group->cfg.blocked_until)
+	{
+		group->block_translated = group->cfg.blocked_until;
+		group->block_ends_at = wall_to_monotonic(group->cfg.blocked_until, group->cfg.settings.block_period, now);
+	}
+	if (group->block_ends_at <= now)
+		return 0;
+	return Min(group->block_ends_at, now + FO_MS(group->cfg.settings.block_period));
+}
+
 static bool
 is_until_in_future(TimestampTz until)
 {
@@ -133,8 +150,7 @@ fo_coordinator_freeze_view(FoGroup *group)
 	/* A rejoin gives way to whatever is more urgent. */
 	view->is_operation_running = !fo_coordinator_run_may_yield(group);
 	view->clock_jump_until = group->world->clock_jump_until;
-	view->blocked_until = is_acknowledged ? 0 :
-		wall_to_monotonic(group->cfg.blocked_until, group->cfg.settings.block_period, now);
+	view->blocked_until = is_acknowledged ? 0 : end_of_block(group, now);
 	view->moved_until = group->cfg.acknowledged_at >= group->cfg.last_failover_at ? 0 :
 		wall_to_monotonic(group->cfg.last_failover_at + group->cfg.settings.block_period * 1000,
 						  group->cfg.settings.block_period, now);

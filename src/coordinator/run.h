@@ -141,6 +141,9 @@ extern void fo_coordinator_promoted(FoRun *run, const FoTask *task);
  */
 extern void fo_coordinator_begin_block_period(FoGroup *group);
 
+/* The same, whatever the number of attempts. */
+extern void fo_coordinator_block(FoGroup *group);
+
 /* What peer is to follow upstream with: its own template, or the bare minimum for a peer that never had one. */
 extern char *fo_coordinator_follow_conninfo(FoRun *run, const FoPeer *peer, const FoPeer *upstream);
 

@@ -113,15 +113,22 @@ observe_promotion(FoPeerView *view, const FoTaskFacts *facts)
 	view->observed.receiver = FO_RECEIVER_NONE;
 }
 
+/* What was acknowledged before is not this period, though the clock was set back since. */
 void
-fo_coordinator_begin_block_period(FoGroup *group)
+fo_coordinator_block(FoGroup *group)
 {
 	TimestampTz now = GetCurrentTimestamp();
 
-	group->cfg.recent_failovers = group->view.blocked_until != 0 ? group->cfg.recent_failovers + 1 : 1;
-	group->cfg.blocked_since = now;
+	group->cfg.blocked_since = Max(now, group->cfg.acknowledged_at + 1);
 	group->cfg.blocked_until = now + group->cfg.settings.block_period * 1000;
 	group->is_state_dirty = true;
+}
+
+void
+fo_coordinator_begin_block_period(FoGroup *group)
+{
+	group->cfg.recent_failovers = group->view.blocked_until != 0 ? group->cfg.recent_failovers + 1 : 1;
+	fo_coordinator_block(group);
 }
 
 /*

@@ -204,6 +204,10 @@ struct FoGroup
 	bool		is_verdict_news;	/* the verdict has not been told yet since it last changed */
 	FoTime		run_ended_at;	/* run.c: when the last operation ended; 0 = none has in this process */
 
+	/* judge.c: the end of the block period by the monotonic clock, and the wall clock's that it was made from */
+	FoTime		block_ends_at;
+	TimestampTz block_translated;
+
 	/* record.c: its rows cannot be written with those of others, until then not at all */
 	bool		is_apart;
 	FoTime		apart_retry_at;
