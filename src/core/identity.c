@@ -285,11 +285,43 @@ has_second_primary(FoJudging *judging)
 	return count_other_primaries(judging) > 0 && is_primary_serving(judging);
 }
 
+/*
+ * The only peer out of recovery, on the timeline that the recorded primary itself
+ * streams: the one that this follows.  Without a lease, where the tables are older
+ * than the last move: this coordinator's own term has ended the one it had.
+ * While a promotion is waited for, that may be the primary which its candidate still follows.
+ */
+static int32_t
+leaseless_successor(const FoJudging *judging)
+{
+	const FoPeerView *old = judging->primary;
+	int32_t		found = -1;
+	int			i;
+
+	if (judging->group->is_primary_pending || !fo_core_peer_answers(old) || !old->observed.in_recovery
+		|| old->observed.receiver != FO_RECEIVER_STREAMING)
+		return -1;
+	for (i = 0; i < judging->group->peers_n; i++)
+	{
+		const FoPeerView *peer = &judging->group->peers[i];
+
+		if (i == judging->group->primary || !is_out_of_recovery(peer) || fo_core_is_alias(judging->group, peer)
+			|| !is_surely_same_system(judging, peer))
+			continue;
+		if (found >= 0 || peer->is_fenced)
+			return -1;
+		found = i;
+	}
+	return found >= 0 && timeline_at(judging, found) == old->observed.timeline ? found : -1;
+}
+
 static bool
 has_successor(FoJudging *judging)
 {
 	int32_t		newest = newest_other_primary(judging);
 
+	if (newest < 0)
+		newest = leaseless_successor(judging);
 	if (newest < 0 || !is_primary_gone(judging) || !is_successor(judging, newest))
 		return false;
 	judging->subject = newest;

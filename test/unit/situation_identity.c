@@ -152,6 +152,35 @@ SITUATION(22, FO_VERDICT_ADOPT, "pg2", "somebody switched over: the old primary 
 	peers[PG1].observed.receiver = FO_RECEIVER_STREAMING;
 }
 
+/* Recorded is who was the primary before somebody switched over. */
+static void
+know_less(void)
+{
+	promote(PG2, 2);
+	peers[PG2].observed.has_node_library = peers[PG2].observed.is_armed = true;
+	promote(PG1, 2);
+	peers[PG1].observed.in_recovery = true;
+	peers[PG1].observed.receiver = FO_RECEIVER_STREAMING;
+}
+
+SITUATION(22, FO_VERDICT_ADOPT, "pg2", "tables that are older than the switchover: in their term nobody has granted it a lease")
+{
+	know_less();
+}
+
+SITUATION(27, FO_VERDICT_PROMOTE, "pg1", "a candidate that has not been promoted yet follows the old primary")
+{
+	know_less();
+	group.is_primary_pending = true;
+}
+
+SITUATION(25, FO_VERDICT_HOLD, "pg1", "the same tables, and two are out of recovery without a lease")
+{
+	know_less();
+	promote(PG3, 2);
+	peers[PG3].observed.has_node_library = peers[PG3].observed.is_armed = true;
+}
+
 SITUATION(22, FO_VERDICT_ADOPT, "pg2", "a primary never seen is dead, and a standby follows another")
 {
 	crash();
