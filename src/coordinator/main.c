@@ -314,6 +314,7 @@ turn(void)
 	(void) fo_coordinator_flush(world, false);
 	if (fo_coordinator_is_extension_gone())
 		end_without_extension();
+	fo_coordinator_begin_anew(world);
 	fo_coordinator_publish(world, is_layout_changed);
 	fo_coordinator_answer_checks(world);
 	fo_coordinator_answer_surveys(world);

@@ -12,6 +12,10 @@
  * over: looks at all peers without a word, and then raises the term above all
  * that was seen.
  *
+ * One that finds a newer term of its own there was put back to an older state, by
+ * a snapshot of its host perhaps: it takes the groups over in the same way, under
+ * another name.
+ *
  * One that finds a newer term on a data server has been replaced.  It goes on
  * looking and does nothing more for that group, says so, and is not heard by
  * the servers anyway.
@@ -35,6 +39,7 @@
 #include "postmaster/postmaster.h"
 #include "replication/walsender.h"
 #include "replication/walsender_private.h"
+#include "storage/ipc.h"
 #include "utils/builtins.h"
 
 #include "coordinator/actions.h"
@@ -137,6 +142,23 @@ fo_coordinator_watch_copies(FoWorld *world)
 	world->is_copied = true;
 }
 
+/*
+ * Somebody has put this server back to an older state of its files.  What this
+ * coordinator has done since it does not know; so it goes on as another one
+ * would that is given these tables, which is what its next worker takes itself for.
+ */
+void
+fo_coordinator_begin_anew(FoWorld *world)
+{
+	if (!world->is_turned_back || !fo_catalog_begin("giving up the identity of this coordinator"))
+		return;
+	fo_catalog_write_identity(identity, "", true);
+	fo_catalog_end();
+	ereport(LOG,
+			(errmsg("failover coordinator \"%s\" begins anew under another name: its tables were put back to an older state", identity)));
+	proc_exit(1);
+}
+
 /* ---- taking over ---- */
 
 void
@@ -209,12 +231,20 @@ fo_coordinator_hear_term(FoPeer *peer)
 	if (group->is_claiming || group->cfg.term == 0 || group->newer_term != 0 ||
 		!fo_core_is_superseded(group->cfg.term, identity, seen->term, seen->coordinator))
 		return;
+	if (strcmp(seen->coordinator, identity) == 0)
+	{
+		group->world->is_turned_back = true;
+		fo_coordinator_record(group, peer, "turned_back", FO_WARNING, NULL,
+							  "knows term " INT64_FORMAT " of this coordinator, whose tables are older: they say " INT64_FORMAT,
+							  seen->term, group->cfg.term);
+	}
 	group->newer_term = seen->term;
 	strlcpy(group->newer_owner, seen->coordinator[0] ? seen->coordinator : "unknown", sizeof(group->newer_owner));
-	fo_coordinator_record(group, peer, "superseded", FO_WARNING, NULL,
-						  "says that coordinator \"%s\" has taken over with term " INT64_FORMAT
-						  ": this one, with term " INT64_FORMAT ", is refused and does nothing any more for the group",
-						  group->newer_owner, group->newer_term, group->cfg.term);
+	if (!group->world->is_turned_back)
+		fo_coordinator_record(group, peer, "superseded", FO_WARNING, NULL,
+							  "says that coordinator \"%s\" has taken over with term " INT64_FORMAT
+							  ": this one, with term " INT64_FORMAT ", is refused and does nothing any more for the group",
+							  group->newer_owner, group->newer_term, group->cfg.term);
 	stand_down(group);
 	fo_coordinator_group_changed(group);
 }

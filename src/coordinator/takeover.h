@@ -19,6 +19,9 @@ extern void fo_coordinator_identify(FoWorld *world);
 /* Now and then: remember that this server was copied, since a copy may become a coordinator.  Opens a transaction of its own. */
 extern void fo_coordinator_watch_copies(FoWorld *world);
 
+/* Ends the worker where a data server knows more of this coordinator than its own tables: the next one takes over. */
+extern void fo_coordinator_begin_anew(FoWorld *world);
+
 /* A group was loaded for the first time: must it be taken over, or confirmed? */
 extern void fo_coordinator_begin_takeover(FoGroup *group);
 

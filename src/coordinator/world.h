@@ -238,6 +238,7 @@ struct FoWorld
 
 	TimestampTz started_at;
 	bool		is_other;		/* takeover.c: another coordinator than the one that the tables tell of */
+	bool		is_turned_back; /* takeover.c: its tables are older than what data servers know of it */
 	bool		is_copied;		/* takeover.c: there may be another coordinator with these tables */
 	FoTime		clock_jump_until;	/* main.c: observe only until then */
 	FoTime		away_us;		/* how long no coordinator ran before this worker; -1 = unknown */
