@@ -49,6 +49,9 @@ extern bool fo_coordinator_run_attach(FoGroup *group, int64 event_id, int reques
 /* Does the operation in progress report to this request? */
 extern bool fo_coordinator_run_serves(const FoGroup *group, int request);
 
+/* Has the one in progress nothing to do any more but to wait for the old primary, to follow or to be promoted again? */
+extern bool fo_coordinator_run_awaits_old_primary(const FoGroup *group);
+
 /* Is there none in progress, or one that gives way to a more urgent one: a rejoin, or one whose new primary is lost? */
 extern bool fo_coordinator_run_may_yield(const FoGroup *group);
 

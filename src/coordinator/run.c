@@ -186,6 +186,21 @@ fo_coordinator_run_is_stopping_primary(const FoGroup *group)
 	return group->run != NULL && group->run->is_demoted && !group->run->is_promoted;
 }
 
+bool
+fo_coordinator_run_awaits_old_primary(const FoGroup *group)
+{
+	const FoRun *run = group->run;
+
+	if (run == NULL || !run->is_promoted)
+		return false;
+	for (int i = run->phase_first_step; i < run->steps_n; i++)
+	{
+		if (run->steps[i]->row.kind != FO_STEP_FOLLOW && run->steps[i]->row.kind != FO_STEP_TURN)
+			return false;
+	}
+	return run->phase_first_step < run->steps_n;
+}
+
 int64
 fo_coordinator_run_event(const FoGroup *group)
 {

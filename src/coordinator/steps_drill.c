@@ -24,6 +24,7 @@
 #include "coordinator/record.h"
 #include "coordinator/report.h"
 #include "coordinator/run.h"
+#include "coordinator/syncmode.h"
 
 /* How often to see whether the old primary is fit. */
 #define LOOK_AGAIN_US FO_MS(50)
@@ -75,6 +76,7 @@ fo_coordinator_turn_round(FoRun *run)
 void
 fo_coordinator_begin_way_back(FoRun *run)
 {
+	fo_coordinator_sync_cancel(run->group);
 	run->candidate = NULL;
 	run->to[0] = '\0';
 	run->ordered[0] = '\0';

@@ -34,6 +34,7 @@
 
 #include "core/evidence.h"
 #include "coordinator/actions.h"
+#include "coordinator/executor.h"
 #include "coordinator/record.h"
 #include "coordinator/syncmode.h"
 #include "coordinator/task.h"
@@ -383,7 +384,7 @@ let_go(FoGroup *group, FoPeer *primary)
 
 /* ---- the look ---- */
 
-/* Is the primary well, and nothing else going on? */
+/* Is the primary well, and nothing else going on?  An old primary may be waited for in vain, and commits need not. */
 static bool
 may_touch(const FoGroup *group, const FoPeer *primary)
 {
@@ -405,7 +406,8 @@ may_touch(const FoGroup *group, const FoPeer *primary)
 		case FO_VERDICT_N:
 			return false;
 	}
-	return group->cfg.kind == FO_KIND_STREAMING && view->newer_term == 0 && !primary->view.is_counted_there && !view->is_unconfirmed && !view->is_paused && !view->is_operation_running &&
+	return group->cfg.kind == FO_KIND_STREAMING && view->newer_term == 0 && !primary->view.is_counted_there && !view->is_unconfirmed && !view->is_paused &&
+		(!view->is_operation_running || fo_coordinator_run_awaits_old_primary(group)) &&
 		view->clock_jump_until <= view->now &&
 		fo_core_peer_answers(&primary->view) && fo_core_trouble_since(view) == 0 &&
 		!primary->view.observed.in_recovery && !primary->view.is_fenced && primary->view.observed.is_privileged;
