@@ -123,9 +123,10 @@ fo_coordinator_report_end(FoRun *run)
 	measure(run);
 	if (is_good)
 		fo_coordinator_record(run->group, NULL, "operation_completed", FO_NOTICE, NULL,
-							  "%s from \"%s\" to \"%s\" completed in %.0f ms (detection %.0f, promotion %.0f), term " INT64_FORMAT,
+							  "%s from \"%s\" to \"%s\" completed in %.0f ms%s, term " INT64_FORMAT,
 							  fo_core_operation_name(row->kind), row->from_peer, row->to_peer, row->total_ms,
-							  Max(row->detection_ms, 0), Max(row->promote_ms, 0), row->term);
+							  row->promote_ms < 0 ? "" : psprintf(" (detection %.0f, promotion %.0f)", Max(row->detection_ms, 0), row->promote_ms),
+							  row->term);
 	else
 		fo_coordinator_record(run->group, NULL, "operation_failed",
 							  row->status == FO_OPERATION_FAILED ? FO_SEVERE : FO_NOTICE, NULL,

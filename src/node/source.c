@@ -495,6 +495,6 @@ fo_node_compare_source(FoRejoin *rejoin, const ControlFileData *control)
 	}
 	snprintf(report, size, "timeline %u forked off at %X/%X, " UINT64_FORMAT " bytes here are beyond that%s",
 			 timeline, LSN_FORMAT_ARGS(fork), bytes,
-			 is_counted ? psprintf(", with %lld commits", (long long) rejoin->lost_commits) : "");
+			 is_counted ? psprintf(", with %lld commit%s", (long long) rejoin->lost_commits, rejoin->lost_commits == 1 ? "" : "s") : "");
 	return FO_SOURCE_DIVERGED;
 }
