@@ -410,6 +410,13 @@ is_primary_vacant(const FoJudging *judging)
 	return judging->group->is_primary_pending && !is_timeline_surpassed(judging, judging->group->primary);
 }
 
+/* It was ordered, may still happen, and no lease would keep the server from writing then. */
+static bool
+is_promotion_feared(const FoJudging *judging)
+{
+	return judging->group->is_primary_pending && !judging->primary->observed.has_node_library;
+}
+
 /*
  * An operation that ordered a promotion which never happened leaves such a
  * group behind.  Everybody is heard, so it is known who has all of it.
@@ -419,7 +426,8 @@ is_nobody_primary(FoJudging *judging)
 {
 	FoTime		since = judging->group->nobody_since;
 
-	return is_primary_in_recovery(judging) && !is_primary_vacant(judging) && since != 0 && fo_core_has_come(judging, since + NOBODY_US);
+	return is_primary_in_recovery(judging) && !is_primary_vacant(judging) && !is_promotion_feared(judging)
+		&& since != 0 && fo_core_has_come(judging, since + NOBODY_US);
 }
 
 /* A former primary, or a candidate that died when it had become one: it need not be promoted. */

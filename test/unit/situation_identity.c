@@ -290,6 +290,15 @@ SITUATION(28, FO_VERDICT_ADOPT, "pg2", "nobody is the primary, and a candidate t
 {
 	be_all_standbys(5);
 	group.is_primary_pending = true;
+	peers[PG1].observed.has_node_library = true;
+	come_back_gated(PG2, 2);
+	peers[PG3].observed.timeline = 2;
+}
+
+SITUATION(25, FO_VERDICT_HOLD, "pg1", "the same, but the recorded primary may yet be promoted, and has no lease to wait for")
+{
+	be_all_standbys(60);
+	group.is_primary_pending = true;
 	come_back_gated(PG2, 2);
 	peers[PG3].observed.timeline = 2;
 }
