@@ -272,7 +272,7 @@ fo_coordinator_is_confirmed(FoGroup *group)
 	int			standbys = 0;
 	int			accepted = 0;
 
-	if (!group->is_confirmation_needed || group->cfg.acknowledged_at > group->world->started_at)
+	if (!group->is_confirmation_needed || group->is_acknowledged)
 		return true;
 	for (int i = 0; i < group->peers_n; i++)
 	{

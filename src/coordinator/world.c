@@ -38,7 +38,6 @@ fo_coordinator_world_create(void)
 
 	world->cxt = cxt;
 	world->away_us = -1;
-	world->started_at = GetCurrentTimestamp();
 	dlist_init(&world->touched);
 	world->loop = fo_net_loop_create(cxt);
 	world->resolver = fo_net_resolver_create(world->loop, cxt);
@@ -155,6 +154,7 @@ merge_group(FoGroup *group, const FoGroupConfig *from)
 	strlcpy(group->cfg.preferred_primary, from->preferred_primary, sizeof(group->cfg.preferred_primary));
 	group->cfg.paused_until = from->paused_until;
 	group->cfg.pause = from->pause;
+	group->is_acknowledged |= group->cfg.acknowledged_at != from->acknowledged_at;
 	if (group->cfg.acknowledged_at != from->acknowledged_at ||
 		memcmp(&group->cfg.settings, &from->settings, sizeof(FoSettings)) != 0)
 		fo_coordinator_retry_soon(group);

@@ -196,6 +196,7 @@ struct FoGroup
 	bool		is_claiming;	/* to be taken over when everybody was looked at, or at claim_until */
 	FoTime		claim_until;
 	bool		is_confirmation_needed; /* by a majority of the standbys, before leases are granted */
+	bool		is_acknowledged;	/* world.c: failover_acknowledge() was called since this worker began: that does, too */
 	int64		newer_term;		/* another coordinator's; 0 = none is known */
 	char		newer_owner[FO_NAME_LEN];
 
@@ -236,7 +237,6 @@ struct FoWorld
 	uint64		loaded_generation;
 	bool		is_loaded;
 
-	TimestampTz started_at;
 	bool		is_other;		/* takeover.c: another coordinator than the one that the tables tell of */
 	bool		is_turned_back; /* takeover.c: its tables are older than what data servers know of it */
 	bool		is_copied;		/* takeover.c: there may be another coordinator with these tables */

@@ -10,6 +10,7 @@ use Test::More;
 my $t = FailoverTest->new(
 	network => 'proxy',
 	library => 1,
+	clock => 1,
 	conf => "wal_keep_size = 256MB\nwal_log_hints = on\nwal_receiver_timeout = 3s",
 	settings => { block_period => '0' })->start;
 my ($p, $a, $b) = $t->nodes;
@@ -21,6 +22,8 @@ $t->net->cut('coordinator', $_) foreach 'a', 'b';
 $t->sql(q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'failover coordinator'});
 $t->net->cut('p', $_) foreach 'a', 'b';
 $p->restart;
+# By the clock of the day the word of a person comes before the coordinator began.
+$t->move_clock(-3600, 0);
 ok($t->wait_for(q{SELECT verdict = 'alert' AND rule = 37 AND reason ~ 'failover_acknowledge' FROM failover_evaluate('main')}),
 	'a primary that gets no lease is an alert, which names the way out');
 is($t->status(q{degraded, array_to_string(degraded_reasons, '; ') ~ 'primary "p" holds no lease and refuses commits: .*failover_acknowledge'}),
