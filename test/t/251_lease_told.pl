@@ -11,7 +11,7 @@ my $t = FailoverTest->new(
 	network => 'proxy',
 	library => 1,
 	clock => 1,
-	conf => "wal_keep_size = 256MB\nwal_log_hints = on\nwal_receiver_timeout = 3s",
+	conf => "wal_keep_size = 256MB\nwal_log_hints = on\nwal_receiver_timeout = 3s\nwal_sender_timeout = 5s",
 	settings => { block_period => '0' })->start;
 my ($p, $a, $b) = $t->nodes;
 my $insert = 'INSERT INTO failover_test (writer, id) SELECT 99, count(*) FROM failover_test';
@@ -33,7 +33,7 @@ is($t->sql(q{SELECT count(*) > 0 FROM failover_events WHERE kind = 'verdict' AND
 my ($status, undef, $error) = $p->psql('postgres', $insert);
 isnt($status, 0, 'it refuses commits');
 like($error, qr/does not hold the lease/, 'as the status says');
-is($t->status('blocked_by'), 'unconfirmed', 'that is what blocks a failover');
+ok($t->wait_for(q{SELECT blocked_by FROM failover_status('main')}, 'unconfirmed'), 'that is what blocks a failover');
 $t->sql(q{SELECT failover_acknowledge('main', 'there is no other one')});
 ok($t->wait_for(q{SELECT rule NOT IN (37, 38) FROM failover_evaluate('main')}), 'acknowledged, the alert is over');
 $p->safe_psql('postgres', $insert);
