@@ -5,7 +5,8 @@
  *		one judging in progress, and the runs of rules.
  *
  *		witness.c		the evidence of the standbys
- *		identity.c		rules 1-29: who is the primary, is there more than one
+ *		identity.c		rules 1-24: who is the primary, is there more than one
+ *		vacancy.c		rules 25-28: the recorded one is a standby, and nobody takes writes
  *		outage.c		rules 30-79: is the primary alive
  *		condition.c		rules 80-99: the primary is alive, what else is wrong
  *		gates.c			rules 100 and up: what forbids acting
@@ -69,6 +70,7 @@ typedef struct FoRuleRun
 } FoRuleRun;
 
 extern const FoRuleRun fo_core_identity_rules;
+extern const FoRuleRun fo_core_vacancy_rules;
 extern const FoRuleRun fo_core_outage_rules;
 extern const FoRuleRun fo_core_condition_rules;
 extern const FoRuleRun fo_core_gate_rules;
@@ -89,6 +91,12 @@ extern bool fo_core_is_silent(const FoJudging *judging);
 
 /* As many checks of the primary in a row have failed as the group asks for, over as long as that many take. */
 extern bool fo_core_is_threshold_reached(FoJudging *judging);
+
+/* Is the peer known, not only not known otherwise, to be of the group's database system? */
+extern bool fo_core_is_surely_same_system(const FoJudging *judging, const FoPeerView *peer);
+
+/* Does some standby know of a newer timeline than the subject is on? */
+extern bool fo_core_is_timeline_surpassed(const FoJudging *judging, int32_t subject);
 
 /* Is it out of recovery, answering, of the group's system, and able to take writes? */
 extern bool fo_core_is_unfenced_primary(const FoJudging *judging, int32_t index);

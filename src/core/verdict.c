@@ -22,6 +22,7 @@
 
 static const FoRuleRun *const runs[] = {
 	&fo_core_identity_rules,
+	&fo_core_vacancy_rules,
 	&fo_core_outage_rules,
 	&fo_core_condition_rules,
 	&fo_core_gate_rules,
