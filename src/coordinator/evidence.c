@@ -134,25 +134,14 @@ fo_coordinator_is_other_upstream(const FoPeer *peer, const char *conninfo, const
 static bool
 is_receiving_from_primary(const FoPeer *peer)
 {
-	const FoGroup *group = peer->group;
 	const FoObservation *seen = &peer->view.observed;
-	const FoPeer *primary = fo_coordinator_primary((FoGroup *) group);
+	const FoPeer *primary = fo_coordinator_primary(peer->group);
 
 	if (primary == NULL || primary == peer || primary->cfg.conninfo == NULL ||
 		!seen->in_recovery || seen->receiver != FO_RECEIVER_STREAMING)
 		return false;
-	if (seen->upstream_port != conninfo_port(primary->cfg.conninfo))
-		return false;
-	if (is_connected_to(peer, primary))
-		return true;
-	for (int i = 0; i < group->peers_n; i++)
-	{
-		const FoPeer *other = group->peers[i];
-
-		if (other != primary && other != peer && is_connected_to(peer, other))
-			return false;
-	}
-	return true;
+	return seen->upstream_port == conninfo_port(primary->cfg.conninfo) &&
+		!fo_coordinator_is_other_upstream(peer, primary->cfg.conninfo, seen->upstream_host, seen->upstream_port);
 }
 
 static bool
