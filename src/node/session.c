@@ -12,7 +12,6 @@
  */
 #include "postgres.h"
 
-#include <ctype.h>
 #include <unistd.h>
 
 #include "lib/stringinfo.h"
@@ -78,14 +77,10 @@ const char *const fo_node_describe_source =
 void
 fo_node_tell_problem(const char *what, const char *why)
 {
-	size_t		length = strlen(why);
-
-	/* A message of libpq ends with a newline, which is no part of the sentence. */
-	while (length > 0 && isspace((unsigned char) why[length - 1]))
-		length--;
 	printf(FO_WORD_PROBLEM " %s: ", what);
-	for (size_t at = 0; at < length; at++)
-		putchar(why[at] == '\n' ? ' ' : why[at]);
+	/* A message of libpq ends with a newline, which is no part of the sentence. */
+	for (const char *at = pchomp(why); *at != '\0'; at++)
+		putchar(*at == '\n' ? ' ' : *at);
 	putchar('\n');
 }
 
