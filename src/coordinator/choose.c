@@ -159,12 +159,12 @@ explain_no_candidate(FoRun *run, const FoCandidate *ranked)
 	for (int i = 0; i < run->group->peers_n; i++)
 	{
 		const FoPeer *peer = run->group->peers[ranked[i].peer];
-		const FoRunStep *step = dropped_out_by(run, peer);
+		const FoRunStep *step = ranked[i].exclusion == FO_EXCLUDED_NOT ? dropped_out_by(run, peer) : NULL;
 
 		if (ranked[i].exclusion == FO_EXCLUDED_PRIMARY)
 			continue;
 		appendStringInfo(&why, "%s\"%s\": ", why.len > 0 ? "; " : "", peer->cfg.name);
-		if (ranked[i].exclusion == FO_EXCLUDED_NOT && step != NULL)
+		if (step != NULL)
 			appendStringInfo(&why, "has dropped out: %s: %s", fo_core_step_name(step->row.kind), step->row.detail);
 		else
 			appendStringInfoString(&why, ranked[i].reason);

@@ -150,14 +150,16 @@ judge_again(void *arg)
 static void
 merge_group(FoGroup *group, const FoGroupConfig *from)
 {
+	bool		is_acknowledged = group->cfg.acknowledged_at != from->acknowledged_at;
+
 	group->cfg.kind = from->kind;
 	strlcpy(group->cfg.preferred_primary, from->preferred_primary, sizeof(group->cfg.preferred_primary));
 	group->cfg.paused_until = from->paused_until;
 	group->cfg.pause = from->pause;
-	group->is_acknowledged |= group->cfg.acknowledged_at != from->acknowledged_at;
-	if (group->cfg.acknowledged_at != from->acknowledged_at ||
+	if (is_acknowledged ||
 		memcmp(&group->cfg.settings, &from->settings, sizeof(FoSettings)) != 0)
 		fo_coordinator_retry_soon(group);
+	group->is_acknowledged |= is_acknowledged;
 	group->cfg.acknowledged_at = from->acknowledged_at;
 	group->cfg.settings = from->settings;
 	fo_coordinator_schedule_merge(group, from);

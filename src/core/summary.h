@@ -96,8 +96,8 @@ extern const char *fo_core_redundancy_name(FoRedundancy redundancy);
 extern const char *fo_core_block_name(FoBlock block);
 
 /*
- * Does every peer answer, and is none kept from writing?  No rule tells of a
- * peer whose checks have begun to fail before it is unhealthy.
+ * Does every peer answer, and is none fenced?  No rule tells of a peer whose
+ * checks have begun to fail before it is unhealthy.
  */
 extern bool fo_core_is_complete(const FoGroupView *group);
 
