@@ -4,32 +4,21 @@ use strict;
 use warnings;
 
 use FailoverTest::Lease;
-use FailoverTest::Node;
 use Test::More;
 
-my $p = FailoverTest::Node->new('p');
-$p->init(extra => ['--data-checksums']);
-$p->use_library('node');
-$p->append_conf('postgresql.conf', "wal_retrieve_retry_interval = 100ms\nwal_keep_size = 512MB");
-$p->start;
-my $lease_p = FailoverTest::Lease->new($p);
-$lease_p->create_extension;
-$p->safe_psql('postgres', q{
-	CREATE TABLE t (id bigint);
-	CREATE ROLE rewinder LOGIN REPLICATION;
-	GRANT pg_monitor TO rewinder});
-$p->backup('base');
-my ($a, $b) = map { FailoverTest::Node->new($_) } 'a', 'b';
-foreach my $node ($a, $b)
-{
-	$node->init_standby($p, 'base');
-	$node->start;
-	$p->wait_for_catchup($node->name);
-}
+my ($p, $lease_p) = FailoverTest::Lease->start_primary('p',
+	init => ['--data-checksums'],
+	conf => 'wal_keep_size = 512MB',
+	sql => q{
+		CREATE TABLE t (id bigint);
+		CREATE ROLE rewinder LOGIN REPLICATION;
+		GRANT pg_monitor TO rewinder});
+my ($a, $lease_a) = FailoverTest::Lease->start_standby('a', $p);
+my ($b, $lease_b) = FailoverTest::Lease->start_standby('b', $p);
 $lease_p->grant(term => 1, seconds => 3600);
 
 # B goes on with p, beyond the fork, and sees then that it cannot follow a.
-FailoverTest::Lease->new($a)->grant(term => 2, seconds => 3600);
+$lease_a->grant(term => 2, seconds => 3600);
 $a->safe_psql('postgres', 'SELECT pg_promote()');
 $a->safe_psql('postgres', 'CHECKPOINT');
 $p->safe_psql('postgres', 'INSERT INTO t SELECT generate_series(1, 1000)');
@@ -41,7 +30,7 @@ ok($b->comes_to_log(qr/new timeline 2 forked off current database system timelin
 
 # What keeps it from a rewind may pass, and did not change anything.
 my $conninfo = $a->conninfo =~ s/user=\S+/user=rewinder/r . ' application_name=b';
-FailoverTest::Lease->new($b)->rejoin($a, term => 3, conninfo => $conninfo, max_attempts => 1);
+$lease_b->rejoin($a, term => 3, conninfo => $conninfo, max_attempts => 1);
 ok($b->comes_to_log(qr/could not become a standby, starting without the lease/), 'the rewind is refused');
 ok($b->ask_until('SELECT rejoin_phase, rejoin_attempts FROM failover_node_status()', 'failed|1'), 'it serves, and says so');
 is($b->ask('SELECT count(*) FROM t') // 'no answer', '1000', 'what it had');
@@ -52,7 +41,7 @@ $a->safe_psql('postgres', q{GRANT EXECUTE ON FUNCTION pg_ls_dir(text, boolean, b
 SKIP:
 {
 	skip 'it is gone', 1 unless defined $b->ask('SELECT 1');
-	FailoverTest::Lease->new($b)->rejoin($a, term => 3, conninfo => $conninfo, max_attempts => 1);
+	$lease_b->rejoin($a, term => 3, conninfo => $conninfo, max_attempts => 1);
 	ok($b->streams_from($a), 'and follows');
 }
 
