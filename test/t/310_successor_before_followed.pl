@@ -1,6 +1,6 @@
 # Drill: the new primary dies after its promotion, while the operation that made it
-# so still waits for somebody to follow: the old primary of a switchover and of a
-# drill, the other standby of a failover.  That wait holds up nobody: the next one is promoted.
+# so, a switchover or a drill, still waits for the old primary to follow.  That wait
+# holds up nobody: the next one is promoted.
 use strict;
 use warnings;
 
@@ -11,7 +11,6 @@ my $t = FailoverTest->new(
 	library => 1,
 	conf => 'wal_keep_size = 256MB',
 	settings => { switchover_timeout => '1h', lease_time => '2s', block_period => '0' })->start;
-my $last = q{SELECT kind, status, from_peer, to_peer, error FROM failover_history WHERE kind <> 'rejoin' ORDER BY event_id LIMIT 1};
 
 # By whom the primary is replaced that such an operation has made, when the server before it stays away.
 sub is_replaced

@@ -6,7 +6,7 @@ use warnings;
 use FailoverTest;
 use Test::More;
 
-my $t = FailoverTest->new(standbys => 3, clock => 1, settings => { block_period => '8s' })->start;
+my $t = FailoverTest->new(standbys => 3, clock => 1, settings => { block_period => '20s' })->start;
 my $blocked = q{SELECT coalesce(blocked_by, '') FROM failover_status('main')};
 
 # The others follow the one that takes its place.
@@ -22,7 +22,6 @@ sub replace_primary
 	return;
 }
 
-$t->set('block_period', '20s');
 replace_primary(2);
 is($t->sql($blocked), 'block_period', 'a block period has begun');
 $t->move_clock(-3600, 0);
