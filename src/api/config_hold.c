@@ -211,8 +211,8 @@ is_blocked(const FoLockedGroup *group)
 /*
  * The moment is written, not the end of the block: a block period that begins
  * later, by a failover that this user has not seen, is none of the
- * acknowledged ones.  Nor is it before the beginning of the present one, or what
- * was written before, though the clock may have been set back since.
+ * acknowledged ones.  Nor is it before the beginning of the present one, the last
+ * move, or what was written before, though the clock may have been set back since.
  */
 Datum
 failover_acknowledge(PG_FUNCTION_ARGS)
@@ -229,7 +229,8 @@ failover_acknowledge(PG_FUNCTION_ARGS)
 		ereport(NOTICE, (errmsg("group \"%s\" is in no block period", group_name)));
 	fo_catalog_add_name(&params, group_name);
 	fo_catalog_write("UPDATE %s.failover_group g SET acknowledged_at = GREATEST(clock_timestamp(),"
-					 " acknowledged_at + interval '1 microsecond', (SELECT s.blocked_since FROM %s.failover_group_state s WHERE s.group_name = g.group_name))"
+					 " acknowledged_at + interval '1 microsecond',"
+					 " (SELECT GREATEST(s.blocked_since, s.last_failover_at) FROM %s.failover_group_state s WHERE s.group_name = g.group_name))"
 					 " WHERE group_name = $1", &params);
 	fo_api_record(&group, NULL, "acknowledged",
 				  psprintf("block period of group \"%s\" acknowledged", group_name), NULL, reason);

@@ -37,32 +37,32 @@ fo_coordinator_group_changed(FoGroup *group)
 	fo_coordinator_touch(group);
 }
 
-/* A wall-clock end as a time of the monotonic clock; 0 if it is past.  No later than longest_ms from now. */
-static FoTime
-wall_to_monotonic(TimestampTz until, int64 longest_ms, FoTime now)
-{
-	int64		left_us = until == 0 ? 0 : until - GetCurrentTimestamp();
-
-	if (left_us <= 0)
-		return 0;
-	return now + Min(left_us, FO_MS(longest_ms));
-}
-
 /*
- * The end of the block period, by the clock that is never set: what the wall clock says of it
- * is asked once, when the period begins or this worker does; set back, it would last for hours.
+ * The end of a rest, by the clock that is never set; 0 if it is past, no later than longest_ms
+ * from now.  What the wall clock says of it is asked once, when the rest begins or this worker
+ * does; set back, it would last for hours.
  */
 static FoTime
-end_of_block(FoGroup *group, FoTime now)
+end_of_rest(FoRest *rest, TimestampTz until, int64 longest_ms, FoTime now)
 {
-	if (group->block_translated != group->cfg.blocked_until)
+	if (rest->until != until)
 	{
-		group->block_translated = group->cfg.blocked_until;
-		group->block_ends_at = wall_to_monotonic(group->cfg.blocked_until, group->cfg.settings.block_period, now);
+		rest->until = until;
+		rest->ends_at = now + Min(until - GetCurrentTimestamp(), FO_MS(longest_ms));
 	}
-	if (group->block_ends_at <= now)
+	return rest->ends_at <= now ? 0 : Min(rest->ends_at, now + FO_MS(longest_ms));
+}
+
+/* No primary that is slow is left so long after any move. */
+static FoTime
+end_of_move(FoGroup *group, FoTime now)
+{
+	const FoGroupConfig *cfg = &group->cfg;
+	int64		period_ms = cfg->settings.block_period;
+
+	if (cfg->last_failover_at == 0 || cfg->acknowledged_at >= cfg->last_failover_at)
 		return 0;
-	return Min(group->block_ends_at, now + FO_MS(group->cfg.settings.block_period));
+	return end_of_rest(&group->move_rest, cfg->last_failover_at + period_ms * 1000, period_ms, now);
 }
 
 static bool
@@ -150,10 +150,9 @@ fo_coordinator_freeze_view(FoGroup *group)
 	/* A rejoin gives way to whatever is more urgent. */
 	view->is_operation_running = !fo_coordinator_run_may_yield(group);
 	view->clock_jump_until = group->world->clock_jump_until;
-	view->blocked_until = is_acknowledged ? 0 : end_of_block(group, now);
-	view->moved_until = group->cfg.acknowledged_at >= group->cfg.last_failover_at ? 0 :
-		wall_to_monotonic(group->cfg.last_failover_at + group->cfg.settings.block_period * 1000,
-						  group->cfg.settings.block_period, now);
+	view->blocked_until = is_acknowledged ? 0 :
+		end_of_rest(&group->block_rest, group->cfg.blocked_until, group->cfg.settings.block_period, now);
+	view->moved_until = end_of_move(group, now);
 	view->is_failback_resting = fo_coordinator_is_failback_resting(group);
 	view->recent_failovers = view->blocked_until == 0 ? 0 : group->cfg.recent_failovers;
 	freeze_sync_names(group, fo_coordinator_primary(group));

@@ -113,14 +113,18 @@ observe_promotion(FoPeerView *view, const FoTaskFacts *facts)
 	view->observed.receiver = FO_RECEIVER_NONE;
 }
 
-/* What was acknowledged before is not this period, though the clock was set back since. */
+/* Now, but later than what was acknowledged before, though the clock may have been set back since. */
+static TimestampTz
+begin_of_rest(const FoGroup *group)
+{
+	return Max(GetCurrentTimestamp(), group->cfg.acknowledged_at + 1);
+}
+
 void
 fo_coordinator_block(FoGroup *group)
 {
-	TimestampTz now = GetCurrentTimestamp();
-
-	group->cfg.blocked_since = Max(now, group->cfg.acknowledged_at + 1);
-	group->cfg.blocked_until = now + group->cfg.settings.block_period * 1000;
+	group->cfg.blocked_since = begin_of_rest(group);
+	group->cfg.blocked_until = GetCurrentTimestamp() + group->cfg.settings.block_period * 1000;
 	group->is_state_dirty = true;
 }
 
@@ -160,7 +164,6 @@ void
 fo_coordinator_promoted(FoRun *run, const FoTask *task)
 {
 	FoGroup    *group = run->group;
-	TimestampTz now = GetCurrentTimestamp();
 
 	/* A former worker may have come this far already. */
 	bool		is_known = strcmp(group->cfg.primary_peer, run->to) == 0;
@@ -175,7 +178,7 @@ fo_coordinator_promoted(FoRun *run, const FoTask *task)
 	fo_coordinator_failback_note_run(run);
 	warn_of_twin(run, task->facts.timeline);
 	group->cfg.newest_timeline = Max(group->cfg.newest_timeline, task->facts.timeline);
-	group->cfg.last_failover_at = now;
+	group->cfg.last_failover_at = begin_of_rest(group);
 	group->cfg.is_redundancy_restored = false;
 	group->is_state_dirty = true;
 	if (!fo_coordinator_is_planned(run) && !is_known)

@@ -157,6 +157,13 @@ struct FoPeer
 	bool		is_state_dirty; /* cfg's state fields differ from the table */
 };
 
+/* A time that is to pass; judge.c. */
+typedef struct FoRest
+{
+	TimestampTz until;			/* by the wall clock, as it is stored */
+	FoTime		ends_at;		/* made from that */
+} FoRest;
+
 struct FoGroup
 {
 	FoWorld    *world;
@@ -205,9 +212,9 @@ struct FoGroup
 	bool		is_verdict_news;	/* the verdict has not been told yet since it last changed */
 	FoTime		run_ended_at;	/* run.c: when the last operation ended; 0 = none has in this process */
 
-	/* judge.c: the end of the block period by the monotonic clock, and the wall clock's that it was made from */
-	FoTime		block_ends_at;
-	TimestampTz block_translated;
+	/* judge.c */
+	FoRest		block_rest;		/* the block period */
+	FoRest		move_rest;		/* the time after any move in which no primary is left for being slow */
 
 	/* record.c: its rows cannot be written with those of others, until then not at all */
 	bool		is_apart;

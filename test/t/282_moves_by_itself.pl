@@ -8,6 +8,7 @@ use Test::More;
 
 my $t = FailoverTest->new(
 	library => 1,
+	clock => 1,
 	conf => 'wal_keep_size = 256MB',
 	settings => { failback_delay => '0' })->start;
 
@@ -55,11 +56,20 @@ ok($t->wait_for_state('healthy'), 'full redundancy again');
 my $term = $t->status('term');
 $t->set($_->[0], $_->[1]) foreach [ slow_factor => 0 ], [ slow_floor => 0 ], [ failure_threshold => 1 ];
 $t->sql(q{SELECT failover_acknowledge('main')});
+$t->set('block_period', '20s');
 $t->set('on_slow', 'switchover');
 ok($t->wait_for(q{SELECT count(*) FROM failover_history WHERE rule = 82 AND status = 'completed'}, qr/^[1-9]/), 'a slow primary is left');
 is($t->sql(q{SELECT kind, trigger, lost_bytes FROM failover_history WHERE rule = 82}), 'switchover|performance|0', 'by a switchover');
 is($t->status('blocked_by IS NULL'), 't', 'which does not block a failover');
 ok($t->wait_for(q{SELECT rule = 106 FROM failover_evaluate('main')}), 'the next one may be slow too');
 is($t->count_operations('switchover'), 1, 'and is not left so soon');
+$t->move_clock(-3600, 0);
+ok($t->wait_for(q{SELECT count(*) FROM failover_history WHERE rule = 82 AND status = 'completed'}, 2), 'but when the time has come, although the clock is set back an hour');
+$t->set('block_period', '10min');
+ok($t->wait_for(q{SELECT rule = 106 FROM failover_evaluate('main')}), 'nor is the next one');
+$t->move_clock(-7200, 0);
+$t->sql(q{SELECT failover_acknowledge('main')});
+ok($t->wait_for(q{SELECT count(*) FROM failover_history WHERE rule = 82 AND status = 'completed'}, 3), 'unless that is acknowledged, although the clock is set back again');
+ok($t->wait_for(q{SELECT rule = 106 FROM failover_evaluate('main')}), 'which is not said of the one after');
 
 done_testing();
