@@ -401,6 +401,20 @@ sub start_writer
 	return $writer;
 }
 
+# Acknowledged rows that the server lacks are admitted by the history of a failover
+# (of whichever coordinator): where replication is asynchronous, what had not left a
+# host when it died is gone.
+sub losses_admitted_ok
+{
+	my ($self, $writer, $node, @coordinators) = @_;
+	my @lost = $writer->lost_rows($node);
+	my $admitted = 0;
+
+	$admitted += $_->safe_psql('postgres', q{SELECT count(*) FROM failover_history WHERE kind = 'failover' AND lost_bytes IS DISTINCT FROM 0})
+	  foreach @coordinators ? @coordinators : $self->coordinator;
+	return ok(@lost == 0 || $admitted > 0, 'no acknowledged row is lost that is not admitted (' . @lost . ' rows)');
+}
+
 # ---- the end ----
 
 # The harness stops the servers; what would keep it from that goes first.

@@ -34,11 +34,7 @@ ok($t->wait_for_following($p, $t->node($new)), 'and follows the new one');
 ok($t->wait_for_state('healthy'), 'full redundancy is back');
 $writer->stop;
 
-# What was acknowledged and had not left the frozen host may be gone, and is admitted.
-my @lost = $writer->lost_rows($t->node($new));
-my $admitted = $t->sql(q{SELECT coalesce(lost_bytes, -1) FROM failover_history WHERE kind = 'failover' ORDER BY event_id LIMIT 1});
-ok(@lost == 0 || $admitted != 0, 'no acknowledged row is lost that is not admitted')
-  or diag(scalar(@lost) . " rows lost, $admitted bytes admitted");
+$t->losses_admitted_ok($writer, $t->node($new));
 is($t->count_operations('failover'), '1', 'one failover');
 is($t->sql(q{SELECT count(*) FROM failover_history WHERE kind = 'rejoin' AND status = 'completed' AND from_peer = 'p'}), '1',
 	'and one rejoin');
