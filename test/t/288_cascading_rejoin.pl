@@ -34,7 +34,6 @@ $p->wait_killed;
 $p->start;
 ok($t->wait_for(q{SELECT status FROM failover_timeline WHERE step = 'rejoin' AND peer_name = 'p' ORDER BY event_id DESC LIMIT 1}, 'running'),
 	'the former primary rejoins');
-$p->find_process;
 $p->freeze('all');
 ok($t->wait_for(q{SELECT last_error IS NOT NULL FROM failover_health() WHERE peer_name = 'p'}), 'and is silent');
 ok($t->wait_for($renewers, '{c}'), 'it renews no lease either');

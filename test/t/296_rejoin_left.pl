@@ -30,7 +30,6 @@ FailoverTest::Node::until_true(
 
 $b->start;
 ok($b->comes_to_log(qr/failover: copying the new primary/), 'it copies the primary');
-$b->find_process;
 $b->kill_hard('all');
 $b->wait_killed;
 is($t->sql(q{SELECT status FROM failover_rejoin('main', 'a')}), 'completed', 'an administrator helps another one');
