@@ -142,6 +142,12 @@ const FoAction fo_coordinator_action_promote = {
 	.poll_ms = 2,.kick_ms = 20
 };
 
+/* The node library wakes the startup process by itself, which costs the other processes nothing. */
+const FoAction fo_coordinator_action_node_promote = {
+	.look = promote_look,.read = promote_read,.act = promote_act,
+	.poll_ms = 2,.kick_ms = 500
+};
+
 /* ---- checkpoint ---- */
 
 static void

@@ -352,7 +352,8 @@ fo_coordinator_heartbeat(FoPeer *peer)
 	heartbeat.coordinator = fo_coordinator_identity();
 	heartbeat.group = group->cfg.name;
 	heartbeat.peer = peer->cfg.name;
-	heartbeat.holder = holder ? holder->cfg.name : NULL;
+	/* Once it takes writes: to write it down earlier would hold up its promotion, where a disk is shared. */
+	heartbeat.holder = holder != NULL && !holder->view.observed.in_recovery ? holder->cfg.name : NULL;
 	heartbeat.standbys = array_literal(terms);
 	if (is_to_be_granted(peer))
 	{

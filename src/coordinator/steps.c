@@ -350,7 +350,7 @@ action_of(FoRunStep *step, FoTaskFacts *facts)
 		case FO_STEP_PROMOTE:
 			facts->term = run->group->term_on_disk;
 			facts->timeline = run->group->cfg.newest_timeline;
-			return &fo_coordinator_action_promote;
+			return step->peer->node_schema != NULL ? &fo_coordinator_action_node_promote : &fo_coordinator_action_promote;
 		case FO_STEP_REPOINT:
 			facts->conninfo = fo_coordinator_follow_conninfo(run, step->peer, run->candidate);
 			facts->timeline = run->timeline;

@@ -124,6 +124,7 @@ typedef struct FoNodeShared
 	FoNodeState state;
 	int64		incarnation;	/* random, drawn at each start: grants meant for another one are void */
 	uint32		promised_timeline;	/* its promotion was prepared for this one, and not refused; 0 = not since the start */
+	FoTime		promised_at;	/* when it was last asked for */
 	FoTime		heard_at;		/* last heartbeat; 0 = none since start */
 	Latch	   *worker_latch;	/* of the node worker; NULL while it does not run */
 	bool		has_worker_run; /* since the start; false for longer than a moment = there was no slot for it */

@@ -32,6 +32,7 @@
 
 #include "miscadmin.h"
 #include "postmaster/syslogger.h"
+#include "replication/walsender.h"
 #include "storage/fd.h"
 #include "storage/ipc.h"
 #include "utils/guc.h"
@@ -350,11 +351,16 @@ fo_node_restart_install(void)
 	on_proc_exit(restart_at_exit, (Datum) 0);
 }
 
+/*
+ * The checkpointer looks every 10 ms whether all walsenders know that the server
+ * stops: they are told before it has to ask them.
+ */
 void
 fo_node_restart(void)
 {
 	const union sigval value = {.sival_int = OWN_STOP};
 
+	WalSndInitStopping();
 	if (sigqueue(PostmasterPid, SIGINT, value) != 0)
 		ereport(ERROR,
 				(errcode_for_file_access(),

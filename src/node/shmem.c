@@ -36,7 +36,7 @@
 
 FoNodeShared *fo_node = NULL;
 
-/* This transaction has posted a request: wake the worker at its end, when the answer is about to leave. */
+/* This transaction has posted a request or orders a promotion: wake the worker at its end, when the answer is about to leave. */
 static bool is_wake_due = false;
 
 /* This transaction has prepared a promotion, and is to order it. */
@@ -382,7 +382,9 @@ fo_node_prepare_promotion(int64 term, uint32 timeline, const char *coordinator)
 		fo_node_reserve_timelines(timeline, term);
 		fo_node->promised_timeline = timeline;
 	}
+	fo_node->promised_at = fo_node_clock();
 	LWLockRelease(fo_node->lock);
+	is_wake_due = true;
 }
 
 void

@@ -3,7 +3,8 @@
  * worker.c
  *		The node's background worker: keeps the lease alive with the help of
  *		the standbys while the coordinator is silent, carries on a rejoin that
- *		was interrupted, and watches that one ends (arrival.c).
+ *		was interrupted, watches that one ends (arrival.c), and sees to it
+ *		that no promotion oversleeps.
  *
  * Renewals.  As long as the coordinator's grants leave more than half of the
  * lease, the worker only looks who is connected (confirm.c).  From then on it
@@ -26,6 +27,7 @@
 
 #include "access/xlog.h"
 #include "access/xloginsert.h"
+#include "access/xlogrecovery.h"
 #include "miscadmin.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
@@ -42,6 +44,8 @@
 #define TURN_MIN_MS 10
 #define IDLE_MS 1000			/* how often to look where there is nothing to renew */
 #define RESTART_SECONDS 5
+#define PUSH_MIN_MS 1
+#define PUSHES_PER_AGE 8		/* a promotion is pushed again when it is older by this part of its age */
 
 PGDLLEXPORT void failover_node_main(Datum argument);
 
@@ -154,6 +158,27 @@ resume_interrupted_stop(void)
 		(void) fo_node_advance_rejoin(&rejoin, FO_REJOIN_REQUESTED);
 }
 
+/* ---- a promotion ---- */
+
+/*
+ * Where the walreceiver has just ended, the startup process notices that it is to
+ * promote and goes to sleep all the same, for a whole wal_retrieve_retry_interval or
+ * until its latch is set.  So that is set, more and more rarely.
+ */
+static long
+push_promotion(void)
+{
+	FoTime		ordered_at;
+
+	LWLockAcquire(fo_node->lock, LW_SHARED);
+	ordered_at = fo_node->promised_timeline != 0 ? fo_node->promised_at : 0;
+	LWLockRelease(fo_node->lock);
+	if (ordered_at == 0 || !RecoveryInProgress())
+		return IDLE_MS;
+	WakeupRecovery();
+	return Min(IDLE_MS, PUSH_MIN_MS + (fo_node_clock() - ordered_at) / 1000 / PUSHES_PER_AGE);
+}
+
 /* ---- the process ---- */
 
 /* Who posts a request wakes us; the latch is valid only while we live. */
@@ -181,7 +206,7 @@ static long
 take_turn(void)
 {
 	static bool is_serving = false;
-	long		delay = fo_node_watch_arrival();
+	long		delay = Min(fo_node_watch_arrival(), push_promotion());
 
 	if (!is_serving && !fo_node_is_serving())
 		return delay;			/* recovery goes on, which nothing must interrupt */
