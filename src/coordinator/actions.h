@@ -76,6 +76,8 @@ extern const FoAction fo_coordinator_action_sync_reset;
 
 /* Promote in facts.term, onto facts.timeline or a later one; both and facts.lsn receive where it began its own history. */
 extern const FoAction fo_coordinator_action_promote;
+
+/* The same, with the node library. */
 extern const FoAction fo_coordinator_action_node_promote;
 
 /* CHECKPOINT until the control file shows the timeline. */

@@ -47,8 +47,10 @@ end_of_rest(FoRest *rest, TimestampTz until, int64 longest_ms, FoTime now)
 {
 	if (rest->until != until)
 	{
+		int64		left_us = until - GetCurrentTimestamp();
+
 		rest->until = until;
-		rest->ends_at = now + Min(until - GetCurrentTimestamp(), FO_MS(longest_ms));
+		rest->ends_at = now + Min(left_us, FO_MS(longest_ms));
 	}
 	return rest->ends_at <= now ? 0 : Min(rest->ends_at, now + FO_MS(longest_ms));
 }

@@ -117,7 +117,9 @@ observe_promotion(FoPeerView *view, const FoTaskFacts *facts)
 static TimestampTz
 begin_of_rest(const FoGroup *group)
 {
-	return Max(GetCurrentTimestamp(), group->cfg.acknowledged_at + 1);
+	TimestampTz now = GetCurrentTimestamp();
+
+	return Max(now, group->cfg.acknowledged_at + 1);
 }
 
 void

@@ -169,6 +169,7 @@ static long
 push_promotion(void)
 {
 	FoTime		ordered_at;
+	FoTime		age;
 
 	LWLockAcquire(fo_node->lock, LW_SHARED);
 	ordered_at = fo_node->promised_timeline != 0 ? fo_node->promised_at : 0;
@@ -176,7 +177,8 @@ push_promotion(void)
 	if (ordered_at == 0 || !RecoveryInProgress())
 		return IDLE_MS;
 	WakeupRecovery();
-	return Min(IDLE_MS, PUSH_MIN_MS + (fo_node_clock() - ordered_at) / 1000 / PUSHES_PER_AGE);
+	age = fo_node_clock() - ordered_at;
+	return Min(IDLE_MS, PUSH_MIN_MS + age / 1000 / PUSHES_PER_AGE);
 }
 
 /* ---- the process ---- */
@@ -201,20 +203,27 @@ publish_latch(void)
 	before_shmem_exit(forget_latch, (Datum) 0);
 }
 
+/* Of two turns that were taken; the macro Min() would take one of them twice. */
+static long
+sooner(long one, long other)
+{
+	return Min(one, other);
+}
+
 /* Do what is due; returns how long to sleep. */
 static long
 take_turn(void)
 {
 	static bool is_serving = false;
-	long		delay = Min(fo_node_watch_arrival(), push_promotion());
+	long		delay = sooner(fo_node_watch_arrival(), push_promotion());
 
 	if (!is_serving && !fo_node_is_serving())
 		return delay;			/* recovery goes on, which nothing must interrupt */
 	if (!is_serving)
 		resume_interrupted_stop();
 	is_serving = true;
-	delay = Min(delay, pursue_rejoin());
-	return Min(delay, renew_lease());
+	delay = sooner(delay, pursue_rejoin());
+	return sooner(delay, renew_lease());
 }
 
 void
