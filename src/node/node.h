@@ -295,6 +295,14 @@ pg_noreturn extern void fo_node_reexecute(void);
 /* In any process of a running server: stop it; it comes back by itself. */
 extern void fo_node_restart(void);
 
+/* ---- silent.c ---- */
+
+/* In the postmaster, whenever shared memory has been made. */
+extern void fo_node_silent_install(void);
+
+/* In the postmaster, from a signal handler too: from now on end the walsenders of silent standbys, until shared memory is gone. */
+extern void fo_node_silent_watch(void);
+
 /* ---- rejoin.c ---- */
 
 /* In the postmaster, before recovery: carry on what the state asks for.  Returns if the server is to start now, as it is; FATAL if it must not. */

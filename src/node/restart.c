@@ -67,6 +67,8 @@ note_stop(int number, siginfo_t *info, void *context)
 {
 	if (info->si_code != SI_QUEUE || info->si_value.sival_int != OWN_STOP)
 		stop_signal = number;
+	else
+		fo_node_silent_watch();
 	for (int i = 0; i < STOP_SIGNALS_N; i++)
 	{
 		const struct sigaction *action = &postmaster_actions[i];

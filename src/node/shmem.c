@@ -91,6 +91,7 @@ startup_memory(void)
 	if (!is_found)
 		initialize(fo_node);
 	LWLockRelease(AddinShmemInitLock);
+	fo_node_silent_install();
 }
 
 static void
