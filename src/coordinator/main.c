@@ -377,6 +377,8 @@ recover_from_error(void)
 static void
 set_up(void)
 {
+	TimestampTz alive_at;
+
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	pqsignal(SIGTERM, SignalHandlerForShutdownRequest);
 	BackgroundWorkerUnblockSignals();
@@ -386,8 +388,8 @@ set_up(void)
 
 	turn_cxt = AllocSetContextCreate(TopMemoryContext, "failover turn", ALLOCSET_DEFAULT_SIZES);
 	world = fo_coordinator_world_create();
-	world->away_us = fo_coordinator_alive_read() == 0 ? -1 :
-		Max(GetCurrentTimestamp() - fo_coordinator_alive_read(), 0);
+	alive_at = fo_coordinator_alive_read();
+	world->away_us = alive_at == 0 ? -1 : Max(GetCurrentTimestamp() - alive_at, 0);
 
 	wait_set = fo_compat_create_wait_event_set(3);
 	AddWaitEventToSet(wait_set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
