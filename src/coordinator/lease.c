@@ -84,10 +84,10 @@ is_name_shared(const FoGroup *group, const FoPeer *peer, const char *name)
 
 	for (int i = 0; i < group->peers_n; i++)
 	{
-		if (group->peers[i] == peer || fo_coordinator_is_alias(group->peers[i]))
+		if (group->peers[i] == peer)
 			continue;
 		renewer_name(group->peers[i], other_name);
-		if (strcmp(other_name, name) == 0)
+		if (strcmp(other_name, name) == 0 && !fo_coordinator_is_alias(group->peers[i]))
 			return true;
 	}
 	return false;
