@@ -26,6 +26,7 @@
 #define DRAIN_TIMEOUT_MS 5000
 #define FREEZE_TIMEOUT_MS 3000
 #define SLOTS_TIMEOUT_MS 2000
+#define STOPPED_TIMEOUT_MS 5000	/* nobody can write meanwhile, and what it still has to say was acknowledged to nobody */
 #define REPOINT_TIMEOUT_MS 10000
 #define UNDO_TIMEOUT_MS 3000
 
@@ -307,6 +308,7 @@ timeout_ms_of(const FoRunStep *step)
 		case FO_STEP_CHECKPOINT:
 			return step->def->scope == FO_SCOPE_OLD_PRIMARY ? settings->switchover_timeout : settings->promote_timeout;
 		case FO_STEP_STOPPED:
+			return Min(settings->switchover_timeout, STOPPED_TIMEOUT_MS);
 		case FO_STEP_FOLLOW:
 			return settings->switchover_timeout;
 		case FO_STEP_TERM:

@@ -107,7 +107,7 @@ const FoSettingDef fo_core_settings[] = {
 	DURATION(promote_timeout, "30s", 1 * SECOND, DAY,
 			 "Sets how long a promotion may take."),
 	DURATION(switchover_timeout, "30s", 1 * SECOND, DAY,
-			 "Sets how long a planned move waits for the old primary to checkpoint, to stop and to come back."),
+			 "Sets how long a planned move waits for the old primary to checkpoint and to come back, and, 5s at most, to stop."),
 	SIZE(read_max_lag, "16MB", 0, PETABYTE,
 		 "Sets how far a standby may be behind to be offered to readers; this release stores it and does not act on it."),
 	INTEGER(reconnect_attempts, "5", 0, 1000,
