@@ -106,6 +106,10 @@ act(FunctionCallInfo fcinfo, FoRequestKind kind, const char *group_name, const c
 	fo_api_snapshot(group_name, &snapshot);
 	if (target != NULL)
 		fo_api_require_peer_of(&snapshot.groups[0], target);
+	if (kind == FO_REQUEST_SWITCHOVER || kind == FO_REQUEST_DRILL)
+		fo_api_require_return(group_name, target);
+	else if (kind == FO_REQUEST_FAILBACK)
+		fo_api_require_return(group_name, fo_api_preferred_primary(&snapshot.groups[0]));
 
 	request->kind = kind;
 	strlcpy(request->group, group_name, FO_NAME_LEN);

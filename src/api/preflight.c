@@ -2,7 +2,8 @@
  *
  * preflight.c
  *		failover_preflight: has the peers asked for what matters to a failover,
- *		and shows what is found.
+ *		and shows what is found.  What would leave a planned move without its old
+ *		primary is looked for before it is asked for, too.
  *
  *-------------------------------------------------------------------------
  */
@@ -43,30 +44,58 @@ put_severity(FunctionCallInfo fcinfo, const FoGroupCopy *group, const FoPrefligh
 	}
 }
 
-Datum
-failover_preflight(PG_FUNCTION_ARGS)
+/* Has the peers asked; *input points into *snapshot. */
+static void
+survey(const char *group_name, FoSnapshot *snapshot, FoPreflightInput *input)
 {
-	char	   *group_name = fo_api_arg_name(fcinfo, 0, "group_name");
 	FoRequest  *request = palloc0(sizeof(FoRequest));
-	FoSnapshot	snapshot;
-	FoPreflightInput input;
 	FoPeerFacts *facts;
 	const FoGroupCopy *group;
 
-	InitMaterializedSRF(fcinfo, 0);
-	fo_api_snapshot(group_name, &snapshot); /* does the group exist? */
 	request->kind = FO_REQUEST_PREFLIGHT;
 	strlcpy(request->group, group_name, FO_NAME_LEN);
 	fo_api_ask(request);
 
-	fo_api_snapshot(group_name, &snapshot);
-	group = &snapshot.groups[0];
+	fo_api_snapshot(group_name, snapshot);
+	group = &snapshot->groups[0];
 	facts = palloc0(Max(group->peers_n, 1) * sizeof(FoPeerFacts));
 	for (int i = 0; i < group->peers_n; i++)
 		facts[i] = group->peers[i].facts;
-	input.group = &group->group.view;
-	input.facts = facts;
+	input->group = &group->group.view;
+	input->facts = facts;
+}
+
+Datum
+failover_preflight(PG_FUNCTION_ARGS)
+{
+	char	   *group_name = fo_api_arg_name(fcinfo, 0, "group_name");
+	FoSnapshot	snapshot;
+	FoPreflightInput input;
+
+	InitMaterializedSRF(fcinfo, 0);
+	fo_api_snapshot(group_name, &snapshot); /* does the group exist? */
+	survey(group_name, &snapshot, &input);
 	for (int severity = 0; severity < FO_PREFLIGHT_SEVERITIES_N; severity++)
-		put_severity(fcinfo, group, &input, severity);
+		put_severity(fcinfo, &snapshot.groups[0], &input, severity);
 	return (Datum) 0;
+}
+
+void
+fo_api_require_return(const char *group_name, const char *target)
+{
+	FoSnapshot	snapshot;
+	FoPreflightInput input;
+	FoPreflightFinding finding;
+	const FoGroupCopy *group;
+
+	survey(group_name, &snapshot, &input);
+	group = &snapshot.groups[0];
+	if (!fo_core_preflight_bars_return(&input, target != NULL ? fo_api_find_peer(group, target) : -1, &finding))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("primary \"%s\" could not serve as a standby after it has handed over",
+					group->views[input.group->primary].name),
+			 errdetail("Peer \"%s\": %s.", group->views[finding.peer].name, finding.finding),
+			 errhint("%s failover_trigger() moves the primary all the same.", finding.hint)));
 }

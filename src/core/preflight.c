@@ -26,6 +26,7 @@ static const FoPreflightRun *const runs[] = {
 	&fo_core_preflight_group_rows,
 	&fo_core_preflight_peer_rows,
 	&fo_core_preflight_standby_rows,
+	&fo_core_preflight_return_rows,
 };
 
 #define RUNS_N ((int) (sizeof(runs) / sizeof(runs[0])))
@@ -57,6 +58,20 @@ fo_core_preflight_fact(const FoPreflightTrial *trial, const FoPeerFacts *facts)
 	if (facts == NULL)
 		return FO_FACT_UNKNOWN;
 	return *(const int64_t *) ((const char *) facts + trial->fact);
+}
+
+bool
+fo_core_preflight_compare(FoPreflightTrial *trial, int64_t *here, int64_t *at_primary)
+{
+	*here = fo_core_preflight_fact(trial, trial->facts);
+	*at_primary = fo_core_preflight_fact(trial, trial->primary);
+	if (*here == FO_FACT_UNKNOWN || *at_primary == FO_FACT_UNKNOWN)
+		return false;
+	fo_core_text_add_integer(trial->detail, *here);
+	fo_core_text_add(trial->detail, ", and ");
+	fo_core_text_add_integer(trial->detail, *at_primary);
+	fo_core_text_add(trial->detail, " on the primary");
+	return true;
 }
 
 void
@@ -172,4 +187,34 @@ fo_core_preflight_try(const FoPreflightInput *input, int rule, int peer, FoPrefl
 	finding->hint = row->hint;
 	write_finding(row->finding, detail, finding);
 	return true;
+}
+
+/* Does one of the last rows hold? */
+static bool
+bars_return(const FoPreflightInput *input, int peer, FoPreflightFinding *finding)
+{
+	int			rules_n = fo_core_preflight_rules_n();
+	int			rule;
+
+	for (rule = rules_n - fo_core_preflight_return_rows.n; rule < rules_n; rule++)
+	{
+		if (fo_core_preflight_try(input, rule, peer, finding))
+			return true;
+	}
+	return false;
+}
+
+bool
+fo_core_preflight_bars_return(const FoPreflightInput *input, int target, FoPreflightFinding *finding)
+{
+	int			peer;
+
+	for (peer = 0; peer < input->group->peers_n && input->group->primary >= 0; peer++)
+	{
+		bool		is_target = target >= 0 ? peer == target : input->group->peers[peer].is_promotable;
+
+		if ((peer == input->group->primary || is_target) && bars_return(input, peer, finding))
+			return true;
+	}
+	return false;
 }

@@ -114,7 +114,14 @@ extern int	fo_core_preflight_rules_n(void);
 extern bool fo_core_preflight_try(const FoPreflightInput *input, int rule, int peer,
 								  FoPreflightFinding *finding);
 
-/* ---- for preflight.c and the files with the rows: preflight_group.c, _peer.c, _standby.c ---- */
+/*
+ * Would the primary be of no use as a standby, after a planned move?  What keeps
+ * it from that, with target (an index, -1 = whoever may be promoted) as the new
+ * primary, is left in *finding.
+ */
+extern bool fo_core_preflight_bars_return(const FoPreflightInput *input, int target, FoPreflightFinding *finding);
+
+/* ---- for preflight.c and the files with the rows: preflight_group.c, _peer.c, _standby.c, _return.c ---- */
 
 typedef enum FoPreflightScope
 {
@@ -160,9 +167,13 @@ typedef struct FoPreflightRun
 extern const FoPreflightRun fo_core_preflight_group_rows;
 extern const FoPreflightRun fo_core_preflight_peer_rows;
 extern const FoPreflightRun fo_core_preflight_standby_rows;
+extern const FoPreflightRun fo_core_preflight_return_rows;
 
 /* The number that the row looks at, of the peer's facts or the primary's; unknown if those are. */
 extern int64_t fo_core_preflight_fact(const FoPreflightTrial *trial, const FoPeerFacts *facts);
+
+/* The same of both, also for the sentence; false if one is not known. */
+extern bool fo_core_preflight_compare(FoPreflightTrial *trial, int64_t *here, int64_t *at_primary);
 
 /* Lines as a list in one line; is there such a line; may the last one have been cut? */
 extern void fo_core_preflight_add_lines(FoText *text, const char *lines);

@@ -289,8 +289,6 @@ static const FoPreflightRow rows[] = {
 		"its replication slots have room for %d", "Raise max_replication_slots, or drop slots."},
 	{FO_PREFLIGHT_KNOWN, FO_PREFLIGHT_ERROR, has_lost_slots, 0,
 		"slots have lost their WAL: %d", "Clone those who use them again, and drop the slots."},
-	{FO_PREFLIGHT_KNOWN, FO_PREFLIGHT_ERROR, is_off, FO_PREFLIGHT_FACT(hot_standby),
-		"hot_standby is off: as a standby it takes no connections, also not from the coordinator", "Set hot_standby = on."},
 	{FO_PREFLIGHT_KNOWN, FO_PREFLIGHT_ERROR, has_recovery_target, 0,
 		"a recovery target is set: as a standby it stops there, or promotes itself: %d",
 	"Remove it from the configuration and restart the server; the node library overrides it where a former primary comes back."},

@@ -18,20 +18,13 @@
 /* Over this a standby that could not connect at once comes late. */
 #define RETRY_INTERVAL_LONG_MS 1000
 
-/* On a standby: lower than on the primary. */
 static bool
 is_lower(FoPreflightTrial *trial)
 {
-	int64_t		here = fo_core_preflight_fact(trial, trial->facts);
-	int64_t		there = fo_core_preflight_fact(trial, trial->primary);
+	int64_t		here;
+	int64_t		at_primary;
 
-	if (here == FO_FACT_UNKNOWN || there == FO_FACT_UNKNOWN || here >= there)
-		return false;
-	fo_core_text_add_integer(trial->detail, here);
-	fo_core_text_add(trial->detail, ", and ");
-	fo_core_text_add_integer(trial->detail, there);
-	fo_core_text_add(trial->detail, " on the primary");
-	return true;
+	return fo_core_preflight_compare(trial, &here, &at_primary) && here < at_primary;
 }
 
 static bool

@@ -51,7 +51,8 @@ ok($t->wait_for_state('healthy'), 'a standby was restarted');
 is(findings('max_replication_slots|restart_after_crash|slots have room|max_wal_senders|recovery target'), join("\n",
 		'b error: a recovery target is set: as a standby it stops there, or promotes itself: recovery_target_time',
 		'b error: its replication slots have room for 0 more, and the others would need 1',
-		'b info: restart_after_crash is off: the crash of one backend becomes a failover'),
+		'b info: restart_after_crash is off: the crash of one backend becomes a failover',
+		'b warning: max_wal_senders is 12, and 10 on the primary: that one could not follow it after a switchover'),
 	'settings that need a restart are found');
 
 # A role that may do little.

@@ -38,29 +38,43 @@ ok($writer->wait_for_more(100), 'clients write on');
 is($t->one_primary_ok('one primary'), 'p', 'it stays the primary');
 ok($t->wait_for_state('healthy'), 'the group is healthy');
 
-# One of its sessions does not end: nor does its stop.
+# One of its sessions does not end: nor does its stop.  That is not waited for as for its return.
+$t->set('switchover_timeout', '10min');
 my $session = $p->background_psql('postgres');
 my $pid = $session->query_until(qr/^\d+$/m, "SELECT pg_backend_pid();\n");
 ($pid) = $pid =~ /(\d+)/;
 kill('STOP', $pid);
-my $answer = $t->sql(q{SELECT event_id, status, from_peer, to_peer FROM failover_switchover('main', 'b')});
-my ($event) = $answer =~ /^(\d+)/;
-like($answer, qr/^\d+\|completed\|p\|b$/, 'a primary whose stop does not end is replaced');
-is($t->sql("SELECT string_agg(step || ' ' || status, ', ' ORDER BY step_no) FROM failover_timeline WHERE event_id = $event AND step IN ('fence', 'drain', 'demote', 'stopped', 'promote', 'follow')"),
-	'fence done, drain done, demote done, stopped failed, promote done, follow failed', 'after its last word was waited for, and everything acknowledged was there');
-is($t->sql("SELECT lost_bytes FROM failover_history WHERE event_id = $event"), '0', 'nothing is lost, says the history');
+my $event = $t->sql(q{SELECT event_id FROM failover_switchover('main', 'b', wait => false)});
+ok($t->wait_for(q{SELECT primary_peer FROM failover_status('main')}, 'b'), 'a primary whose stop does not end is replaced');
 ok($writer->wait_for_more(100), 'clients write');
-is($t->status('primary_peer'), 'b', 'at the new primary');
-ok($t->wait_for_following($a, $b), 'which the other standby follows');
+ok($t->wait_for_following($a, $b), 'the other standby follows the new one');
+is($t->sql("SELECT string_agg(step || ' ' || status, ', ' ORDER BY step_no) FROM failover_timeline WHERE event_id = $event AND step IN ('fence', 'drain', 'demote', 'stopped', 'promote', 'follow')"),
+	'fence done, drain done, demote done, stopped failed, promote done, follow running', 'after its last word was waited for, and everything acknowledged was there');
 
 kill('CONT', $pid);
 eval { $session->quit };
+ok($t->wait_for("SELECT status FROM failover_history WHERE event_id = $event", 'completed'), 'which then ends');
+is($t->sql("SELECT lost_bytes FROM failover_history WHERE event_id = $event"), '0', 'nothing is lost, says the history');
 ok($t->wait_for_following($p, $b), 'when the old one is let go it follows too');
 ok($t->wait_for_state('healthy'), 'full redundancy');
 is($t->one_primary_ok('one primary'), 'b', 'the new one');
 
+# A primary that would be of no use afterwards is not moved, unless somebody insists.
+$a->append_conf('postgresql.conf', 'max_connections = 150');
+$a->restart;
+ok($t->wait_for_state('healthy'), 'a standby takes more connections than the primary');
+my $operations = $t->sql('SELECT count(*) FROM failover_history');
+my (undef, undef, $error) = $t->try_sql(q{SELECT failover_switchover('main', 'a')});
+like($error, qr/55000: primary "b" could not serve as a standby.*DETAIL:  Peer "a": max_connections is 150, and 60 on the primary.*HINT:  Raise max_connections on the primary, too/s,
+	'the primary is not moved there: it could not follow');
+(undef, undef, $error) = $t->try_sql(q{SELECT failover_drill('main')});
+like($error, qr/55000: primary "b" could not serve as a standby/, 'nor by a drill, which may lead there');
+is($t->sql('SELECT count(*) FROM failover_history'), $operations, 'nothing was begun');
+is($t->sql(q{SELECT status, to_peer FROM failover_switchover('main', 'p')}), 'completed|p', 'it is moved elsewhere');
+ok($t->wait_for_state('healthy'), 'full redundancy');
+
 $writer->stop;
-is(scalar($writer->lost_rows($b)), 0, 'no acknowledged row is lost in all of this');
+is(scalar($writer->lost_rows($p)), 0, 'no acknowledged row is lost in all of this');
 is($t->count_operations('failover'), '0', 'and no failover was needed');
 
 done_testing();

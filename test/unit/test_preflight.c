@@ -114,7 +114,8 @@ static const FactCase cases[] = {
 	{PG2, "max_worker_processes", "4", "error", "max_worker_processes is 4, and 8 on the primary: recovery stops"},
 	{PG2, "max_locks_per_transaction", "32", "error", "max_locks_per_transaction is 32, and 64 on the primary: recovery stops"},
 	{PG2, "max_wal_senders", "9", "error", "max_wal_senders is 9, and 10 on the primary: recovery stops"},
-	{PG1, "max_wal_senders", "2", "error", "max_wal_senders is 2: the others need 2, and one more to reconnect"},
+	{PG3, "max_connections", "200", "warning", "max_connections is 200, and 100 on the primary: that one could not follow it after a switchover"},
+	{PG3, "max_locks_per_transaction", "128", "warning", "max_locks_per_transaction is 128, and 64 on the primary: that one could not follow it after a switchover"},
 	{PG2, "recovery_target_timeline", "current", "error", "recovery_target_timeline is \"current\": it would not follow a new primary"},
 	{PG2, "primary_slot_name", "gone", "error", "the primary has no slot \"gone\", which it uses"},
 	{PG2, "wal_receiver_timeout", "60000", "warning", "wal_receiver_timeout is 60.0 s: it notices the silence of a primary late"},
@@ -249,6 +250,50 @@ TEST("preflight: who bears the name of another peer renews no lease")
 	peers[PG1].observed.has_node_worker = peers[PG2].observed.has_node_worker = peers[PG3].observed.has_node_worker = false;
 	CHECK(count_findings() > 0);
 	CHECK(strstr(finding.finding, "application_name") == NULL);
+}
+
+TEST("preflight: the primary needs a walsender for each of the others, and one more")
+{
+	int			peer;
+
+	begin();
+	for (peer = 0; peer < SCENE_PEERS; peer++)
+		CHECK(fo_core_facts_put(&facts[peer], "max_wal_senders", "2"));
+	CHECK_INT(count_findings(), group.peers_n);
+	CHECK_TEXT(fo_core_preflight_severity_name(finding.severity), "error");
+	CHECK_TEXT(finding.finding, "max_wal_senders is 2: the others need 2, and one more to reconnect");
+	begin();
+	for (peer = 0; peer < SCENE_PEERS; peer++)
+		CHECK(fo_core_facts_put(&facts[peer], "max_wal_senders", "3"));
+	CHECK_INT(count_findings(), 0);
+}
+
+TEST("preflight: what keeps a primary from being a standby after a planned move")
+{
+	FoPreflightInput input = {.group = &group,.facts = facts};
+
+	begin();
+	CHECK(!fo_core_preflight_bars_return(&input, -1, &finding));
+	CHECK(fo_core_facts_put(&facts[PG2], "max_connections", "200"));
+	CHECK(fo_core_preflight_bars_return(&input, PG2, &finding));
+	CHECK_INT(finding.peer, PG2);
+	CHECK(!fo_core_preflight_bars_return(&input, PG3, &finding));
+	CHECK(fo_core_preflight_bars_return(&input, -1, &finding));
+	peers[PG2].is_promotable = false;
+	CHECK(!fo_core_preflight_bars_return(&input, -1, &finding));
+
+	CHECK(fo_core_facts_put(&facts[PG1], "hot_standby", "off"));
+	CHECK(fo_core_preflight_bars_return(&input, PG3, &finding));
+	CHECK_INT(finding.peer, PG1);
+
+	/* What is lower there, or may lose data, is no obstacle to that. */
+	begin();
+	CHECK(fo_core_facts_put(&facts[PG2], "max_connections", "50"));
+	CHECK(fo_core_facts_put(&facts[PG1], "fsync", "off"));
+	CHECK(!fo_core_preflight_bars_return(&input, -1, &finding));
+	group.primary = -1;
+	CHECK(fo_core_facts_put(&facts[PG1], "hot_standby", "off"));
+	CHECK(!fo_core_preflight_bars_return(&input, -1, &finding));
 }
 
 TEST("preflight: slots that every peer may need are counted")
