@@ -138,7 +138,8 @@ refuse(void)
 	if (!PostmasterIsAlive())
 		ereport(FATAL,
 				(errcode(ERRCODE_ADMIN_SHUTDOWN),
-				 errmsg("cannot commit: the postmaster of this server has died")));
+				 errmsg("cannot commit: the postmaster of this server has died"),
+				 errhint("Connect again, to the present primary.")));
 
 	LWLockAcquire(fo_node->lock, LW_SHARED);
 	strlcpy(holder, fo_node->state.holder, sizeof(holder));
@@ -225,7 +226,8 @@ end_if_silenced(void)
 	ereport(FATAL,
 			(errcode(ERRCODE_ADMIN_SHUTDOWN),
 			 errmsg("closing the session: the lease ended before a commit could be acknowledged"),
-			 errdetail("The transaction is committed here, but the client was not told so; whether it survives depends on whether it had reached the new primary.")));
+			 errdetail("The transaction is committed here, but the client was not told so; whether it survives depends on whether it had reached the new primary."),
+			 errhint("Look there whether it is done before you repeat it.")));
 }
 
 static int

@@ -144,7 +144,8 @@ name_argument(FunctionCallInfo fcinfo, int number, const char *what, char *to)
 	if (strlen(value) >= FO_NAME_LEN)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%s is longer than %d bytes", what, FO_NAME_LEN - 1)));
+				 errmsg("%s is longer than %d bytes", what, FO_NAME_LEN - 1),
+				 errhint("Use a shorter name.")));
 	strlcpy(to, value, FO_NAME_LEN);
 }
 
@@ -156,7 +157,8 @@ bigint_argument(FunctionCallInfo fcinfo, int number, const char *what, int64 min
 	if (value < minimum || value > maximum)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%s is out of range: %lld", what, (long long) value)));
+				 errmsg("%s is out of range: %lld", what, (long long) value),
+				 errhint("It is from %lld to %lld.", (long long) minimum, (long long) maximum)));
 	return value;
 }
 
@@ -166,7 +168,8 @@ term_argument(FunctionCallInfo fcinfo)
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("term must not be null")));
+				 errmsg("term must not be null"),
+				 errhint("failover_node_status() tells the term of this server.")));
 	return bigint_argument(fcinfo, 0, "term", 0, PG_INT64_MAX, 0);
 }
 
@@ -208,7 +211,8 @@ standbys_argument(FunctionCallInfo fcinfo, int number, char (*names)[FO_NAME_LEN
 	if (n > FO_LEASE_STANDBYS_MAX)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("at most %d standbys can renew a lease", FO_LEASE_STANDBYS_MAX)));
+				 errmsg("at most %d standbys can renew a lease", FO_LEASE_STANDBYS_MAX),
+				 errhint("Name fewer of them.")));
 	for (int i = 0; i < n; i++)
 	{
 		char	   *name = nulls[i] ? "" : TextDatumGetCString(elements[i]);
@@ -216,7 +220,8 @@ standbys_argument(FunctionCallInfo fcinfo, int number, char (*names)[FO_NAME_LEN
 		if (name[0] == '\0' || strlen(name) >= FO_NAME_LEN)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("the name of a standby must have 1 to %d bytes", FO_NAME_LEN - 1)));
+					 errmsg("the name of a standby must have 1 to %d bytes", FO_NAME_LEN - 1),
+					 errhint("Use the application_name of its walreceiver.")));
 		strlcpy(names[i], name, FO_NAME_LEN);
 		for (int j = 0; j < i; j++)
 		{
@@ -374,7 +379,8 @@ failover_node_prepare_promotion(PG_FUNCTION_ARGS)
 	if (!RecoveryInProgress())
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("this server is not a standby")));
+				 errmsg("this server is not a standby"),
+				 errhint("Only a standby can be promoted.")));
 	fo_node_prepare_promotion(term, (uint32) timeline, coordinator);
 	PG_RETURN_DATUM(status_row(fcinfo));
 }
@@ -417,7 +423,8 @@ failover_node_demote(PG_FUNCTION_ARGS)
 	if (RecoveryInProgress())
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("this server is a standby already")));
+				 errmsg("this server is a standby already"),
+				 errhint("failover_node_rejoin() makes it follow another primary, and rewinds it if need be.")));
 	memset(&request, 0, sizeof(request));
 	request.kind = FO_REJOIN_KIND_DEMOTE;
 	request.max_attempts = ATTEMPTS_DEFAULT;

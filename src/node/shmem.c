@@ -355,7 +355,8 @@ fo_node_request_rejoin(int64 term, const char *coordinator, const char *holder, 
 	if (next.rejoin.phase == FO_REJOIN_STOPPING)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("this server is already stopping to become a standby")));
+				 errmsg("this server is already stopping to become a standby"),
+				 errhint("Ask again when it has come back.")));
 	next.rejoin = *request;
 	next.rejoin.phase = FO_REJOIN_REQUESTED;
 	next.rejoin.term = term;

@@ -93,7 +93,8 @@ fo_node_reserve_timelines(uint32 wanted, int64 term)
 	if (wanted - own > RESERVATIONS_MAX)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("timeline %u is too far from timeline %u of this server", wanted, own)));
+				 errmsg("timeline %u is too far from timeline %u of this server", wanted, own),
+				 errhint("At most %d timelines can be left out.", RESERVATIONS_MAX)));
 	for (TimeLineID timeline = own + 1; timeline < wanted; timeline++)
 	{
 		if (!exists(timeline))
