@@ -38,7 +38,7 @@ publish_peer(FoPeerSlot *slot, const FoPeer *peer, int group_number)
 		fo_core_facts_init(&slot->facts);
 }
 
-/* How strongly a second primary is prevented: by lease, by SQL on a living peer, or not. */
+/* How strongly a second primary is prevented: by a lease that its commits need, by SQL on a living peer, or not. */
 static const char *
 fencing_strength(const FoGroup *group)
 {
@@ -46,7 +46,7 @@ fencing_strength(const FoGroup *group)
 
 	if (primary == NULL || primary->view.observed.at == 0)
 		return "none";
-	if (primary->view.observed.has_node_library)
+	if (primary->view.observed.has_node_library && primary->view.observed.is_armed)
 		return "lease";
 	return primary->view.observed.is_privileged ? "sql" : "none";
 }
