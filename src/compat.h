@@ -17,6 +17,7 @@
 #include "replication/walsender.h"
 #include "replication/walsender_private.h"
 #include "storage/latch.h"
+#include "storage/procsignal.h"
 #if PG_VERSION_NUM >= 180000
 #include "storage/waiteventset.h"
 #endif
@@ -71,6 +72,31 @@ fo_compat_backend_status(int index)
 	return pgstat_get_local_beentry_by_index(index);
 #else
 	return pgstat_fetch_stat_local_beentry(index);
+#endif
+}
+
+/* Does the startup process wait for somebody who reads what it is to replay?  A class was renamed in 17. */
+static inline bool
+fo_compat_is_recovery_conflict(uint32 wait_event)
+{
+#if PG_VERSION_NUM >= 170000
+	const uint32 pin = PG_WAIT_BUFFERPIN;
+#else
+	const uint32 pin = PG_WAIT_BUFFER_PIN;
+#endif
+
+	return (wait_event & 0xFF000000U) == pin || (wait_event & 0xFF000000U) == PG_WAIT_LOCK ||
+		wait_event == WAIT_EVENT_RECOVERY_CONFLICT_SNAPSHOT || wait_event == WAIT_EVENT_RECOVERY_CONFLICT_TABLESPACE;
+}
+
+/* Cancel what that backend does as recovery would.  Its number is not known; how that is said changed in 17. */
+static inline void
+fo_compat_cancel_reader(int pid)
+{
+#if PG_VERSION_NUM >= 170000
+	(void) SendProcSignal(pid, PROCSIG_RECOVERY_CONFLICT_SNAPSHOT, INVALID_PROC_NUMBER);
+#else
+	(void) SendProcSignal(pid, PROCSIG_RECOVERY_CONFLICT_SNAPSHOT, InvalidBackendId);
 #endif
 }
 

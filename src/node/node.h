@@ -124,7 +124,8 @@ typedef struct FoNodeShared
 	FoNodeState state;
 	int64		incarnation;	/* random, drawn at each start: grants meant for another one are void */
 	uint32		promised_timeline;	/* its promotion was prepared for this one, and not refused; 0 = not since the start */
-	FoTime		promised_at;	/* when it was last asked for */
+	FoTime		promised_at;	/* when it was last asked for... */
+	int32		promised_to;	/* ...and by which backend */
 	FoTime		heard_at;		/* last heartbeat; 0 = none since start */
 	Latch	   *worker_latch;	/* of the node worker; NULL while it does not run */
 	bool		has_worker_run; /* since the start; false for longer than a moment = there was no slot for it */
@@ -277,6 +278,11 @@ extern bool fo_node_is_serving(void);
 
 /* In the worker: restart the server if recovery makes no progress after a rewind.  Returns how long there is nothing to look at. */
 extern long fo_node_watch_arrival(void);
+
+/* ---- readers.c ---- */
+
+/* In the worker: cancel what holds up the replay of a promotion that has been ordered.  That backend, which ordered it, is spared. */
+extern void fo_node_end_readers(int ordered_by);
 
 /* ---- restart.c ---- */
 

@@ -385,6 +385,7 @@ fo_node_prepare_promotion(int64 term, uint32 timeline, const char *coordinator)
 		fo_node->promised_timeline = timeline;
 	}
 	fo_node->promised_at = fo_node_clock();
+	fo_node->promised_to = MyProcPid;
 	LWLockRelease(fo_node->lock);
 	is_wake_due = true;
 }

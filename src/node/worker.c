@@ -4,7 +4,7 @@
  *		The node's background worker: keeps the lease alive with the help of
  *		the standbys while the coordinator is silent, carries on a rejoin that
  *		was interrupted, watches that one ends (arrival.c), and sees to it
- *		that no promotion oversleeps.
+ *		that no promotion oversleeps, or waits for readers (readers.c).
  *
  * Renewals.  As long as the coordinator's grants leave more than half of the
  * lease, the worker only looks who is connected (confirm.c).  From then on it
@@ -46,6 +46,7 @@
 #define RESTART_SECONDS 5
 #define PUSH_MIN_MS 1
 #define PUSHES_PER_AGE 8		/* a promotion is pushed again when it is older by this part of its age */
+#define READERS_AFTER_US FO_MS(100)	/* most promotions are over by then, and meet no reader */
 
 PGDLLEXPORT void failover_node_main(Datum argument);
 
@@ -170,14 +171,18 @@ push_promotion(void)
 {
 	FoTime		ordered_at;
 	FoTime		age;
+	int			ordered_by;
 
 	LWLockAcquire(fo_node->lock, LW_SHARED);
 	ordered_at = fo_node->promised_timeline != 0 ? fo_node->promised_at : 0;
+	ordered_by = fo_node->promised_to;
 	LWLockRelease(fo_node->lock);
 	if (ordered_at == 0 || !RecoveryInProgress())
 		return IDLE_MS;
 	WakeupRecovery();
 	age = fo_node_clock() - ordered_at;
+	if (age >= READERS_AFTER_US)
+		fo_node_end_readers(ordered_by);
 	return Min(IDLE_MS, PUSH_MIN_MS + age / 1000 / PUSHES_PER_AGE);
 }
 
