@@ -39,6 +39,7 @@
 #include "coordinator/library.h"
 #include "coordinator/listener.h"
 #include "coordinator/monitor.h"
+#include "coordinator/rehearse.h"
 #include "coordinator/takeover.h"
 #include "coordinator/writecheck.h"
 #include "guc.h"
@@ -70,6 +71,9 @@
  */
 #define BETWEEN_STATES_MIN_US FO_MS(50)
 
+/* How often a standby is told what may be asked of it: somebody may have changed the catalogs since. */
+#define REHEARSE_EVERY_US FO_MS(60000)
+
 /* A check must have ended this long after its deadline, or it is begun anew. */
 #define WATCHDOG_US FO_MS(1000)
 
@@ -87,6 +91,7 @@ struct FoMonitor
 	bool		is_look_wanted; /* a heartbeat was refused: look who is its coordinator */
 	bool		is_check_wanted;	/* one more, as soon as it has ended */
 	int64		checks_n;
+	FoTime		rehearse_at;	/* 0 = with the next check of a standby */
 	FoTime		burst_until;
 	int64		burst_ms;
 };
@@ -279,6 +284,19 @@ doubt_library(FoPeer *peer)
 	}
 }
 
+/* Not in an operation, nor while something is wrong: others wait for this session then. */
+static void
+rehearse(FoPeer *peer)
+{
+	const FoObservation *seen = &peer->view.observed;
+
+	if (!seen->in_recovery || !seen->is_privileged || seen->is_inoperable || peer->group->run != NULL ||
+		fo_net_now() < peer->monitor->rehearse_at || is_primary_failing(peer->group))
+		return;
+	peer->monitor->rehearse_at = fo_net_now() + REHEARSE_EVERY_US;
+	fo_coordinator_rehearse(peer);
+}
+
 static void
 checked(void *arg, const PGresult *result, const FoNetError *error, int64 rtt_us)
 {
@@ -324,6 +342,7 @@ checked(void *arg, const PGresult *result, const FoNetError *error, int64 rtt_us
 	if (is_first && primary != NULL && primary != peer)
 		fo_coordinator_monitor_check_now(primary);
 	result_is_in(peer, before == FO_RECEIVER_STREAMING && peer->view.observed.receiver != FO_RECEIVER_STREAMING);
+	rehearse(peer);
 }
 
 /* A fresh connect has worked, whatever earlier knocks have found. */
@@ -335,6 +354,7 @@ link_ready(void *arg)
 	pg_atomic_fetch_add_u64(&fo_shared->connects_total, 1);
 	peer->view.connect_failures = 0;
 	peer->view.connect_failing_since = 0;
+	peer->monitor->rehearse_at = 0;
 	look_for_library(peer);
 }
 
