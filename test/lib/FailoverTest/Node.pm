@@ -449,19 +449,27 @@ sub ask_until
 sub run_at_fence
 {
 	my ($self, $command) = @_;
+	return $self->run_at('fence', $command);
+}
+
+# The same in the moment before failover_node_<what>() does what the coordinator calls it for.
+sub run_at
+{
+	my ($self, $what, $command) = @_;
 
 	$self->safe_psql('postgres', <<"EOF");
-CREATE OR REPLACE FUNCTION before_fence() RETURNS void LANGUAGE plpgsql AS \$\$
+CREATE OR REPLACE FUNCTION before_$what() RETURNS void LANGUAGE plpgsql AS \$\$
 BEGIN COPY (SELECT 1) TO PROGRAM 'cat >/dev/null; $command'; PERFORM pg_switch_wal(); END \$\$;
 DO \$\$
-DECLARE fence pg_proc; arguments text;
+DECLARE node pg_proc; arguments text;
 BEGIN
-  SELECT * INTO fence FROM pg_proc WHERE proname = 'failover_node_fence' AND prolang = (SELECT oid FROM pg_language WHERE lanname = 'c');
+  SELECT * INTO node FROM pg_proc WHERE proname = 'failover_node_$what' AND prolang = (SELECT oid FROM pg_language WHERE lanname = 'c');
   IF NOT FOUND THEN RETURN; END IF;
-  arguments := pg_get_function_arguments(fence.oid);
-  EXECUTE format('CREATE FUNCTION fence_itself(%s) LANGUAGE C AS %L, %L', arguments, fence.probin, fence.prosrc);
-  EXECUTE format('CREATE OR REPLACE FUNCTION failover_node_fence(%s) LANGUAGE sql AS %L', arguments,
-	'SELECT public.before_fence(); SELECT * FROM public.fence_itself(\$1, \$2, \$3)');
+  arguments := pg_get_function_arguments(node.oid);
+  EXECUTE format('CREATE FUNCTION ${what}_itself(%s) LANGUAGE C AS %L, %L', arguments, node.probin, node.prosrc);
+  EXECUTE format('CREATE OR REPLACE FUNCTION failover_node_$what(%s) LANGUAGE sql AS %L', arguments,
+	format('SELECT public.before_$what(); SELECT * FROM public.${what}_itself(%s)',
+	  (SELECT string_agg('\$' || i, ', ' ORDER BY i) FROM generate_series(1, node.pronargs) i)));
 END \$\$;
 EOF
 	return;
