@@ -50,6 +50,12 @@ extern const FoAction fo_coordinator_action_compare;
  */
 extern bool fo_coordinator_is_fed(FoTaskFacts *facts, bool is_streaming, bool has_heard, int pid);
 
+/*
+ * A receiver that keeps "waiting" on a timeline older than facts->timeline cannot follow: the new
+ * history forked off behind its own position.  To be called with each look.
+ */
+extern bool fo_coordinator_is_waiting_in_vain(FoTaskFacts *facts, const char *status, uint32 timeline);
+
 /* ---- on a primary, or one to be: actions_primary.c ---- */
 
 /* Create the physical slots facts.slots. */

@@ -93,9 +93,8 @@ note_standing(FoTaskFacts *facts, const PGresult *result)
 	standing->at = fo_net_now();
 }
 
-/* A receiver that keeps "waiting" on an older timeline cannot follow: the new history forked off behind its own position. */
-static bool
-is_waiting_in_vain(FoTaskFacts *facts, const char *status, uint32 timeline)
+bool
+fo_coordinator_is_waiting_in_vain(FoTaskFacts *facts, const char *status, uint32 timeline)
 {
 	if (strcmp(status, "waiting") != 0 || facts->timeline == 0 || timeline >= facts->timeline)
 		facts->odd_since = 0;
@@ -163,7 +162,7 @@ repoint_read(FoTask *task, const PGresult *result)
 	}
 	if (facts->is_noting)
 		note_standing(facts, result);
-	if (is_waiting_in_vain(facts, status, timeline))
+	if (fo_coordinator_is_waiting_in_vain(facts, status, timeline))
 	{
 		fo_coordinator_task_explain(task, "its history has diverged: timeline %u forked off before its position", facts->timeline);
 		return FO_LOOK_FAILED;

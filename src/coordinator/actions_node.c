@@ -21,6 +21,9 @@
 /* Who has become a standby, and does not stream after that long, is not waited for. */
 #define IN_VAIN_US FO_MS(60000)
 
+/* Who was demoted follows without having compared histories: after that long it is asked to, which restarts it once more. */
+#define COMPARE_AFTER_US FO_MS(10000)
+
 /* A literal, or NULL for an empty text. */
 static const char *
 literal_or_null(const char *text)
@@ -113,16 +116,25 @@ is_beyond_primary(const FoTask *task, uint32 timeline)
 		timeline > primary->view.observed.timeline;
 }
 
-/* A standby that waits for WAL, and neither replays nor gets any: for longer than that takes? */
-static bool
-stands_in_vain(FoTaskFacts *facts, FoLsn lsn)
+/* For how long a standby that does not stream has replayed nothing. */
+static FoTime
+stands_still_for(FoTaskFacts *facts, FoLsn lsn)
 {
 	FoTime		now = fo_net_now();
 
 	if (facts->standing.at == 0 || lsn != facts->standing.lsn)
 		facts->standing.at = now;
 	facts->standing.lsn = lsn;
-	return now - facts->standing.at > IN_VAIN_US;
+	return now - facts->standing.at;
+}
+
+/* Is it a standby that was demoted, and cannot follow?  Its last words may not have reached the new primary. */
+static bool
+is_to_compare(FoTask *task, const char *status, uint32 timeline, FoTime still_for)
+{
+	bool		is_waiting_in_vain = fo_coordinator_is_waiting_in_vain(&task->facts, status, timeline);
+
+	return task->acts_n == 0 && (is_waiting_in_vain || still_for > COMPARE_AFTER_US);
 }
 
 static FoLook
@@ -132,6 +144,7 @@ node_rejoin_read(FoTask *task, const PGresult *result)
 	const char *status;
 	const char *phase;
 	bool		is_streaming;
+	FoTime		still_for;
 
 	if (!fo_coordinator_is_row(task, result, 10))
 		return FO_LOOK_FAILED;
@@ -161,7 +174,16 @@ node_rejoin_read(FoTask *task, const PGresult *result)
 	}
 	if (!facts->is_asked || !fo_coordinator_is_true(result, 0))
 		return FO_LOOK_NOT_YET;
-	if (is_streaming || !stands_in_vain(facts, fo_coordinator_lsn_value(result, 9)))
+	if (is_streaming)
+		return FO_LOOK_WAIT;
+	still_for = stands_still_for(facts, fo_coordinator_lsn_value(result, 9));
+	if (is_to_compare(task, status, fo_coordinator_timeline_value(result, 2), still_for))
+	{
+		facts->is_asked = false;
+		facts->standing.at = 0;
+		return FO_LOOK_NOT_YET;
+	}
+	if (still_for <= IN_VAIN_US)
 		return FO_LOOK_WAIT;
 	fo_coordinator_task_explain(task, "it is a standby, but does not stream: walreceiver %s", status);
 	return FO_LOOK_FAILED;
