@@ -284,6 +284,9 @@ extern long fo_node_watch_arrival(void);
 /* In the worker: cancel what holds up the replay of a promotion that has been ordered.  That backend, which ordered it, is spared. */
 extern void fo_node_end_readers(int ordered_by);
 
+/* In the worker, after a reload: whoever is to follow nobody stops to receive, also while recovery waits for a reader. */
+extern void fo_node_end_receiver(void);
+
 /* ---- restart.c ---- */
 
 /* In the postmaster, before anything that takes long: take note of who wants it to stop. */

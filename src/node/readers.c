@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * readers.c
- *		Ends what holds up the replay of a server that is being promoted.
+ *		Readers hold up neither the promotion of a server, nor that it stops to
+ *		receive before that.
  *
  * Before it takes writes a standby replays all that it has received, and waits
  * for whoever reads what is to be removed: for max_standby_streaming_delay, which
@@ -16,13 +17,20 @@
  * for a while may be the one; not the coordinator, whose transactions are short,
  * but for the one in which it has just given the order.
  *
+ * Nor does recovery notice meanwhile that it is to follow nobody, which is how positions are
+ * made final: the walreceiver goes on.  That harms no reader, so the worker ends it.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include <signal.h>
 
+#include "access/xlog.h"
+#include "access/xlogrecovery.h"
+#include "replication/walreceiver.h"
 #include "storage/proc.h"
+#include "storage/spin.h"
 #include "utils/backend_status.h"
 #include "utils/timestamp.h"
 
@@ -94,4 +102,22 @@ fo_node_end_readers(int ordered_by)
 	(void) kill(recovery, SIGHUP);
 	ereport(LOG,
 			(errmsg("failover: cancelled %d transactions that held up the promotion of this server", n)));
+}
+
+void
+fo_node_end_receiver(void)
+{
+	int			recovery;
+	pid_t		receiver;
+
+	if (!RecoveryInProgress() || PrimaryConnInfo == NULL || PrimaryConnInfo[0] != '\0')
+		return;
+	pgstat_clear_backend_activity_snapshot();
+	recovery = find_waiting_recovery(pgstat_fetch_stat_numbackends());
+	pgstat_clear_backend_activity_snapshot();
+	SpinLockAcquire(&WalRcv->mutex);
+	receiver = WalRcv->pid;
+	SpinLockRelease(&WalRcv->mutex);
+	if (recovery != 0 && receiver != 0)
+		(void) kill(receiver, SIGTERM);
 }
