@@ -52,11 +52,10 @@ while ($rewinding < $kills_wanted && $kills < 10 * $kills_wanted)
 			$deadline = Time::HiRes::time() + rand(0.3);
 		}
 		FailoverTest::Lease::wait_until($deadline);
-		my $phase = where_it_is($node{$old});
 		$node{$old}->kill_hard(rand() < 0.5 ? 'all' : 'postmaster');
 		$kills++;
-		$rewinding++ if $phase eq 'out of place';
 		$node{$old}->wait_killed;
+		$rewinding++ if where_it_is($node{$old}) eq 'out of place';
 		$node{$old}->start_in_background;
 	}
 	my $streams = $node{$old}->ask_until(q{SELECT count(*) FROM pg_stat_wal_receiver WHERE status = 'streaming'}, '1');
