@@ -54,15 +54,29 @@ like($stderr, qr/is the primary already/, 'not to the primary itself');
 ($rc, $stdout, $stderr) = $t->coordinator->psql('postgres', q{SELECT failover_rejoin('main', 'p')});
 like($stderr, qr/is the primary/, 'the primary cannot rejoin');
 
-# Back to the preferred primary, by itself.
+# Back to the preferred primary, asked for.
 $t->sql(q{SELECT failover_alter_peer('main', 'b', priority => 1)});
-$t->set('failback_delay', '1s');
+is($t->sql(q{SELECT kind, status, from_peer, to_peer, error IS NULL FROM failover_failback('main', 'it is well again')}),
+	'failback|completed|p|b|t', 'failover_failback moves the primary to the preferred peer');
+is($t->one_primary_ok, 'b', 'which serves');
+is($t->sql(q{SELECT trigger, reason FROM failover_history WHERE kind = 'failback'}), 'manual|it is well again', 'for the reason that was given');
+ok($t->wait_for_state('healthy'), 'full redundancy once more');
+
+# And by itself, but not before that peer has been well for a while.
+$p->freeze('all');
+ok($t->wait_for(q{SELECT health FROM failover_health('main', 'p')}, 'unhealthy'), 'a standby falls silent');
+$t->sql(q{SELECT failover_alter_peer('main', 'p', priority => 0)});
+$t->set('failback_delay', '3s');
 $t->set('auto_failback', 'on');
-ok($t->wait_for(q{SELECT primary_peer = 'b' AND current_event IS NULL FROM failover_status('main')}), 'auto_failback returns to the preferred primary');
-is($t->sql(q{SELECT kind, status, to_peer FROM failover_history ORDER BY event_id DESC LIMIT 1}), 'failback|completed|b', 'as a failback');
+my $unwell_at = $t->sql('SELECT clock_timestamp()');
+$p->thaw;
+ok($t->wait_for(q{SELECT primary_peer = 'p' AND current_event IS NULL FROM failover_status('main')}), 'auto_failback returns to the preferred primary');
+is($t->sql(q{SELECT kind, status, to_peer FROM failover_history WHERE kind = 'failback' ORDER BY event_id DESC LIMIT 1}), 'failback|completed|p', 'as a failback');
+is($t->sql("SELECT started_at >= timestamptz '$unwell_at' + interval '3s' FROM failover_history WHERE kind = 'failback' ORDER BY event_id DESC LIMIT 1"), 't',
+	'that has waited for failback_delay');
 
 $writer->stop;
-is(scalar($writer->lost_rows($t->node('b'))), 0, 'no acknowledged row is lost in all of this');
+is(scalar($writer->lost_rows($p)), 0, 'no acknowledged row is lost in all of this');
 is($t->count_operations('failover'), '0', 'and no failover was needed');
 
 done_testing();
