@@ -415,6 +415,16 @@ sub losses_admitted_ok
 	return ok(@lost == 0 || $admitted > 0, 'no acknowledged row is lost that is not admitted (' . @lost . ' rows)');
 }
 
+# The same, of one old primary that had the library and is a standby by now: it has counted what it gave up.
+sub losses_counted_ok
+{
+	my ($self, $writer, $node) = @_;
+	my @lost = $writer->lost_rows($node);
+
+	return ok(@lost == 0 || $self->wait_for(q{SELECT coalesce(bool_or(lost_bytes > 0), false) FROM failover_history WHERE kind = 'failover'}),
+		'no acknowledged row is lost that is not counted (' . @lost . ' rows)');
+}
+
 # ---- the end ----
 
 # The harness stops the servers; what would keep it from that goes first.

@@ -34,7 +34,7 @@ ok($t->wait_for_following($p, $t->node($new)), 'and follows the new one');
 ok($t->wait_for_state('healthy'), 'full redundancy is back');
 $writer->stop;
 
-$t->losses_admitted_ok($writer, $t->node($new));
+$t->losses_counted_ok($writer, $t->node($new));
 is($t->count_operations('failover'), '1', 'one failover');
 is($t->sql(q{SELECT count(*) FROM failover_history WHERE kind = 'rejoin' AND status = 'completed' AND from_peer = 'p'}), '1',
 	'and one rejoin');

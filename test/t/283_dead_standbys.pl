@@ -57,7 +57,7 @@ $c->thaw;
 ok($t->wait_for_state('healthy'), 'all are back');
 renewers_are('a', 'b,c,p', 'and renew the lease');
 $writer->stop;
-$t->losses_admitted_ok($writer, $a);
+$t->losses_counted_ok($writer, $a);
 is($t->count_operations('failover'), '1', 'one failover');
 
 done_testing();

@@ -35,6 +35,6 @@ $b->thaw;
 ok($t->wait_for_state('healthy'), 'full redundancy');
 $t->one_primary_ok;
 $writer->stop;
-$t->losses_admitted_ok($writer, $p);
+$t->losses_counted_ok($writer, $p);
 
 done_testing();
