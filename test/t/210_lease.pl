@@ -38,6 +38,12 @@ $t->losses_counted_ok($writer, $t->node($new));
 is($t->count_operations('failover'), '1', 'one failover');
 is($t->sql(q{SELECT count(*) FROM failover_history WHERE kind = 'rejoin' AND status = 'completed' AND from_peer = 'p'}), '1',
 	'and one rejoin');
+my $steps = q{FROM failover_timeline s JOIN failover_history h USING (event_id)
+	WHERE h.kind = 'rejoin' AND s.step IN ('checkpoint', 'rejoin') AND s.status = 'done'};
+is($t->sql("SELECT string_agg(s.step || ' ' || s.peer_name, ', ' ORDER BY s.step_no) $steps"), "checkpoint $new, rejoin p",
+	'the new primary was asked for a checkpoint, without which a rewind would take the old timeline for its own');
+is($t->sql("SELECT max(s.finished_at) FILTER (WHERE s.step = 'checkpoint') <= min(s.started_at) FILTER (WHERE s.step = 'rejoin') $steps"), 't',
+	'before the old one was told to rejoin');
 
 # The same server, killed and started again as a service manager does it.  The
 # end of its sessions proves its death, unless a question was under way just then.
