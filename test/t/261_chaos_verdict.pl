@@ -31,7 +31,7 @@ sub verify
 {
 	my (%with) = @_;
 	my $file = PostgreSQL::Test::Utils::tempdir('record') . '/record';
-	my @operation = map { "2|a|7|failover|$_|50000000|0/150" } $with{lost_bytes} // '0';
+	my @operation = join('|', 2, 'a', 7, 'failover', $with{lost_bytes} // '0', 50000000, '0/150', 'p', $with{attempts} // 1, 'completed');
 
 	PostgreSQL::Test::Utils::append_to_file($file, join("\n", @{ $with{record} // \@record }, ''));
 	return Chaos::Verify->new(
@@ -39,10 +39,11 @@ sub verify
 		primary => Answering->new('a', @{ $with{rows} // \@rows }),
 		others => [ Answering->new('p', @{ $with{others} // $with{rows} // \@rows }) ],
 		coordinator => Answering->new('coordinator', @operation),
+		copies => $with{copies} // {},
 		sync => $with{sync} // 'off');
 }
 
-my @checks = qw(wrongly_lost late_acknowledgements shared_timelines unexpected_rows differing_standbys);
+my @checks = qw(wrongly_lost uncounted late_acknowledgements shared_timelines unexpected_rows differing_standbys);
 
 # Which of the checks speak up, and what the first of them says.
 sub found
@@ -55,14 +56,17 @@ is(found(verify()), '', 'a good run is clean');
 is(scalar(verify()->acknowledged), 3, 'three commits were acknowledged');
 
 my @lossy = grep { $_ !~ m{^1/2} } @rows;
-is(found(verify(rows => \@lossy)), 'wrongly_lost', 'a lost row that the failover denies');
-is(found(verify(rows => \@lossy, lost_bytes => '100')), '', 'one that it admits, asynchronously');
-is(join('; ', verify(rows => \@lossy, lost_bytes => '100')->losses),
-	'failover 7 lost 1 rows, of which the last begins 176 bytes behind its fork; lost_bytes 100', 'and how much of it');
-is(found(verify(rows => \@lossy, lost_bytes => 'unknown')), '', 'one of which it cannot know');
-is(found(verify(rows => \@lossy, lost_bytes => '100', sync => 'quorum')), 'wrongly_lost', 'no admission helps in the sync modes');
+is(found(verify(rows => \@lossy)), 'wrongly_lost uncounted', 'a lost row that the failover denies');
+is(found(verify(rows => \@lossy, lost_bytes => '200')), '', 'one that it admits, asynchronously');
+is(join('; ', verify(rows => \@lossy, lost_bytes => '200')->losses),
+	'failover 7 lost 1 rows, of which the last begins 176 bytes behind its fork; lost_bytes 200', 'and how much of it');
+is(found(verify(rows => \@lossy, lost_bytes => 'unknown')), 'uncounted', 'one that the old primary should have counted');
+is(found(verify(rows => \@lossy, lost_bytes => '100')), 'uncounted', 'one beyond what it has counted');
+is(found(verify(rows => \@lossy, lost_bytes => 'unknown', attempts => 2)), '', 'one that it cannot count, after two candidates');
+is(found(verify(rows => \@lossy, lost_bytes => 'unknown', copies => { p => 1 })), '', 'or since it was made anew');
+is(found(verify(rows => \@lossy, lost_bytes => '200', sync => 'quorum')), 'wrongly_lost', 'no admission helps in the sync modes');
 my @last = grep { $_ !~ m{^1/5} } @rows;
-is(found(verify(rows => \@last, lost_bytes => '100')), 'wrongly_lost', 'a failover admits nothing that came after it');
+is(found(verify(rows => \@last, lost_bytes => '200')), 'wrongly_lost', 'a failover admits nothing that came after it');
 
 is(found(verify(record => [ @record, 'a 2 1 61000100 61000000 p 1 0/400' ], rows => [ @rows, '2/1|p 1' ])),
 	'late_acknowledgements', 'the old primary acknowledges after the new one');

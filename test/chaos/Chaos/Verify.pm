@@ -14,7 +14,8 @@ use warnings;
 
 use List::Util qw(max min);
 
-# records: files; primary: node that is the primary at the end; others: the standbys; coordinator: node; sync: mode
+# records: files; primary: node that is the primary at the end; others: the standbys; coordinator: node; sync: mode;
+# copies: servers that may have been made anew, by name
 sub new
 {
 	my ($class, %options) = @_;
@@ -67,7 +68,7 @@ sub _read_operations
 	my ($self) = @_;
 	my $answer = $self->{coordinator}->safe_psql('postgres', <<'EOF');
 SELECT substring(s.detail FROM 'timeline (\d+)')::int, s.peer_name, h.event_id, h.kind, coalesce(h.lost_bytes::text, 'unknown'),
-  (extract(epoch FROM s.started_at) * 1000000)::bigint, substring(s.detail FROM 'from (\S+)')
+  (extract(epoch FROM s.started_at) * 1000000)::bigint, substring(s.detail FROM 'from (\S+)'), h.from_peer, h.attempts, h.status
 FROM failover_timeline s JOIN failover_history h USING (event_id)
 WHERE s.step = 'promote' AND s.status = 'done' AND s.detail ~ 'timeline \d+' ORDER BY s.started_at
 EOF
@@ -75,7 +76,7 @@ EOF
 	foreach my $line (split(/\n/, $answer))
 	{
 		my %operation;
-		@operation{qw(timeline server event kind lost_bytes at fork)} = split(/\|/, $line);
+		@operation{qw(timeline server event kind lost_bytes at fork from attempts status)} = split(/\|/, $line);
 		push @{ $self->{operations} }, \%operation;
 	}
 	return;
@@ -130,6 +131,40 @@ sub wrongly_lost
 		next if $self->{sync} eq 'off' && grep { $_->{lost_bytes} ne '0' } @later;
 		push @wrong, _name_row($ack) . '; later promotions: '
 		  . join(', ', map { "$_->{kind} $_->{event} to $_->{server}, lost_bytes $_->{lost_bytes}" } @later);
+	}
+	return @wrong;
+}
+
+# The operation that lost the row because its successor had not received it, if it is plain what the old primary has
+# to count when it rejoins: the first candidate took over, on the old one's timeline, and the old one has not been replaced again since.
+sub _counted_by
+{
+	my ($self, $ack) = @_;
+	my @operations = @{ $self->{operations} };
+	my ($began) = grep { $_->{timeline} == $ack->{timeline} } @operations;
+	my ($operation) = grep { $_->{timeline} > $ack->{timeline} } @operations;
+
+	return undef if !defined $operation || $operation->{kind} ne 'failover' || $operation->{status} ne 'completed'
+	  || $operation->{attempts} != 1 || $operation->{from} ne $ack->{server} || $self->{copies}{ $ack->{server} };
+	my $fork = _lsn_bytes($operation->{fork});
+	return undef if _lsn_bytes($ack->{lsn}) < $fork || (defined $began && _lsn_bytes($began->{fork}) > $fork)
+	  || grep { $_->{from} eq $ack->{server} && $_->{event} > $operation->{event} } @operations;
+	return $operation;
+}
+
+# Acknowledged rows beyond what the history counts as lost, although the server that lost them has rejoined.
+sub uncounted
+{
+	my ($self) = @_;
+	my @wrong;
+
+	foreach my $ack ($self->lost)
+	{
+		my $operation = $self->_counted_by($ack) // next;
+		my $beyond = _lsn_bytes($ack->{lsn}) - _lsn_bytes($operation->{fork});
+
+		push @wrong, _name_row($ack) . sprintf(', %d bytes beyond the fork of failover %d, lost_bytes %s', $beyond, @$operation{qw(event lost_bytes)})
+		  if $operation->{lost_bytes} eq 'unknown' || $operation->{lost_bytes} <= $beyond;
 	}
 	return @wrong;
 }
