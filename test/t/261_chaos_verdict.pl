@@ -90,6 +90,7 @@ is_deeply([ map { sprintf('%.1f', $_) } (verify()->outage(5, 65))[ 0, 1 ] ], [ '
 my @plans = map { Chaos::Plan::draw(seed => $_, rounds => 20, wires => 1) } 42, 42, 43;
 is_deeply($plans[0], $plans[1], 'a seed stands for one plan');
 isnt(Chaos::Plan::describe($plans[0]), Chaos::Plan::describe($plans[2]), 'another one for another');
+is(join(' ', map { Chaos::Plan::draw(seed => $_, rounds => 1, wires => 1)->{settings}{sync_mode} } 1, 4), 'quorum off', 'the two of test/check have these modes');
 my $forced = Chaos::Plan::draw(seed => 42, rounds => 20, wires => 1, sync => 'strict');
 is_deeply($forced->{rounds}, $plans[0]{rounds}, 'a wish for a mode leaves the faults as they are');
 
