@@ -5,9 +5,10 @@
  *		order to promote, and some time after the last fault.
  *
  *	1. At most one server would acknowledge a commit.
- *	2. A server that would acknowledge commits has every commit that was
- *	   acknowledged after waiting for synchronous standbys.
- *	   In strict mode that is every commit.
+ *	2. Where the group manages the synchronous standbys, a server that would
+ *	   acknowledge commits has every commit that was acknowledged.  That includes
+ *	   those of a primary which had nobody left to wait for: nobody replaces it.
+ *	   In strict mode every one has waited.
  *	3. No promotion is ordered while another server would acknowledge commits.
  *	4. Who is chosen lacks no acknowledged commit that another standby had
  *	   which took part in the choice, on the same timeline or a later one: what
@@ -42,14 +43,14 @@ has_commit(const World *w, const Server *s, int record)
 static void
 check_opening(World *w, const Server *s)
 {
-	for (int i = 0; i < w->acknowledged_sync_n; i++)
+	for (int i = 0; i < w->kept_n; i++)
 	{
-		int			record = w->acknowledged_sync[i];
+		int			record = w->kept[i];
 
 		if (has_commit(w, s, record))
 			continue;
-		world_violate(w, true, "%c takes commits without commit %d, which %c had acknowledged after waiting for its standbys",
-					  'a' + s->index, record, 'a' + w->commits[record].by);
+		world_violate(w, true, "%c takes commits without commit %d, which %c had acknowledged%s", 'a' + s->index, record,
+					  'a' + w->commits[record].by, w->commits[record].is_sync ? " after waiting for its standbys" : "");
 		return;
 	}
 }
@@ -85,9 +86,9 @@ invariants_check(World *w)
 void
 invariants_at_acknowledgement(World *w, const Server *s, int record)
 {
-	if (w->commits[record].is_sync)
-		w->acknowledged_sync[w->acknowledged_sync_n++] = record;
-	else if (w->settings.sync_mode == FO_SYNC_STRICT)
+	if (w->settings.sync_mode != FO_SYNC_OFF)
+		w->kept[w->kept_n++] = record;
+	if (w->settings.sync_mode == FO_SYNC_STRICT && !w->commits[record].is_sync)
 		world_violate(w, true, "%c acknowledges commit %d without waiting for a standby, in strict mode", 'a' + s->index, record);
 	for (int i = 0; i < w->peers_n; i++)
 	{

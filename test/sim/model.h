@@ -379,8 +379,8 @@ struct World
 	Commit		commits[RECORDS_MAX];
 	int			records_n;
 	int			acknowledged_n;
-	int			acknowledged_sync[RECORDS_MAX];
-	int			acknowledged_sync_n;
+	int			kept[RECORDS_MAX];	/* acknowledged where the group manages synchronous standbys */
+	int			kept_n;
 
 	bool		has_successor;	/* a second coordinator may take over */
 	bool		is_succession_known;	/* and a quorum of the standbys has taken its term */
