@@ -39,4 +39,5 @@ const MutantDef mutants[MUTANT_N] = {
 	[MUTANT_TERMS_ASSUMED] = {"terms-assumed", "a lease time and a list that are about to be sent count as taken", 100000, false},
 	[MUTANT_LIBRARY_FORGOTTEN] = {"library-forgotten", "a new coordinator process takes a silent primary for one without the node library", 100000, false},
 	[MUTANT_SETTLED_EARLY] = {"settled-early", "a set settles before commits wait for it", 100000, false},
+	[MUTANT_NOBODY_COVERS] = {"nobody-covers", "a set of nobody counts as if the group managed none", 10000, false},
 };

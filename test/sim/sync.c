@@ -55,6 +55,8 @@ sync_freeze_view(const World *w, Coordinator *c)
 	view->is_sync_managed = w->settings.sync_mode != FO_SYNC_OFF;
 	fo_core_copy_text(view->sync_names, SYNC_TEXT_LEN, c->state.is_sync_managed ? c->state.sync_names : seen);
 	fo_core_copy_text(view->sync_before, SYNC_TEXT_LEN, c->state.is_sync_managed ? c->state.sync_before : seen);
+	if (w->mutant == MUTANT_NOBODY_COVERS && view->sync_names[0] == '\0' && view->sync_before[0] == '\0')
+		view->is_sync_managed = false;
 }
 
 /* What another primary acknowledges is on no standby until that is shown. */
