@@ -17,7 +17,6 @@
 #include "replication/walsender.h"
 #include "replication/walsender_private.h"
 #include "storage/latch.h"
-#include "storage/proc.h"
 #include "storage/procsignal.h"
 #if PG_VERSION_NUM >= 180000
 #include "storage/waiteventset.h"
@@ -73,22 +72,6 @@ fo_compat_backend_status(int index)
 	return pgstat_get_local_beentry_by_index(index);
 #else
 	return pgstat_fetch_stat_local_beentry(index);
-#endif
-}
-
-/*
- * Has the checkpointer of a server that stops written the server's last record, and
- * ended?  Reads words without a lock.  Since 18 it stays until the walsenders have ended.
- */
-static inline bool
-fo_compat_has_checkpointer_ended(void)
-{
-#if PG_VERSION_NUM >= 180000
-	return true;
-#else
-	const volatile Latch *latch = ProcGlobal->checkpointerLatch;
-
-	return latch == NULL || latch->owner_pid == 0;
 #endif
 }
 

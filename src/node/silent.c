@@ -10,9 +10,6 @@
  * would not come back.  Nobody needs that word: whoever is to be promoted is
  * alive, and the others follow that one.
  *
- * But they do need the server's last record, also who is merely slow: of one that lacks it
- * the histories part.  Until that is written a walsender that knows of the stop holds up nothing.
- *
  * All other processes have ended by then, so the postmaster looks itself, by a
  * timer.  Its handler runs between any two instructions: it reads words of
  * shared memory without the locks, and sends signals.
@@ -29,7 +26,6 @@
 #include "storage/ipc.h"
 #include "utils/memutils.h"
 
-#include "compat.h"
 #include "node/node.h"
 
 #define LOOK_MS 250
@@ -48,13 +44,6 @@ typedef struct Wait
 static Wait *waits = NULL;		/* one for each walsender */
 static volatile sig_atomic_t ended_n = 0;
 
-/* Does the stop wait for it: to know, before the last record is written, or to have sent that? */
-static bool
-is_waited_for(const volatile WalSnd *slot)
-{
-	return slot->state != WALSNDSTATE_STOPPING || fo_compat_has_checkpointer_ended();
-}
-
 static void
 look_at_walsender(int number)
 {
@@ -65,7 +54,7 @@ look_at_walsender(int number)
 		.reply_time = slot->replyTime
 	};
 
-	if (seen.pid == 0 || !is_waited_for(slot) || seen.sent == seen.confirmed || seen.pid != wait->pid || seen.sent != wait->sent ||
+	if (seen.pid == 0 || seen.sent == seen.confirmed || seen.pid != wait->pid || seen.sent != wait->sent ||
 		seen.confirmed != wait->confirmed || seen.reply_time != wait->reply_time)
 		*wait = seen;
 	else if (++wait->looks == PATIENCE_MS / LOOK_MS && kill(seen.pid, SIGTERM) == 0)
