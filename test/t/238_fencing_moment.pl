@@ -102,11 +102,14 @@ my $rows = q{SELECT coalesce(string_agg(DISTINCT kind, ', '), 'none') FROM t WHE
 my $writer = $t->start_writer(writers => 4, timeout_ms => 20000);
 my $sessions = open_sessions('fence');
 my $before = $logged->();
-# The candidate freezes in the moment of the fence, and lacks WAL from then on.
+# The candidate freezes in the moment of the fence, and lacks WAL from then on.  So does the
+# coordinator, which would give up and open the gate while the sessions are still busy.
 my $receiver = $a->freeze_process('walreceiver');
 $a->thaw_process($receiver);
+my $worker = $t->coordinator->freeze_process('failover coordinator');
+$t->coordinator->thaw_process($worker);
 my $refused = () = $writer->rows('r');
-$p->run_at_fence("kill -STOP $receiver");
+$p->run_at_fence("kill -STOP $receiver $worker");
 $t->sql(q{SELECT failover_switchover('main', 'a', wait => false)});
 ok($p->ask_until('SELECT fenced_term = node_term FROM failover_node_status()', 't'), 'the gate is closed');
 none_acknowledged_ok('fence', $sessions);
@@ -114,6 +117,7 @@ logged_once_ok('fence', $before);
 is($p->safe_psql('postgres', 'SELECT may_commit FROM failover_node_status()'), 'f', 'fence: the gate was closed all the while');
 # By the record of each commit: the first error of a client whose commit was under way is another one.
 ok(FailoverTest::Node::until_true(sub { my @refused = $writer->rows('r'); return @refused > $refused }), 'fence: other clients were refused as well');
+$t->coordinator->thaw_process($worker);
 ok($t->wait_for(q{SELECT current_event IS NULL FROM failover_status('main')}), 'fence: the switchover is over');
 $a->thaw_process($receiver);
 is($t->status('primary_peer'), 'p', 'fence: it was undone');
