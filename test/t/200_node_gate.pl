@@ -12,7 +12,7 @@ use Test::More;
 my $node = FailoverTest::Node->new('p');
 $node->init;
 $node->use_library('node');
-$node->append_conf('postgresql.conf', "wal_level = logical\nmax_prepared_transactions = 10\nlog_min_messages = warning");
+$node->append_conf('postgresql.conf', "wal_level = logical\nmax_prepared_transactions = 10\nlog_min_messages = warning\nautovacuum = off\nautovacuum_naptime = 1s");
 $node->start;
 
 # ---- nobody coordinates it yet ----
@@ -32,6 +32,7 @@ refused('INSERT INTO t (note) VALUES (1)', 'no commit without a lease');
 refused('SET synchronous_commit = off; INSERT INTO t (note) VALUES (1)', 'nor with synchronous_commit off');
 refused('CREATE TABLE u ()', 'nor for DDL');
 refused("BEGIN; INSERT INTO t (note) VALUES (1); PREPARE TRANSACTION 'x'", 'nor for PREPARE TRANSACTION');
+refused('INSERT INTO t (note) VALUES (1)', 'nor over a replication connection', replication => 'database');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM t'), '1', 'reading goes on');
 is($node->safe_psql('postgres', 'BEGIN; INSERT INTO t (note) VALUES (1); ROLLBACK; SELECT 1'), '1',
 	'and so does rolling back');
@@ -51,6 +52,11 @@ $node->safe_psql('postgres', "CREATE TABLESPACE s LOCATION '$directory/s'");
 my $space = $node->safe_psql('postgres', q{SELECT oid FROM pg_tablespace WHERE spcname = 's'});
 $node->safe_psql('d', q{SELECT pg_create_logical_replication_slot('b', 'pgoutput')});
 $node->safe_psql('postgres', "CREATE SUBSCRIPTION b CONNECTION '$here' PUBLICATION t WITH (create_slot = false, connect = false, slot_name = b)");
+
+# What is to be done without a lease: dead rows, of which nobody has made statistics, and a temporary table.
+$node->safe_psql('postgres', 'CREATE TABLE v AS SELECT g AS id FROM generate_series(1, 1000) g; DELETE FROM v WHERE id > 500');
+my $session = $node->background_psql('postgres');
+$session->query_safe('CREATE TEMPORARY TABLE temporary_t (id int)');
 
 $node->safe_psql('postgres', q{INSERT INTO t (note) VALUES ('leased')});
 $node->safe_psql('postgres', q{BEGIN; INSERT INTO t (note) VALUES ('prepared'); PREPARE TRANSACTION 'x'});
@@ -80,6 +86,17 @@ refused("CREATE TABLESPACE r LOCATION '$directory/r'", 'nor created');
 is(scalar(() = glob("$directory/r/*")), 0, 'which leaves nothing');
 refused('DROP SUBSCRIPTION b', 'nor is a subscription dropped');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM pg_replication_slots WHERE slot_name = 'b'}), '1', 'which keeps its slot');
+
+# Nobody is told of what the server does by itself.
+$node->safe_psql('postgres', 'ALTER SYSTEM SET autovacuum = on');
+$node->reload;
+$session->quit;
+ok($node->ask_until(q{SELECT count(*) FROM pg_class WHERE relname = 'temporary_t'}, '0'), 'the end of a session removes its temporary tables');
+ok($node->ask_until(q{SELECT count(*) FROM pg_statistic WHERE starelid = 'v'::regclass}, '1'), 'autovacuum commits what it has found out');
+ok($node->ask_until(q{SELECT autovacuum_count > 0 AND n_dead_tup = 0 FROM pg_stat_user_tables WHERE relname = 'v'}, 't'), 'and has removed dead rows');
+is($lease->status('may_commit'), 'f', 'all that without a lease');
+$node->safe_psql('postgres', 'ALTER SYSTEM RESET autovacuum');
+$node->reload;
 
 $lease->grant(term => 2, seconds => 600);
 is($lease->status('may_commit'), 'f', 'a fence is final for its term');
@@ -189,9 +206,9 @@ done_testing();
 # Run statements that must fail at the gate; returns what the client was told.
 sub refused
 {
-	my ($sql, $what) = @_;
+	my ($sql, $what, @more) = @_;
 	my ($status, $out, $err) =
-	  $node->psql('postgres', "\\set VERBOSITY verbose\n$sql");
+	  $node->psql('postgres', "\\set VERBOSITY verbose\n$sql", @more);
 
 	like($err, qr/25006: cannot commit: this server does not hold the lease/, $what);
 	return $err;
