@@ -13,7 +13,7 @@ use Test::More;
 my $node = FailoverTest::Node->new('p');
 $node->init;
 $node->use_library('node');
-$node->append_conf('postgresql.conf', 'log_min_messages = warning');
+$node->append_conf('postgresql.conf', "log_min_messages = warning\nmax_prepared_transactions = 10");
 $node->start;
 my $lease = FailoverTest::Lease->new($node);
 $lease->create_extension;
@@ -41,11 +41,19 @@ is(missing($writer), 0, 'all that were acknowledged are there');
 
 my $late = 0;
 my $total = 0;
-foreach my $round (1 .. 6)
+my $in_flight = 0;
+my $round = 0;
+# A commit takes 100 ms, most of it between the look at the lease and the answer.
+$node->safe_psql('postgres', 'ALTER SYSTEM SET fsync = on');
+$node->reload;
+$node->ask_until('SHOW fsync', 'on');
+while ($round < 3 || ($in_flight == 0 && $round < 9))
 {
+	$round++;
 	$renewer = $lease->start_renewer(term => 1, seconds => 0.5, every => 0.1);
-	$writer = FailoverTest::Writer->start([$node], writers => 6, pause_us => 0, first => 100 * $round, timeout_ms => 20_000);
-	$node->ask_until("SELECT count(*) > 100 FROM failover_test WHERE writer BETWEEN 100 * $round AND 100 * $round + 99", 't');
+	$writer = FailoverTest::Writer->start([$node], writers => 6, pause_us => 0, first => 100 * $round, timeout_ms => 20_000,
+		setup => 'SET commit_delay = 100000; SET commit_siblings = 0');
+	$node->ask_until("SELECT count(*) > 10 FROM failover_test WHERE writer BETWEEN 100 * $round AND 100 * $round + 99", 't');
 	# First no more renewals: one that lay in its socket would read the clock, and grant, after the thaw.
 	$renewer->stop;
 	$node->ask_until(q{SELECT count(*) = 0 FROM pg_stat_activity
@@ -60,34 +68,44 @@ foreach my $round (1 .. 6)
 	$writer->stop;
 	$late += grep { $_->[3] > $thawed } $writer->rows('a');
 	$total += $writer->rows('a');
+	$in_flight = $node->logged(qr/lease ended before a commit could be acknowledged/);
 	is(missing($writer), 0, 'no acknowledged row is missing');
 }
 is($late, 0, "no commit is acknowledged after a freeze that outlasted the lease ($total before)");
-note(scalar($node->logged(qr/lease ended before a commit could be acknowledged/)) . ' commits were in flight');
+cmp_ok($in_flight, '>', 0, 'commits were in flight');
+$node->safe_psql('postgres', 'ALTER SYSTEM RESET fsync');
 
-# ---- a commit that waited for a standby while the lease ended ----
+# ---- commits that waited for a standby while the lease ended ----
 
+$lease->grant(term => 1, seconds => 600);
+$node->safe_psql('postgres', "BEGIN; INSERT INTO failover_test VALUES (1000, $_); PREPARE TRANSACTION 'prepared $_'") foreach 1, 2;
 $node->safe_psql('postgres', q{ALTER SYSTEM SET synchronous_standby_names = 'nobody'});
 $node->safe_psql('postgres', 'SELECT pg_reload_conf()');
 $node->ask_until('SHOW synchronous_standby_names', 'nobody');
-$lease->grant(term => 1, seconds => 600);
-my ($out, $err) = ('', '');
-my $waiting = IPC::Run::start([ 'psql', '-X', '-d', $node->connstr('postgres'), '-c', 'INSERT INTO failover_test VALUES (1000, 1)' ],
-	'>', \$out, '2>', \$err);
-$node->ask_until(q{SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'}, '1');
+my @waiting = map { start_statement(@$_) } (
+	['INSERT INTO failover_test VALUES (1000, 3)'],
+	[ 'BEGIN', 'INSERT INTO failover_test VALUES (1000, 4)', q{PREPARE TRANSACTION 'prepared 4'} ],
+	[q{COMMIT PREPARED 'prepared 1'}],
+	[q{ROLLBACK PREPARED 'prepared 2'}]);
+$node->ask_until(q{SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'}, scalar(@waiting));
 $lease->hear(term => 2);
 $node->safe_psql('postgres', 'ALTER SYSTEM RESET synchronous_standby_names');
 $node->safe_psql('postgres', 'SELECT pg_reload_conf()');
-$waiting->finish;
-is($out, '', 'a commit that waited while the lease ended is not acknowledged');
-like($err, qr/server closed the connection/, 'its session ends');
-is($node->safe_psql('postgres', 'SELECT count(*) FROM failover_test WHERE writer = 1000'), '1',
-	'as it does when a server crashes at that moment, the row is there');
+foreach my $one (@waiting)
+{
+	$one->{psql}->finish;
+	unlike($one->{out}, qr/^$one->{kind}/m, "$one->{kind} that waited while the lease ended is not acknowledged");
+	like($one->{err}, qr/server closed the connection/, 'its session ends');
+}
+is($node->safe_psql('postgres', q{SELECT string_agg(id::text, ' ' ORDER BY id) FROM failover_test WHERE writer = 1000}), '1 3',
+	'as they are when a server crashes at that moment, the rows are there');
+is($node->safe_psql('postgres', 'SELECT gid FROM pg_prepared_xacts'), 'prepared 4', 'and so is what was prepared');
 
 # ---- a busy backend outlives the postmaster ----
 
 $lease->grant(term => 2, seconds => 600);
-($out, $err) = ('', '');
+$node->safe_psql('postgres', q{ROLLBACK PREPARED 'prepared 4'});
+my ($out, $err) = ('', '');
 my $orphan = IPC::Run::start(
 	[ 'psql', '-X', '-d', $node->connstr('postgres'), '-c',
 		'INSERT INTO failover_test VALUES (1001, 1); SELECT count(*) FROM generate_series(1, 20000000); INSERT INTO failover_test VALUES (1001, 2)' ],
@@ -103,6 +121,18 @@ is($node->safe_psql('postgres', 'SELECT count(*) FROM failover_test WHERE writer
 
 $node->stop;
 done_testing();
+
+# Statements of one session, in the background: { psql, out, err, kind }, where kind is the last one's first word or two.
+sub start_statement
+{
+	my (@statements) = @_;
+	my ($kind) = $statements[-1] =~ /^(\w+(?: PREPARED| TRANSACTION)?)/;
+	my $one = { kind => $kind, out => '', err => '' };
+
+	$one->{psql} = IPC::Run::start([ 'psql', '-X', '-d', $node->connstr('postgres'), map { ('-c', $_) } @statements ],
+		'>', \$one->{out}, '2>', \$one->{err});
+	return $one;
+}
 
 # Was a lease held at that time (server's lease clock, microseconds), or that long before?
 sub in_a_window
