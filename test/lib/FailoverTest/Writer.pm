@@ -78,7 +78,8 @@ sub stop_all
 	return;
 }
 
-# The record as [ kind, writer, id, seconds ]; kind is a (acknowledged), r (refused) or u (unknown).
+# The record as [ kind, writer, id, seconds, empty ]; kind is a (acknowledged), r (refused) or u (unknown).
+# empty is the last moment at which the answer had certainly not arrived, where the insert returns something.
 sub rows
 {
 	my ($self, $kind) = @_;
@@ -89,7 +90,8 @@ sub rows
 	open(my $in, '<', $self->{record}) or return;
 	while (<$in>)
 	{
-		push @rows, [ $1, $2, $3, $4 / 1e6 ] if /^([aru]) (\d+) (\d+) (\d+)\b/ && (!defined $kind || $1 eq $kind);
+		push @rows, [ $1, $2, $3, $4 / 1e6, defined $5 ? $5 / 1e6 : undef ]
+		  if /^([aru]) (\d+) (\d+) (\d+)(?: (\d+) )?/ && (!defined $kind || $1 eq $kind);
 	}
 	close($in);
 	return @rows;
@@ -106,12 +108,13 @@ sub errors
 	return @errors;
 }
 
-# How many commits were acknowledged, after that time if one is given.
+# How many commits were acknowledged, after that time if one is given: whose answer had not
+# arrived by then, where that is known, or else was not read by then.
 sub count_acknowledged
 {
 	my ($self, $after) = @_;
 
-	return scalar(grep { !defined $after || $_->[3] > $after } $self->rows('a'));
+	return scalar(grep { !defined $after || ($_->[4] // $_->[3]) > $after } $self->rows('a'));
 }
 
 # Wait until so many more commits have been acknowledged.
