@@ -38,6 +38,7 @@ static const FactField fields[] = {
 	SWITCH(full_page_writes),
 	SWITCH(fsync),
 	SWITCH(hot_standby),
+	SWITCH(allow_alter_system),
 	SWITCH(restart_after_crash),
 	NUMBER(max_replication_slots),
 	NUMBER(max_wal_senders),

@@ -37,6 +37,7 @@ typedef struct FoPeerFacts
 	int64_t		full_page_writes;
 	int64_t		fsync;
 	int64_t		hot_standby;
+	int64_t		allow_alter_system; /* since 17 */
 	int64_t		restart_after_crash;
 	int64_t		max_replication_slots;
 	int64_t		max_wal_senders;

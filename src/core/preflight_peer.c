@@ -263,6 +263,8 @@ static const FoPreflightRow rows[] = {
 	/* what our role may do there */
 	{FO_PREFLIGHT_KNOWN, FO_PREFLIGHT_ERROR, lacks_privileges, 0,
 		"the coordinator's role lacks privileges: %d", "Run the script of failover_peer_grants() on the primary."},
+	{FO_PREFLIGHT_KNOWN, FO_PREFLIGHT_ERROR, is_off, FO_PREFLIGHT_FACT(allow_alter_system),
+		"allow_alter_system is off: the coordinator cannot have it follow another server, or fence it", "Set allow_alter_system = on."},
 	{FO_PREFLIGHT_KNOWN, FO_PREFLIGHT_WARNING, is_off, FO_PREFLIGHT_FACT(may_replicate),
 		"the coordinator's role may not replicate: rewinding or cloning a peer with this role fails",
 	"Run ALTER ROLE ... REPLICATION on the primary, or use another role for replication."},

@@ -124,7 +124,8 @@ typedef enum FoColumn
 	"  pg_has_role('pg_read_all_settings', 'USAGE') AND pg_has_role('pg_read_all_stats', 'USAGE') AS priv," \
 	"  has_function_privilege('pg_promote(boolean, integer)'::regprocedure, 'EXECUTE')" \
 	"  AND has_function_privilege('pg_reload_conf()'::regprocedure, 'EXECUTE')" \
-	"  AND has_parameter_privilege('primary_conninfo', 'ALTER SYSTEM') AS may_operate" \
+	"  AND has_parameter_privilege('primary_conninfo', 'ALTER SYSTEM')" \
+	"  AND current_setting('allow_alter_system', true) IS DISTINCT FROM 'off' AS may_operate" \
 	"  OFFSET 0) s" \
 	" LEFT JOIN pg_stat_get_wal_receiver() r ON true" \
 	" CROSS JOIN (SELECT count(*) FILTER (WHERE state = 'streaming') AS streaming," \

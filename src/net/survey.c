@@ -17,7 +17,7 @@
 /* Our own sessions change synchronous_commit: what counts is what others begin with. */
 #define SETTINGS \
 	"SELECT name, CASE name WHEN 'synchronous_commit' THEN reset_val ELSE setting END FROM pg_settings WHERE name IN (" \
-	"'wal_log_hints', 'data_checksums', 'full_page_writes', 'fsync', 'hot_standby', 'restart_after_crash'," \
+	"'wal_log_hints', 'data_checksums', 'full_page_writes', 'fsync', 'hot_standby', 'restart_after_crash', 'allow_alter_system'," \
 	" 'max_replication_slots', 'max_wal_senders', 'max_connections', 'max_worker_processes'," \
 	" 'max_prepared_transactions', 'max_locks_per_transaction', 'wal_keep_size', 'max_wal_size', 'max_slot_wal_keep_size'," \
 	" 'wal_receiver_timeout', 'wal_retrieve_retry_interval'," \

@@ -55,6 +55,17 @@ is(findings('max_replication_slots|restart_after_crash|slots have room|max_wal_s
 		'b warning: max_wal_senders is 12, and 10 on the primary: that one could not follow it after a switchover'),
 	'settings that need a restart are found');
 
+SKIP: {
+	skip 'ALTER SYSTEM cannot be forbidden before 17', 3 if $t->node('a')->safe_psql('postgres', 'SHOW server_version_num') < 170000;
+	$t->node('a')->append_conf('postgresql.conf', 'allow_alter_system = off');
+	$t->node('a')->reload;
+	ok($t->wait_for(q{SELECT NOT eligible FROM failover_candidates('main') WHERE peer_name = 'a'}), 'where ALTER SYSTEM is forbidden nobody can be promoted');
+	is(findings('allow_alter_system'), 'a error: allow_alter_system is off: the coordinator cannot have it follow another server, or fence it', 'and why is found');
+	$t->node('a')->append_conf('postgresql.conf', 'allow_alter_system = on');
+	$t->node('a')->reload;
+	ok($t->wait_for(q{SELECT eligible FROM failover_candidates('main') WHERE peer_name = 'a'}), 'until it is allowed');
+}
+
 # A role that may do little.
 $t->node('p')->safe_psql('postgres', 'CREATE ROLE small LOGIN; GRANT pg_monitor TO small');
 my $conninfo = $t->node('b')->conninfo;

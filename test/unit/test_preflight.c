@@ -96,6 +96,7 @@ typedef struct FactCase
 static const FactCase cases[] = {
 	{PG2, "fsync", "off", "error", "fsync is off: acknowledged commits may be lost"},
 	{PG2, "hot_standby", "off", "error", "hot_standby is off: as a standby it takes no connections, also not from the coordinator"},
+	{PG3, "allow_alter_system", "off", "error", "allow_alter_system is off: the coordinator cannot have it follow another server, or fence it"},
 	{PG1, "recovery_targets", "recovery_target_time", "error", "a recovery target is set: as a standby it stops there, or promotes itself: recovery_target_time"},
 	{PG2, "recovery_targets", "recovery_target_xid", "error", "a recovery target is set: as a standby it stops there, or promotes itself: recovery_target_xid"},
 	{PG3, "wal_level", "minimal", "error", "wal_level is minimal: no standby can follow it"},
