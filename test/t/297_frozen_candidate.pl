@@ -24,28 +24,36 @@ sub thaw
 	return;
 }
 
+# By schedule: who calls a function has the peers asked first, for as long as it takes to notice.
 sub is_given_up
 {
-	my ($operation, $reason) = @_;
-	my ($kind) = $operation =~ /^failover_(\w+)/;
+	my ($kind, $target, $reason) = @_;
+	my $event = $t->sql("SELECT failover_schedule('main', '$kind', clock_timestamp() + '10ms', target => $target)");
 
-	$t->sql("SELECT $operation");
-	like($t->sql(q{SELECT kind || ' ' || status || ': ' || error FROM failover_history LIMIT 1}),
-		qr/^$kind failed: catch_up on peer a failed: $reason/, "$kind: is given up, and says why");
+	ok($t->wait_for("SELECT status = 'failed' FROM failover_history WHERE event_id = $event"), "$kind: is given up");
+	like($t->sql("SELECT kind || ': ' || error FROM failover_history WHERE event_id = $event"),
+		qr/^$kind: catch_up on peer a failed: $reason/, 'and says why');
 	is($t->sql(q{SELECT count(*) FROM failover_timeline WHERE step = 'fence'}), '0', 'before the primary is fenced');
 	return;
 }
 
-foreach my $operation (q{failover_switchover('main', 'a')}, q{failover_failback('main')}, q{failover_drill('main')})
+foreach my $operation ([ switchover => "'a'" ], [ failback => 'NULL' ], [ drill => 'NULL' ])
 {
 	$a->freeze('all');
-	is_given_up($operation, '(?:not sent: )?no answer within \d+ ms');
+	is_given_up(@$operation, '(?:not sent: )?no answer within \d+ ms');
 	thaw();
 }
 
 my $receiver = $a->freeze_process('walreceiver');
-is_given_up(q{failover_switchover('main', 'a')}, 'gave up after \d+ ms: received .*');
+is_given_up('switchover', "'a'", 'gave up after \d+ ms: received .*');
 $a->thaw_process($receiver);
+
+# Asked for by a function, it fails in the same way, or is refused if the health checks know by then.
+$a->freeze('all');
+my (undef, $answer, $refusal) = $t->try_sql(q{SELECT status || ': ' || error FROM failover_switchover('main', 'a')});
+like("$answer$refusal", qr/^failed: catch_up on peer a failed|55000: .*"a"/s, 'asked for by a function, it is not begun, or given up');
+is($t->sql(q{SELECT count(*) FROM failover_timeline WHERE step = 'fence'}), '0', 'before the primary is fenced');
+thaw();
 
 ok($writer->wait_for_more(100), 'clients write');
 is(scalar($writer->rows('r')), 0, 'and no commit was refused in all of this');
