@@ -107,8 +107,14 @@ fo_core_witness(const FoGroupView *group, int index)
 	if (peer->probe != FO_PROBE_LOST || peer->probe_at <= trouble)
 		return FO_WITNESS_STALE;
 
-	/* It could not reconnect; if it streams by now, it can. */
-	return observed->at > peer->probe_at ? FO_WITNESS_RECEIVES : FO_WITNESS_LOST;
+	/*
+	 * It could not reconnect; if it streams by now, it can.  Or it has never stopped, because
+	 * its recovery waits for a reader: then nothing has arrived since, and with a primary that
+	 * would lose its lease without such a word that is enough.
+	 */
+	if (observed->at <= peer->probe_at || (observed->message_age_us >= 0 && fo_core_needs_lease(fo_core_primary(group))))
+		return FO_WITNESS_LOST;
+	return FO_WITNESS_RECEIVES;
 }
 
 /*

@@ -296,4 +296,13 @@ TEST("witness: one that could not reconnect has lost the primary, until it strea
 	CHECK_INT(fo_core_witness(&group, PG2), FO_WITNESS_LOST);
 	peers[PG2].observed.at = group.now;
 	CHECK_INT(fo_core_witness(&group, PG2), FO_WITNESS_RECEIVES);
+
+	/* It may have never stopped, and heard nothing: a lease does not live on that. */
+	peers[PG1].observed.is_armed = true;
+	CHECK(peers[PG2].observed.message_age_us >= 0);
+	CHECK_INT(fo_core_witness(&group, PG2), FO_WITNESS_LOST);
+	peers[PG2].observed.message_age_us = SECONDS(0.1);
+	CHECK_INT(fo_core_witness(&group, PG2), FO_WITNESS_RECEIVES);
+	peers[PG2].observed.message_age_us = -1;
+	CHECK_INT(fo_core_witness(&group, PG2), FO_WITNESS_RECEIVES);
 }
