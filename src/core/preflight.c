@@ -26,7 +26,7 @@ static const FoPreflightRun *const runs[] = {
 	&fo_core_preflight_group_rows,
 	&fo_core_preflight_peer_rows,
 	&fo_core_preflight_standby_rows,
-	&fo_core_preflight_return_rows,
+	&fo_core_preflight_return_rows, /* the last: see bars_return() */
 };
 
 #define RUNS_N ((int) (sizeof(runs) / sizeof(runs[0])))

@@ -5,13 +5,13 @@
  *		silent.
  *
  * A server that stops waits until each walsender has heard that all of its WAL
- * has arrived.  A standby that is frozen or cut off says so after
- * wal_sender_timeout, for ever if that is off, and for that long the server
- * would not come back.  Nobody needs that word: whoever is to be promoted is
- * alive, and the others follow that one.
+ * has arrived.  One whose standby is frozen or cut off ends after
+ * wal_sender_timeout, never if that is off, and for that long the server would
+ * not come back.  Nobody needs that word: whoever is to be promoted is alive, and
+ * the others follow that one.
  *
- * All other processes have ended by then, so the postmaster looks itself, by a
- * timer.  Its handler runs between any two instructions: it reads words of
+ * Walsenders are the last to end, so the postmaster looks itself, by a timer.
+ * Its handler runs between any two instructions: it reads words of
  * shared memory without the locks, and sends signals.
  *
  *-------------------------------------------------------------------------

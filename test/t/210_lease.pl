@@ -108,16 +108,8 @@ sub log_heartbeats
 	$p->safe_psql('postgres', <<'END');
 CREATE FUNCTION log_heartbeat(bigint, bigint, bigint) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN RAISE LOG 'heartbeat of %: % % %', pg_backend_pid(), $1, $2, $3; END $$;
-DO $$
-DECLARE heartbeat pg_proc; arguments text;
-BEGIN
-  SELECT * INTO heartbeat FROM pg_proc WHERE proname = 'failover_node_heartbeat';
-  arguments := pg_get_function_arguments(heartbeat.oid);
-  EXECUTE format('CREATE FUNCTION heartbeat_itself(%s) LANGUAGE C AS %L, %L', arguments, heartbeat.probin, heartbeat.prosrc);
-  EXECUTE format('CREATE OR REPLACE FUNCTION failover_node_heartbeat(%s) LANGUAGE sql AS %L', arguments,
-	'SELECT h.* FROM public.heartbeat_itself($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) h, public.log_heartbeat($2, $3, h.clock_us)');
-END $$;
 END
+	$p->wrap_node_function('heartbeat', 'SELECT h.* FROM ITSELF h, public.log_heartbeat($2, $3, h.clock_us)');
 	return;
 }
 

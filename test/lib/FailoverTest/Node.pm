@@ -460,17 +460,26 @@ sub run_at
 	$self->safe_psql('postgres', <<"EOF");
 CREATE OR REPLACE FUNCTION before_$what() RETURNS void LANGUAGE plpgsql AS \$\$
 BEGIN COPY (SELECT 1) TO PROGRAM 'cat >/dev/null; $command'; PERFORM pg_switch_wal(); END \$\$;
-DO \$\$
-DECLARE node pg_proc; arguments text;
+EOF
+	return $self->wrap_node_function($what, "SELECT public.before_$what(); SELECT * FROM ITSELF");
+}
+
+# Put SQL in the place of failover_node_<what>(), where ITSELF is a call of that with the same arguments.  Done once: later calls change nothing.
+sub wrap_node_function
+{
+	my ($self, $what, $body) = @_;
+
+	$self->safe_psql('postgres', <<"EOF");
+DO \$do\$
+DECLARE node pg_proc; arguments text; itself text;
 BEGIN
   SELECT * INTO node FROM pg_proc WHERE proname = 'failover_node_$what' AND prolang = (SELECT oid FROM pg_language WHERE lanname = 'c');
   IF NOT FOUND THEN RETURN; END IF;
   arguments := pg_get_function_arguments(node.oid);
+  itself := format('public.${what}_itself(%s)', (SELECT string_agg('\$' || i, ', ' ORDER BY i) FROM generate_series(1, node.pronargs) i));
   EXECUTE format('CREATE FUNCTION ${what}_itself(%s) LANGUAGE C AS %L, %L', arguments, node.probin, node.prosrc);
-  EXECUTE format('CREATE OR REPLACE FUNCTION failover_node_$what(%s) LANGUAGE sql AS %L', arguments,
-	format('SELECT public.before_$what(); SELECT * FROM public.${what}_itself(%s)',
-	  (SELECT string_agg('\$' || i, ', ' ORDER BY i) FROM generate_series(1, node.pronargs) i)));
-END \$\$;
+  EXECUTE format('CREATE OR REPLACE FUNCTION failover_node_$what(%s) LANGUAGE sql AS %L', arguments, replace(\$body\$$body\$body\$, 'ITSELF', itself));
+END \$do\$;
 EOF
 	return;
 }
