@@ -11,7 +11,8 @@
  * they are planned, and their rows ride on the next commit, as those of
  * steps that only look do.  So a crash failover costs two commits before the
  * promotion, and a switchover three: its promotion is announced with the order to
- * stop, so that none has to be waited for between the two.
+ * stop, so that none has to be waited for between the two.  (What happens meanwhile
+ * is written later: record.c.)
  *
  * (run.c begins and ends operations; failure.c decides what a failed step means;
  * resume.c takes up what a former worker left; ledger.c writes operations down.)
@@ -125,33 +126,6 @@ end_waits(FoRun *run)
 	}
 }
 
-static void
-begin_step(FoRunStep *step)
-{
-	step->held_until = 0;
-	step->begun_at = fo_net_now();
-	fo_coordinator_start_step(step);
-}
-
-/* Start the steps that were held back, when their time has come or the candidate is promoted. */
-static void
-end_holds(FoRun *run)
-{
-	for (int i = run->phase_first_step; i < run->steps_n; i++)
-	{
-		FoRunStep  *step = run->steps[i];
-
-		if (step->held_until == 0)
-			continue;
-		if (!run->is_promoted && fo_net_now() < step->held_until)
-		{
-			fo_net_loop_arm(run->group->world->loop, &run->timer, step->held_until);
-			continue;
-		}
-		begin_step(step);
-	}
-}
-
 void
 fo_coordinator_cancel_tasks(FoRun *run, const char *why)
 {
@@ -258,11 +232,42 @@ commit_intents(FoGroup *group)
 	return true;
 }
 
-/* Is it RUNNING only by name: neither started nor waiting for its time? */
+static void
+begin_step(FoRunStep *step)
+{
+	step->held_until = 0;
+	step->begun_at = fo_net_now();
+	fo_coordinator_start_step(step);
+}
+
+/*
+ * Start the steps that were held back, when their time has come or the candidate
+ * is promoted.  Until then nobody waited for their intents to be written.
+ */
+static void
+end_holds(FoRun *run)
+{
+	for (int i = run->phase_first_step; i < run->steps_n; i++)
+	{
+		FoRunStep  *step = run->steps[i];
+		FoTime		now = fo_net_now();
+
+		if (step->held_until == 0)
+			continue;
+		if (!run->is_promoted && now < step->held_until)
+			fo_net_loop_arm(run->group->world->loop, &run->timer, step->held_until);
+		else if (!commit_intents(run->group))
+			fo_net_loop_arm(run->group->world->loop, &run->timer, now + RETRY_INTENT_US);
+		else
+			begin_step(step);
+	}
+}
+
+/* Is it RUNNING only by name: not started, and waiting for no point in time? */
 static bool
 is_marked(const FoRunStep *step)
 {
-	return step->row.status == FO_STEP_RUNNING && step->task == NULL && step->wait_until == 0 && step->held_until == 0;
+	return step->row.status == FO_STEP_RUNNING && step->task == NULL && step->wait_until == 0;
 }
 
 /* Start the steps that are marked: all of them, or those alone whose intents are on disk anyway. */
@@ -273,10 +278,7 @@ start_marked(FoRun *run, bool with_intents)
 	{
 		FoRunStep  *step = run->steps[i];
 
-		if (!is_marked(step) || (!with_intents && is_intent(step)))
-			continue;
-		step->held_until = fo_coordinator_held_until(step);
-		if (step->held_until != 0)
+		if (!is_marked(step) || step->held_until != 0 || (!with_intents && is_intent(step)))
 			continue;
 		begin_step(step);
 
@@ -296,8 +298,12 @@ put_off_marked(FoRun *run)
 {
 	for (int i = 0; i < run->steps_n; i++)
 	{
-		if (is_marked(run->steps[i]))
-			run->steps[i]->row.status = FO_STEP_PENDING;
+		FoRunStep  *step = run->steps[i];
+
+		if (!is_marked(step))
+			continue;
+		step->row.status = FO_STEP_PENDING;
+		step->held_until = 0;
 	}
 	run->is_waiting = true;
 	fo_net_loop_arm(run->group->world->loop, &run->timer, fo_net_now() + RETRY_INTENT_US);
@@ -311,14 +317,17 @@ fo_coordinator_start_pending(FoRun *run)
 
 	for (int i = 0; i < run->steps_n; i++)
 	{
-		if (run->steps[i]->row.status != FO_STEP_PENDING)
+		FoRunStep  *step = run->steps[i];
+
+		if (step->row.status != FO_STEP_PENDING)
 			continue;
-		run->steps[i]->row.status = FO_STEP_RUNNING;
-		run->steps[i]->is_dirty = true;
-		if (fo_coordinator_is_pointing(run->steps[i]))
-			fo_coordinator_set_told_to_follow(run->steps[i]->peer, run->row.to_peer);
+		step->row.status = FO_STEP_RUNNING;
+		step->is_dirty = true;
+		step->held_until = fo_coordinator_held_until(step);
+		if (fo_coordinator_is_pointing(step))
+			fo_coordinator_set_told_to_follow(step->peer, run->row.to_peer);
 		is_any = true;
-		is_any_intent = is_any_intent || is_intent(run->steps[i]);
+		is_any_intent = is_any_intent || (step->held_until == 0 && is_intent(step));
 	}
 	if (!is_any)
 		return false;

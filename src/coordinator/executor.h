@@ -83,6 +83,9 @@ extern bool fo_coordinator_run_is_waiting(const FoGroup *group);
 /* Has the operation in progress told the recorded primary to stop, so that its silence is no news? */
 extern bool fo_coordinator_run_is_stopping_primary(const FoGroup *group);
 
+/* Can nobody write until the operation in progress has promoted its candidate? */
+extern bool fo_coordinator_run_is_promotion_awaited(const FoGroup *group);
+
 /* The number of the operation in progress; 0 = none, or not written yet. */
 extern int64 fo_coordinator_run_event(const FoGroup *group);
 

@@ -32,8 +32,9 @@
 #define QUEUE_MAX 10000
 #define RETRY_US FO_MS(1000)
 
-/* So long may what has happened wait while an operation is under way. */
+/* So long may what has happened wait while an operation is under way, and anything but intents while there is no primary. */
 #define PUT_OFF_US FO_MS(50)
+#define PUT_OFF_WRITERS_US FO_MS(200)
 
 /* Look for whoever makes the common transaction fail until so many were found; the rest next time. */
 #define FAULTS_AT_ONCE 3
@@ -57,6 +58,7 @@ static int	queue_n = 0;
 static int64 dropped_n = 0;
 static FoTime retry_at = 0;
 static FoTime put_off_since = 0;	/* 0 = nothing is put off */
+static FoTime put_off_us = PUT_OFF_US;
 static int	apart_n = 0;		/* groups that are written apart */
 static bool is_extension_gone = false;
 
@@ -69,7 +71,7 @@ fo_coordinator_is_extension_gone(void)
 FoTime
 fo_coordinator_flush_due(void)
 {
-	return put_off_since != 0 ? put_off_since + PUT_OFF_US : retry_at;
+	return put_off_since != 0 ? put_off_since + put_off_us : retry_at;
 }
 
 static void
@@ -442,27 +444,31 @@ find_fault(const Batch *batch, int sqlstate)
 /*
  * A commit takes longer than many an answer of a peer, which would lie there
  * meanwhile.  So while an operation is under way, what has happened is written
- * a little later, together.  State is not put off: somebody waits for that.
+ * a little later, together.  State is not put off, since somebody waits for that,
+ * but where everybody waits for the new primary.
  */
 static bool
 is_put_off(FoWorld *world)
 {
+	bool		is_state = false;
 	bool		is_operating = false;
+	bool		is_promotion_awaited = false;
 	dlist_iter	iter;
 
 	dlist_foreach(iter, &world->touched)
 	{
 		const FoGroup *group = dlist_container(FoGroup, touched_node, iter.cur);
 
-		if (is_state_waiting(group))
-			return false;
+		is_state = is_state || is_state_waiting(group);
 		is_operating = is_operating || group->run != NULL;
+		is_promotion_awaited = is_promotion_awaited || fo_coordinator_run_is_promotion_awaited(group);
 	}
-	if (!is_operating)
+	if (!is_operating || (is_state && !is_promotion_awaited))
 		return false;
 	if (put_off_since == 0)
 		put_off_since = fo_net_now();
-	return fo_net_now() < put_off_since + PUT_OFF_US;
+	put_off_us = is_promotion_awaited ? PUT_OFF_WRITERS_US : PUT_OFF_US;
+	return fo_net_now() < put_off_since + put_off_us;
 }
 
 bool

@@ -187,6 +187,15 @@ fo_coordinator_run_is_stopping_primary(const FoGroup *group)
 }
 
 bool
+fo_coordinator_run_is_promotion_awaited(const FoGroup *group)
+{
+	const FoRun *run = group->run;
+
+	return run != NULL && (run->is_lease_ended || run->row.kind == FO_OPERATION_FAILOVER) && !run->is_promoted &&
+		!run->is_undoing;
+}
+
+bool
 fo_coordinator_run_awaits_old_primary(const FoGroup *group)
 {
 	const FoRun *run = group->run;
