@@ -106,10 +106,8 @@ act(FunctionCallInfo fcinfo, FoRequestKind kind, const char *group_name, const c
 	fo_api_snapshot(group_name, &snapshot);
 	if (target != NULL)
 		fo_api_require_peer_of(&snapshot.groups[0], target);
-	if (kind == FO_REQUEST_SWITCHOVER || kind == FO_REQUEST_DRILL)
-		fo_api_require_return(group_name, target);
-	else if (kind == FO_REQUEST_FAILBACK)
-		fo_api_require_return(group_name, fo_api_preferred_primary(&snapshot.groups[0]));
+	if (kind == FO_REQUEST_SWITCHOVER || kind == FO_REQUEST_DRILL || kind == FO_REQUEST_FAILBACK)
+		fo_api_survey(group_name);	/* what a planned move is judged by */
 
 	request->kind = kind;
 	strlcpy(request->group, group_name, FO_NAME_LEN);

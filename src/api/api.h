@@ -179,9 +179,6 @@ extern int	fo_api_find_peer(const FoGroupCopy *group, const char *peer_name);
 /* Index of the peer; 42704 if there is none. */
 extern int	fo_api_require_peer_of(const FoGroupCopy *group, const char *peer_name);
 
-/* Whom failback returns to: as set, else the promotable peer with the lowest priority number; NULL if there is none. */
-extern const char *fo_api_preferred_primary(const FoGroupCopy *group);
-
 /* For how long the peer has been down in all, the outage that goes on included. */
 extern int64 fo_api_downtime_us(const FoPeerSlot *peer);
 
@@ -192,8 +189,8 @@ extern void fo_api_load_settings(const char *group, FoSettings *settings);
 
 /* ---- preflight.c ---- */
 
-/* 55000 if the primary would be of no use as a standby once it has handed over to target (NULL = whoever may be promoted).  Asks the peers. */
-extern void fo_api_require_return(const char *group_name, const char *target);
+/* Has the peers of the group asked for facts about themselves; returns when they have answered, or failed to. */
+extern void fo_api_survey(const char *group_name);
 
 /* ---- act.c ---- */
 

@@ -2,8 +2,7 @@
  *
  * preflight.c
  *		failover_preflight: has the peers asked for what matters to a failover,
- *		and shows what is found.  What would leave a planned move without its old
- *		primary is looked for before it is asked for, too.
+ *		and shows what is found.
  *
  *-------------------------------------------------------------------------
  */
@@ -44,18 +43,24 @@ put_severity(FunctionCallInfo fcinfo, const FoGroupCopy *group, const FoPrefligh
 	}
 }
 
-/* Has the peers asked; *input points into *snapshot. */
-static void
-survey(const char *group_name, FoSnapshot *snapshot, FoPreflightInput *input)
+void
+fo_api_survey(const char *group_name)
 {
 	FoRequest  *request = palloc0(sizeof(FoRequest));
-	FoPeerFacts *facts;
-	const FoGroupCopy *group;
 
 	request->kind = FO_REQUEST_PREFLIGHT;
 	strlcpy(request->group, group_name, FO_NAME_LEN);
 	fo_api_ask(request);
+}
 
+/* Has the peers asked; *input points into *snapshot. */
+static void
+survey(const char *group_name, FoSnapshot *snapshot, FoPreflightInput *input)
+{
+	FoPeerFacts *facts;
+	const FoGroupCopy *group;
+
+	fo_api_survey(group_name);
 	fo_api_snapshot(group_name, snapshot);
 	group = &snapshot->groups[0];
 	facts = palloc0(Max(group->peers_n, 1) * sizeof(FoPeerFacts));
@@ -78,24 +83,4 @@ failover_preflight(PG_FUNCTION_ARGS)
 	for (int severity = 0; severity < FO_PREFLIGHT_SEVERITIES_N; severity++)
 		put_severity(fcinfo, &snapshot.groups[0], &input, severity);
 	return (Datum) 0;
-}
-
-void
-fo_api_require_return(const char *group_name, const char *target)
-{
-	FoSnapshot	snapshot;
-	FoPreflightInput input;
-	FoPreflightFinding finding;
-	const FoGroupCopy *group;
-
-	survey(group_name, &snapshot, &input);
-	group = &snapshot.groups[0];
-	if (!fo_core_preflight_bars_return(&input, target != NULL ? fo_api_find_peer(group, target) : -1, &finding))
-		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("primary \"%s\" could not serve as a standby after it has handed over",
-					group->views[input.group->primary].name),
-			 errdetail("Peer \"%s\": %s.", group->views[finding.peer].name, finding.finding),
-			 errhint("%s failover_trigger() moves the primary all the same.", finding.hint)));
 }

@@ -52,8 +52,9 @@ put_reasons(FoRow *row, const FoSummary *summary)
 	fo_api_row_texts(row, summary->reasons_n, reasons);
 }
 
-const char *
-fo_api_preferred_primary(const FoGroupCopy *group)
+/* Whom failback returns to: as set, else the promotable peer with the lowest priority number; NULL if there is none. */
+static const char *
+preferred_primary(const FoGroupCopy *group)
 {
 	const FoPeerView *best = NULL;
 	int			i;
@@ -84,7 +85,7 @@ put_status(FunctionCallInfo fcinfo, const FoSnapshot *snapshot, const FoGroupCop
 	fo_api_row_text(&row, fo_core_group_kind_name(slot->view.kind));
 	fo_api_row_text(&row, fo_core_group_state_name(summary->state));
 	fo_api_row_text(&row, peer_name(group, slot->view.primary));
-	fo_api_row_text(&row, fo_api_preferred_primary(group));
+	fo_api_row_text(&row, preferred_primary(group));
 	fo_api_row_int8(&row, slot->view.term);
 	fo_api_row_int4(&row, summary->peers_total);
 	fo_api_row_int4(&row, summary->peers_healthy);

@@ -82,7 +82,7 @@ node_fence_act(FoTask *task)
 
 const FoAction fo_coordinator_action_node_fence = {
 	.look = node_fence_look,.read = node_fence_read,.act = node_fence_act,.poll_ms = 2,
-	.is_telling = true
+	.is_acting_blind = true,.is_telling = true
 };
 
 /* ---- the course of a rejoin ---- */
@@ -214,7 +214,7 @@ node_demote_act(FoTask *task)
 {
 	const FoTaskFacts *facts = &task->facts;
 
-	fo_coordinator_task_statement(task, "SELECT rejoin_phase FROM %s.failover_node_demote(" INT64_FORMAT ", %s, %s, %s, %s)",
+	fo_coordinator_task_statement(task, "SELECT pg_is_in_recovery(), rejoin_phase FROM %s.failover_node_demote(" INT64_FORMAT ", %s, %s, %s, %s)",
 								  task->peer->node_schema, facts->term,
 								  quote_literal_cstr(facts->conninfo), literal_or_null(facts->slot),
 								  quote_literal_cstr(fo_coordinator_identity()), literal_or_null(facts->holder));
@@ -224,7 +224,7 @@ node_demote_act(FoTask *task)
 /* The server stops right after answering: a lost answer is an answer. */
 const FoAction fo_coordinator_action_node_demote = {
 	.look = node_demote_look,.read = node_demote_read,.act = node_demote_act,
-	.poll_ms = 5,.is_lost_done = true
+	.poll_ms = 5,.is_lost_done = true,.is_telling = true
 };
 
 /* ---- rejoin ---- */

@@ -17,6 +17,7 @@
 #include "coordinator/executor.h"
 #include "coordinator/failback.h"
 #include "coordinator/moves.h"
+#include "coordinator/record.h"
 #include "coordinator/run.h"
 
 /* After a failback, whatever became of it, there is no other one to the same peer for so long. */
@@ -85,6 +86,26 @@ fo_coordinator_is_failback_resting(FoGroup *group)
 		strcmp(preferred->cfg.name, group->cfg.failback_rests) == 0;
 }
 
+/*
+ * Nobody asked for it, so nobody hears why it is not done: it is told when that
+ * changes.
+ */
+static bool
+may_hand_back(FoGroup *group, FoPeer *preferred, FoTime pause_us)
+{
+	FoRefusal	refusal = {0};
+	bool		is_barred = fo_coordinator_is_return_barred(group, preferred, &refusal);
+
+	if (refusal.is_early)
+		return false;
+	if (is_barred)
+		preferred->task_retry_at = fo_net_now() + pause_us;
+	if (is_barred && strcmp(group->failback_barred, refusal.error) != 0)
+		fo_coordinator_record(group, preferred, "failback_held", FO_WARNING, NULL, "is not failed back to: %s", refusal.error);
+	strlcpy(group->failback_barred, refusal.error, sizeof(group->failback_barred));
+	return !is_barred;
+}
+
 void
 fo_coordinator_fail_back(FoGroup *group, FoTime now)
 {
@@ -98,7 +119,8 @@ fo_coordinator_fail_back(FoGroup *group, FoTime now)
 		fo_coordinator_is_failback_resting(group) ||
 		preferred->well_since == 0 || now - preferred->well_since < delay || now < preferred->task_retry_at ||
 		!fo_coordinator_can_switch_over(fo_coordinator_primary(group)) ||
-		fo_coordinator_is_nobody_eligible(group, preferred, false, why, sizeof(why)))
+		fo_coordinator_is_nobody_eligible(group, preferred, false, why, sizeof(why)) ||
+		!may_hand_back(group, preferred, Max(delay, FAILBACK_AGAIN_US)))
 		return;
 	preferred->task_retry_at = now + Max(delay, FAILBACK_AGAIN_US);
 	order.reason = psprintf("preferred primary \"%s\" has been well for failback_delay", preferred->cfg.name);

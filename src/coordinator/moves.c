@@ -6,7 +6,9 @@
  * Whoever wishes it, now by a function or beforehand by a schedule, is judged
  * alike: by the coordinator in charge only, on a fresh look at the group, with
  * the same ranking of candidates as an automatic failover.  force overrides the
- * block period, the lag limit and the preference for consistency.
+ * block period, the lag limit and the preference for consistency.  A planned move
+ * has the old primary as a standby afterwards, so it is refused where that would
+ * come to nothing; failover_trigger() is not.
  *
  *-------------------------------------------------------------------------
  */
@@ -15,12 +17,14 @@
 #include "utils/builtins.h"
 
 #include "core/evidence.h"
+#include "core/preflight.h"
 #include "core/text.h"
 #include "core/verdict.h"
 #include "coordinator/elsewhere.h"
 #include "coordinator/executor.h"
 #include "coordinator/failback.h"
 #include "coordinator/moves.h"
+#include "coordinator/survey.h"
 #include "coordinator/takeover.h"
 
 /* What there is to override this with, in the function that was called, as the end of a sentence. */
@@ -205,6 +209,54 @@ may_return(const FoPeer *primary, FoRefusal *refusal)
 	return true;
 }
 
+/* What the peers have said of themselves, in their order. */
+static FoPeerFacts *
+copy_facts(const FoGroup *group)
+{
+	FoPeerFacts *facts = palloc(Max(group->peers_n, 1) * sizeof(FoPeerFacts));
+
+	for (int i = 0; i < group->peers_n; i++)
+	{
+		if (group->peers[i]->facts != NULL)
+			facts[i] = *group->peers[i]->facts;
+		else
+			fo_core_facts_init(&facts[i]);
+	}
+	return facts;
+}
+
+bool
+fo_coordinator_is_return_barred(FoGroup *group, const FoPeer *target, FoRefusal *refusal)
+{
+	FoPreflightInput input = {.group = &group->view};
+	FoPreflightFinding finding;
+	int			index = -1;
+	bool		is_barred;
+
+	if (!fo_coordinator_is_surveyed(group))
+	{
+		(void) fo_coordinator_refuse(refusal, "A planned move leaves the old primary as a standby, if it can be one.",
+									 "Try again in a moment.",
+									 "the peers of group \"%s\" are being asked for their settings", group->cfg.name);
+		refusal->is_early = true;
+		return true;
+	}
+	for (int i = 0; i < group->peers_n; i++)
+	{
+		if (group->peers[i] == target)
+			index = i;
+	}
+	input.facts = copy_facts(group);
+	is_barred = fo_core_preflight_bars_return(&input, index, &finding);
+	if (is_barred)
+		(void) fo_coordinator_refuse(refusal, "A planned move leaves the old primary as a standby.",
+									 psprintf("%s failover_trigger() moves the primary all the same.", finding.hint),
+									 "primary \"%s\" could not serve as a standby, for what there is at peer \"%s\": %s",
+									 group->cfg.primary_peer, group->peers[finding.peer]->cfg.name, finding.finding);
+	pfree(unconstify(FoPeerFacts *, input.facts));
+	return is_barred;
+}
+
 bool
 fo_coordinator_move(FoGroup *group, const FoMove *move, FoRefusal *refusal)
 {
@@ -221,7 +273,8 @@ fo_coordinator_move(FoGroup *group, const FoMove *move, FoRefusal *refusal)
 		order.kind = FO_OPERATION_SWITCHOVER;
 	if (!may_move(group, target, move, refusal) ||
 		(move->kind != FO_OPERATION_FAILOVER && !may_switch_over(group, refusal)) ||
-		(move->kind == FO_OPERATION_DRILL && !may_return(primary, refusal)))
+		(move->kind == FO_OPERATION_DRILL && !may_return(primary, refusal)) ||
+		(move->kind != FO_OPERATION_FAILOVER && fo_coordinator_is_return_barred(group, target, refusal)))
 		return false;
 	(void) fo_coordinator_run_cancel(group, "the primary is to be moved");
 	order.event_id = move->event_id;

@@ -34,6 +34,13 @@ extern bool fo_coordinator_move(FoGroup *group, const FoMove *move, FoRefusal *r
  */
 extern bool fo_coordinator_is_not_in_charge(FoGroup *group, FoRefusal *refusal);
 
+/*
+ * Would the primary be of no use as a standby once it has handed over to target
+ * (NULL = whoever may be promoted), or is that not known yet (refusal->is_early)?
+ * Judges group->view, and what the peers have said of themselves.
+ */
+extern bool fo_coordinator_is_return_barred(FoGroup *group, const FoPeer *target, FoRefusal *refusal);
+
 /* Can target (NULL: can anybody) not be promoted?  why receives each peer's reason.  Judges group->view. */
 extern bool fo_coordinator_is_nobody_eligible(FoGroup *group, const FoPeer *target, bool is_forced, char *why, size_t size);
 

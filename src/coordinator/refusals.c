@@ -26,7 +26,7 @@ fo_coordinator_refuse(FoRefusal *refusal, const char *detail, const char *hint, 
 	va_list		args;
 
 	refusal->sqlstate = ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE;
-	refusal->is_moot = false;
+	refusal->is_moot = refusal->is_early = false;
 	va_start(args, format);
 	fo_core_mend_cut(refusal->error, sizeof(refusal->error),
 					 vsnprintf(refusal->error, sizeof(refusal->error), format, args));

@@ -15,6 +15,7 @@ typedef struct FoRefusal
 {
 	int			sqlstate;
 	bool		is_moot;		/* it is so already: trying again later would be wrong */
+	bool		is_early;		/* what it depends on is being found out: try again at once */
 	char		error[FO_ERROR_LEN];
 	char		detail[FO_DETAIL_LEN];
 	char		hint[FO_ERROR_LEN];

@@ -9,8 +9,9 @@
  * happens to the coordinator in between.
  *
  * Its time is one of the wall clock.  What forbids it then (the group is paused
- * or blocked, another operation is in progress, nobody can be promoted, another
- * coordinator is in charge, this worker has just begun) may pass: it is tried
+ * or blocked, another operation is in progress, nobody can be promoted, the old
+ * primary could not be a standby, another coordinator is in charge, this worker
+ * has just begun) may pass: it is tried
  * again until it is GRACE_US late.  Then it has failed, and that is the end of
  * it: nobody expects a primary to be moved hours after the hour that was
  * announced.  While the clock is not to be trusted nothing begins.
@@ -34,6 +35,7 @@
 #define GRACE_US FO_MS(GRACE_S * 1000)
 
 #define TRY_AGAIN_US FO_MS(1000)
+#define TRY_SOON_US FO_MS(100)
 
 /* The wall clock may be set meanwhile. */
 #define LONGEST_SLEEP_US FO_MS(10000)
@@ -81,9 +83,9 @@ tell_held(FoGroup *group, FoPlannedOperation *planned, const char *why)
 						  fo_core_operation_name(planned->kind), planned->event_id, GRACE_S, why);
 }
 
-/* It is due.  False: try again. */
+/* It is due.  False: try again, if *is_early at once. */
 static bool
-begin(FoGroup *group, FoPlannedOperation *planned)
+begin(FoGroup *group, FoPlannedOperation *planned, bool *is_early)
 {
 	FoMove		move = {.kind = planned->kind,.trigger = FO_TRIGGER_SCHEDULED,.target = planned->target,
 	.reason = planned->reason[0] ? planned->reason : "as scheduled",.user = planned->user,.request = -1,
@@ -103,14 +105,16 @@ begin(FoGroup *group, FoPlannedOperation *planned)
 		give_up(group, planned, refusal.error);
 	else
 	{
-		tell_held(group, planned, refusal.error);
+		if (!refusal.is_early)
+			tell_held(group, planned, refusal.error);
+		*is_early = *is_early || refusal.is_early;
 		return false;
 	}
 	return true;
 }
 
 static void
-arm(FoGroup *group)
+arm(FoGroup *group, FoTime soonest_us)
 {
 	FoTime		now = fo_net_now();
 	FoTime		at;
@@ -120,7 +124,7 @@ arm(FoGroup *group)
 		fo_net_loop_disarm(group->world->loop, &group->planned_timer);
 		return;
 	}
-	at = now + Min(Max(group->planned[0].at - GetCurrentTimestamp(), TRY_AGAIN_US), LONGEST_SLEEP_US);
+	at = now + Min(Max(group->planned[0].at - GetCurrentTimestamp(), soonest_us), LONGEST_SLEEP_US);
 	fo_net_loop_arm(group->world->loop, &group->planned_timer, Max(at, group->world->clock_jump_until));
 }
 
@@ -129,6 +133,7 @@ look(void *arg)
 {
 	FoGroup    *group = arg;
 	TimestampTz now = GetCurrentTimestamp();
+	bool		is_early = false;
 	int			i = 0;
 
 	/* Should one of them raise an ERROR. */
@@ -137,12 +142,12 @@ look(void *arg)
 		return;
 	while (fo_net_now() >= group->world->clock_jump_until && i < group->planned_n && group->planned[i].at <= now)
 	{
-		if (begin(group, &group->planned[i]))
+		if (begin(group, &group->planned[i], &is_early))
 			forget(group, i);
 		else
 			i++;
 	}
-	arm(group);
+	arm(group, is_early ? TRY_SOON_US : TRY_AGAIN_US);
 }
 
 /* Why an earlier try of it was refused. */
@@ -177,7 +182,7 @@ fo_coordinator_schedule_merge(FoGroup *group, const FoGroupConfig *from)
 	group->planned_n = n;
 	group->planned_timer.callback = look;
 	group->planned_timer.arg = group;
-	arm(group);
+	arm(group, TRY_AGAIN_US);
 }
 
 bool
@@ -189,7 +194,7 @@ fo_coordinator_schedule_cancel(FoGroup *group, int64 event_id, const char *why, 
 			continue;
 		fo_coordinator_run_never(group, &group->planned[i], FO_OPERATION_CANCELLED, why, request);
 		forget(group, i);
-		arm(group);
+		arm(group, TRY_AGAIN_US);
 		return true;
 	}
 	return false;

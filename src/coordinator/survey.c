@@ -1,11 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * survey.c
- *		Serves failover_preflight.
+ *		Asks the peers of a group for facts about themselves.
  *
- * The worker asks and publishes; what the facts mean is judged in the backend
- * that wants to know (core/preflight.h).  Peers that have no session are not
- * waited for: that they do not answer is a finding by itself.
+ * failover_preflight has them asked and judges what is published in the backend
+ * that wants to know (core/preflight.h); a planned move is judged by what was
+ * heard a moment before.  Peers that have no session are not waited for: that
+ * they do not answer is a finding by itself.
  *
  *-------------------------------------------------------------------------
  */
@@ -15,8 +16,11 @@
 #include "net/survey.h"
 #include "shared/shared.h"
 
-/* A request is answered this long after the peers' own deadline at the latest. */
+/* Nobody is waited for longer than this after the peers' own deadline. */
 #define SLACK_US FO_MS(500)
+
+/* So long what the peers have said of themselves is taken for true. */
+#define FRESH_US FO_MS(10000)
 
 typedef struct Survey
 {
@@ -67,16 +71,19 @@ wake_up(void *arg)
 	/* Nothing to do: the loop turns, and answer_surveys looks at the deadline. */
 }
 
-void
-fo_coordinator_begin_survey(FoGroup *group, int slot)
+/* When nobody is waited for any more. */
+static FoTime
+deadline(const FoGroup *group, FoTime asked_at)
 {
-	Survey	   *survey = &surveys[slot];
+	return asked_at + FO_MS(group->cfg.settings.check_timeout) + SLACK_US;
+}
+
+static void
+ask(FoGroup *group)
+{
 	int64		timeout_ms = group->cfg.settings.check_timeout;
 
-	survey->is_used = true;
-	survey->asked_at = fo_net_now();
-	survey->deadline = survey->asked_at + FO_MS(timeout_ms) + SLACK_US;
-	strlcpy(survey->group, group->cfg.name, sizeof(survey->group));
+	group->surveyed_at = fo_net_now();
 	for (int i = 0; i < group->peers_n; i++)
 	{
 		FoPeer	   *peer = group->peers[i];
@@ -86,24 +93,52 @@ fo_coordinator_begin_survey(FoGroup *group, int slot)
 		else
 			note_silence(peer);
 	}
+}
+
+void
+fo_coordinator_begin_survey(FoGroup *group, int slot)
+{
+	Survey	   *survey = &surveys[slot];
+
+	ask(group);
+	survey->is_used = true;
+	survey->asked_at = group->surveyed_at;
+	survey->deadline = deadline(group, survey->asked_at);
+	strlcpy(survey->group, group->cfg.name, sizeof(survey->group));
 	survey->timer.callback = wake_up;
 	fo_net_loop_arm(group->world->loop, &survey->timer, survey->deadline);
 }
 
 /* Has every peer that the group has now answered since, or failed to? */
 static bool
+have_answered(const FoGroup *group, FoTime asked_at)
+{
+	for (int i = 0; i < group->peers_n; i++)
+	{
+		const FoPeerFacts *facts = group->peers[i]->facts;
+
+		if (facts == NULL || facts->at < asked_at)
+			return false;
+	}
+	return true;
+}
+
+bool
+fo_coordinator_is_surveyed(FoGroup *group)
+{
+	FoTime		now = fo_net_now();
+
+	if (group->surveyed_at == 0 || now - group->surveyed_at > FRESH_US)
+		ask(group);
+	return have_answered(group, group->surveyed_at) || now >= deadline(group, group->surveyed_at);
+}
+
+static bool
 is_complete(FoWorld *world, const Survey *survey)
 {
 	const FoGroup *group = fo_coordinator_find_group(world, survey->group);
 
-	for (int i = 0; group != NULL && i < group->peers_n; i++)
-	{
-		const FoPeerFacts *facts = group->peers[i]->facts;
-
-		if (facts == NULL || facts->at < survey->asked_at)
-			return false;
-	}
-	return true;
+	return group == NULL || have_answered(group, survey->asked_at);
 }
 
 void

@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * survey.h
- *		Serves failover_preflight: asks the peers of a group for facts about
- *		themselves, and answers when they are published.
+ *		Asks the peers of a group for facts about themselves: for failover_preflight,
+ *		which is answered when they are published, and before a planned move.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,5 +16,11 @@ extern void fo_coordinator_begin_survey(FoGroup *group, int slot);
 
 /* After publishing: answer the requests whose facts have come, or that have waited for long enough. */
 extern void fo_coordinator_answer_surveys(FoWorld *world);
+
+/*
+ * Have the peers said a moment ago what there is to say, or failed to?  Else they are
+ * asked: try again.
+ */
+extern bool fo_coordinator_is_surveyed(FoGroup *group);
 
 #endif							/* FO_COORDINATOR_SURVEY_H */

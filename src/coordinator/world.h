@@ -181,6 +181,9 @@ struct FoGroup
 
 	FoSyncWatch sync;
 
+	FoTime		surveyed_at;	/* survey.c: when the peers were last asked for facts; 0 = never */
+	char		failback_barred[FO_SENTENCE_LEN];	/* failback.c: what was last told of that; '' = it is not barred */
+
 	/* schedule.c */
 	int			planned_n;
 	FoPlannedOperation *planned;	/* in order of their time */

@@ -65,12 +65,28 @@ $a->restart;
 ok($t->wait_for_state('healthy'), 'a standby takes more connections than the primary');
 my $operations = $t->sql('SELECT count(*) FROM failover_history');
 my (undef, undef, $error) = $t->try_sql(q{SELECT failover_switchover('main', 'a')});
-like($error, qr/55000: primary "b" could not serve as a standby.*DETAIL:  Peer "a": max_connections is 150, and 60 on the primary.*HINT:  Raise max_connections on the primary, too/s,
+like($error, qr/55000: primary "b" could not serve as a standby.*peer "a": max_connections is 150, and 60 on the primary.*HINT:  Raise max_connections on the primary, too.*failover_trigger/s,
 	'the primary is not moved there: it could not follow');
 (undef, undef, $error) = $t->try_sql(q{SELECT failover_drill('main')});
 like($error, qr/55000: primary "b" could not serve as a standby/, 'nor by a drill, which may lead there');
 is($t->sql('SELECT count(*) FROM failover_history'), $operations, 'nothing was begun');
+$t->sql(q{SELECT failover_alter_peer('main', 'a', priority => 1)});
+$t->set('failback_delay', '0');
+$t->set('auto_failback', 'on');
+ok($t->wait_for(q{SELECT count(*) > 0 FROM failover_events WHERE kind = 'failback_held' AND peer_name = 'a'
+	AND message ~ 'primary "b" could not serve as a standby.*peer "a": max_connections is 150'}), 'nor by itself, and it says why');
+$t->set('auto_failback', 'off');
+$t->sql(q{SELECT failover_schedule('main', 'switchover', now() + interval '1 s', target => 'a')});
+ok($t->wait_for(q{SELECT count(*) > 0 FROM failover_events WHERE kind = 'schedule_held'
+	AND message ~ 'primary "b" could not serve as a standby.*peer "a": max_connections is 150'}), 'nor by schedule: that waits, and says for what');
+is($t->sql('SELECT count(*) FROM failover_history'), $operations, 'nothing was begun');
+is($t->sql(q{SELECT count(*) FROM failover_events WHERE kind = 'failback_held'}), '1', 'and it was said once');
 is($t->sql(q{SELECT status, to_peer FROM failover_switchover('main', 'p')}), 'completed|p', 'it is moved elsewhere');
+ok($t->wait_for_state('healthy'), 'full redundancy');
+$a->append_conf('postgresql.conf', 'max_connections = 60');
+$a->restart;
+ok($t->wait_for(q{SELECT status = 'completed' AND to_peer = 'a' FROM failover_history WHERE trigger = 'scheduled'}),
+	'the schedule goes on once that standby is like the primary');
 ok($t->wait_for_state('healthy'), 'full redundancy');
 
 $writer->stop;

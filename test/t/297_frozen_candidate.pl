@@ -24,12 +24,16 @@ sub thaw
 	return;
 }
 
-# By schedule: who calls a function has the peers asked first, for as long as it takes to notice.
+# It freezes while the operation waits for the checkpoint: what it was asked before, it has answered.
 sub is_given_up
 {
-	my ($kind, $target, $reason) = @_;
-	my $event = $t->sql("SELECT failover_schedule('main', '$kind', clock_timestamp() + '10ms', target => $target)");
+	my ($kind, $arguments, $freeze, $reason) = @_;
+	my $checkpointer = $t->node('p')->freeze_process('checkpointer');
+	my $event = $t->sql("SELECT event_id FROM failover_$kind('main', $arguments wait => false)");
 
+	ok($t->wait_for("SELECT status = 'running' FROM failover_timeline WHERE event_id = $event AND step = 'checkpoint'"), "$kind: waits for the checkpoint");
+	$freeze->();
+	$t->node('p')->thaw_process($checkpointer);
 	ok($t->wait_for("SELECT status = 'failed' FROM failover_history WHERE event_id = $event"), "$kind: is given up");
 	like($t->sql("SELECT kind || ': ' || error FROM failover_history WHERE event_id = $event"),
 		qr/^$kind: catch_up on peer a failed: $reason/, 'and says why');
@@ -37,21 +41,20 @@ sub is_given_up
 	return;
 }
 
-foreach my $operation ([ switchover => "'a'" ], [ failback => 'NULL' ], [ drill => 'NULL' ])
+foreach my $operation ([ switchover => "'a'," ], [ failback => '' ], [ drill => '' ])
 {
-	$a->freeze('all');
-	is_given_up(@$operation, '(?:not sent: )?no answer within \d+ ms');
+	is_given_up(@$operation, sub { $a->freeze('all') }, '(?:not sent: )?no answer within \d+ ms');
 	thaw();
 }
 
-my $receiver = $a->freeze_process('walreceiver');
-is_given_up('switchover', "'a'", 'gave up after \d+ ms: received .*');
+my $receiver;
+is_given_up('switchover', "'a',", sub { $receiver = $a->freeze_process('walreceiver') }, 'gave up after \d+ ms: received .*');
 $a->thaw_process($receiver);
 
-# Asked for by a function, it fails in the same way, or is refused if the health checks know by then.
+# Where it is frozen before, it fails in the same way, or is refused if the health checks know by then.
 $a->freeze('all');
 my (undef, $answer, $refusal) = $t->try_sql(q{SELECT status || ': ' || error FROM failover_switchover('main', 'a')});
-like("$answer$refusal", qr/^failed: catch_up on peer a failed|55000: .*"a"/s, 'asked for by a function, it is not begun, or given up');
+like("$answer$refusal", qr/^failed: catch_up on peer a failed|55000: .*"a"/s, 'frozen before, it is not begun, or given up');
 is($t->sql(q{SELECT count(*) FROM failover_timeline WHERE step = 'fence'}), '0', 'before the primary is fenced');
 thaw();
 
