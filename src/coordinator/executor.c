@@ -355,6 +355,22 @@ last_phase(const FoRun *run)
 	return steps[n - 1].phase;
 }
 
+/* What a server on its way back says of itself is to be read meanwhile: that can take long. */
+static void
+note_progress(FoRun *run)
+{
+	for (int i = run->phase_first_step; i < run->steps_n; i++)
+	{
+		FoRunStep  *step = run->steps[i];
+
+		if (step->task == NULL || !step->task->action->is_restarting || step->task->detail[0] == '\0' ||
+			strcmp(step->row.detail, step->task->detail) == 0)
+			continue;
+		fo_core_copy_text(step->row.detail, sizeof(step->row.detail), step->task->detail);
+		step->is_dirty = true;
+	}
+}
+
 static void
 advance_phases(FoRun *run)
 {
@@ -395,6 +411,7 @@ void
 fo_coordinator_advance(FoRun *run)
 {
 	enter(run);
+	note_progress(run);
 	advance_phases(run);
 	run->is_entered = false;
 }

@@ -165,7 +165,7 @@ may_move(FoGroup *group, FoPeer *target, const FoMove *move, FoRefusal *refusal)
 	if (group->view.is_paused)
 		return fo_coordinator_refuse_paused(refusal, group);
 	if (group->view.blocked_until != 0 && !move->is_forced)
-		return fo_coordinator_refuse_blocked(refusal, group, with_force(move));
+		return fo_coordinator_refuse_blocked(refusal, group, move->kind == FO_OPERATION_FAILOVER ? with_force(move) : NULL);
 	if (fo_coordinator_is_nobody_eligible(group, target, move->is_forced, why, sizeof(why)))
 		return fo_coordinator_refuse_nobody(refusal, group, target, why);
 	return primary == NULL || move->is_forced || group->cfg.settings.prefer != FO_PREFER_CONSISTENCY ||
@@ -251,7 +251,7 @@ fo_coordinator_is_return_barred(FoGroup *group, const FoPeer *target, FoRefusal 
 	if (is_barred)
 		(void) fo_coordinator_refuse(refusal, "A planned move leaves the old primary as a standby.",
 									 psprintf("%s failover_trigger() moves the primary all the same.", finding.hint),
-									 "primary \"%s\" could not serve as a standby, for what there is at peer \"%s\": %s",
+									 "primary \"%s\" could not serve as a standby, as preflight says of peer \"%s\": %s",
 									 group->cfg.primary_peer, group->peers[finding.peer]->cfg.name, finding.finding);
 	pfree(unconstify(FoPeerFacts *, input.facts));
 	return is_barred;

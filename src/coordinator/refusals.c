@@ -74,7 +74,8 @@ fo_coordinator_refuse_blocked(FoRefusal *refusal, const FoGroup *group, const ch
 	fo_core_text_add_duration(&text, Max(group->view.blocked_until - group->view.now, 0));
 	return fo_coordinator_refuse(refusal,
 								 psprintf("It lasts for another %s, until %s.", left, timestamptz_to_str(cfg->blocked_until)),
-								 psprintf("Call failover_acknowledge(%s) first, or %s.", quote_literal_cstr(cfg->name), with_force),
+								 with_force != NULL ? psprintf("Call failover_acknowledge(%s) first, or %s.", quote_literal_cstr(cfg->name), with_force) :
+								 psprintf("Call failover_acknowledge(%s) first.", quote_literal_cstr(cfg->name)),
 								 "group \"%s\" is in the block period after its last failover", cfg->name);
 }
 

@@ -34,7 +34,7 @@ extern bool fo_coordinator_refuse_unknown(FoRefusal *refusal, const FoGroup *gro
 extern bool fo_coordinator_refuse_running(FoRefusal *refusal, const FoGroup *group);
 extern bool fo_coordinator_refuse_paused(FoRefusal *refusal, const FoGroup *group);
 
-/* with_force: what the caller has to do to override it. */
+/* with_force: what the caller has to do to override it; NULL = he had better not. */
 extern bool fo_coordinator_refuse_blocked(FoRefusal *refusal, const FoGroup *group, const char *with_force);
 
 /* target may be NULL: nobody can be promoted, for the reasons in why. */

@@ -106,10 +106,12 @@ init_standby()
 	as touch "$work/$1/standby.signal"
 }
 
+# pg_ctl has a word for the pid file that a killed server leaves; everything else that it says is shown.
 start_server()
 {
 	# shellcheck disable=SC2086
-	${host_of[$1]:-} "${as_user[@]}" "$bindir/pg_ctl" -s -w -D "$work/$1" -l "$work/$1.log" start || { tail -20 "$work/$1.log" >&2; return 1; }
+	${host_of[$1]:-} "${as_user[@]}" "$bindir/pg_ctl" -s -w -D "$work/$1" -l "$work/$1.log" start \
+		2> >(grep -v 'another server might be running' >&2) || { tail -20 "$work/$1.log" >&2; return 1; }
 }
 
 postmaster_pid()

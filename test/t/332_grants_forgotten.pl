@@ -11,7 +11,7 @@ use Test::More;
 my $t = FailoverTest->new(
 	library => 1,
 	conf => 'wal_keep_size = 256MB',
-	settings => { block_period => '0', rejoin_attempts => 1 })->start;
+	settings => { block_period => '0', rejoin_attempts => 2, rejoin_backoff => '3s' })->start;
 my ($p, @standbys) = map { $t->node($_) } qw(p a b);
 
 $p->safe_psql('postgres', 'CREATE ROLE replicator LOGIN REPLICATION');
@@ -33,6 +33,8 @@ $p->kill_hard('all');
 ok($t->wait_for_failover('p'), 'the primary is replaced');
 $p->wait_killed;
 $p->start;
+ok($t->wait_for(q{SELECT count(*) > 0 FROM failover_timeline WHERE step = 'rejoin' AND status = 'running' AND detail ~ 'permission denied'}),
+	'what an attempt met can be read before the last one has failed');
 ok($t->wait_for(q{SELECT array_to_string(degraded_reasons, '; ') FROM failover_status('main')},
 		q{peer "p" takes no writes, and could not become a standby: could not compare WAL with the new primary's: }
 		. q{permission denied for function pg_read_binary_file; role "replicator" needs EXECUTE on pg_ls_dir, pg_stat_file and pg_read_binary_file there}),
