@@ -3,15 +3,14 @@
  * record.c
  *		The worker's outbox.
  *
- * Nothing in the event loop writes tables directly.  Events queue up here,
+ * Nothing in the event loop writes tables directly.  Events queue up (events.c),
  * changed state is marked dirty where it lives, and one flush at the end of a
  * loop turn (or before a step that must not begin before its intent is on
  * disk) writes all of it in one transaction.  When the coordinator's own disk
  * is full, the queue waits and monitoring goes on.  When one group's rows cannot
  * be written (somebody keeps them locked, or a table refuses them), that group
  * is written apart until it works again, so that it does not keep the others
- * from failing over.  Beyond QUEUE_MAX the oldest events are dropped and counted, because an
- * outbox that grows for ever takes the coordinator down with it.
+ * from failing over.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,17 +18,15 @@
 
 #include "access/xact.h"
 #include "lib/ilist.h"
-#include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
-#include "utils/timestamp.h"
 
 #include "coordinator/blocked.h"
+#include "coordinator/events.h"
 #include "coordinator/executor.h"
 #include "coordinator/lease.h"
 #include "coordinator/record.h"
 
-#define QUEUE_MAX 10000
 #define RETRY_US FO_MS(1000)
 
 /* So long may what has happened wait while an operation is under way, and anything but intents while there is no primary. */
@@ -39,23 +36,6 @@
 /* Look for whoever makes the common transaction fail until so many were found; the rest next time. */
 #define FAULTS_AT_ONCE 3
 
-typedef struct QueuedEvent
-{
-	dlist_node	node;
-	MemoryContext cxt;			/* holds this struct and its strings */
-	char		group[FO_NAME_LEN];
-	char		peer[FO_NAME_LEN];
-	char		channel[FO_SETTING_TEXT_LEN];
-	const char *kind;			/* static */
-	FoSeverity	severity;
-	TimestampTz at;
-	char	   *message;
-	char	   *detail;
-} QueuedEvent;
-
-static dlist_head queue = DLIST_STATIC_INIT(queue);
-static int	queue_n = 0;
-static int64 dropped_n = 0;
 static FoTime retry_at = 0;
 static FoTime put_off_since = 0;	/* 0 = nothing is put off */
 static FoTime put_off_us = PUT_OFF_US;
@@ -72,77 +52,6 @@ FoTime
 fo_coordinator_flush_due(void)
 {
 	return put_off_since != 0 ? put_off_since + put_off_us : retry_at;
-}
-
-static void
-forget_event(QueuedEvent *event)
-{
-	dlist_delete(&event->node);
-	queue_n--;
-	MemoryContextDelete(event->cxt);
-}
-
-/* To the server log: state changes are LOG, trouble is WARNING. */
-static void
-log_event(const QueuedEvent *event)
-{
-	int			elevel = event->severity >= FO_WARNING ? WARNING : LOG;
-
-	if (event->severity == FO_DEBUG)
-		elevel = DEBUG1;
-	if (event->peer[0] != '\0')
-		ereport(elevel, (errmsg("failover group \"%s\", peer \"%s\": %s",
-								event->group, event->peer, event->message)));
-	else
-		ereport(elevel, (errmsg("failover group \"%s\": %s", event->group, event->message)));
-}
-
-void
-fo_coordinator_record(FoGroup *group, FoPeer *peer, const char *kind, FoSeverity severity,
-					  const char *detail, const char *format,...)
-{
-	MemoryContext cxt = AllocSetContextCreate(TopMemoryContext, "failover event", ALLOCSET_SMALL_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(cxt);
-	QueuedEvent *event = palloc0(sizeof(QueuedEvent));
-	StringInfoData message;
-
-	initStringInfo(&message);
-	for (;;)
-	{
-		va_list		args;
-		int			needed;
-
-		va_start(args, format);
-		needed = appendStringInfoVA(&message, format, args);
-		va_end(args);
-		if (needed == 0)
-			break;
-		enlargeStringInfo(&message, needed);
-	}
-
-	event->cxt = cxt;
-	strlcpy(event->group, group->cfg.name, sizeof(event->group));
-	if (peer != NULL)
-		strlcpy(event->peer, peer->cfg.name, sizeof(event->peer));
-	strlcpy(event->channel, group->cfg.settings.notify_channel, sizeof(event->channel));
-	event->kind = kind;
-	event->severity = severity;
-	event->at = GetCurrentTimestamp();
-	event->message = message.data;
-	event->detail = detail ? pstrdup(detail) : NULL;
-	MemoryContextSwitchTo(old);
-
-	dlist_push_tail(&queue, &event->node);
-	queue_n++;
-	group->is_publish_needed = true;
-	fo_coordinator_touch(group);
-
-	log_event(event);
-	while (queue_n > QUEUE_MAX)
-	{
-		forget_event(dlist_head_element(QueuedEvent, node, &queue));
-		dropped_n++;
-	}
 }
 
 static bool
@@ -169,7 +78,7 @@ is_anything_waiting(FoWorld *world)
 {
 	dlist_iter	iter;
 
-	if (queue_n > 0)
+	if (fo_coordinator_events_are_waiting())
 		return true;
 	dlist_foreach(iter, &world->touched)
 	{
@@ -199,19 +108,30 @@ is_group_in(const Batch *batch, const FoGroup *group)
 	return batch->with_rows && (batch->group == NULL ? !group->is_apart : batch->group == group);
 }
 
+/* Are the events of that group in the batch? */
 static bool
-is_event_in(const Batch *batch, const QueuedEvent *event)
+is_event_in(const char *group_name, const void *arg)
 {
+	const Batch *batch = arg;
 	const FoGroup *group;
 
 	if (!batch->with_events)
 		return false;
 	if (batch->group != NULL)
-		return strcmp(batch->group->cfg.name, event->group) == 0;
+		return strcmp(batch->group->cfg.name, group_name) == 0;
 	if (apart_n == 0)
 		return true;
-	group = fo_coordinator_find_group(batch->world, event->group);
+	group = fo_coordinator_find_group(batch->world, group_name);
 	return group == NULL || !group->is_apart;
+}
+
+/* Are they, and the group is gone? */
+static bool
+is_event_of_nobody(const char *group_name, const void *arg)
+{
+	const Batch *batch = arg;
+
+	return is_event_in(group_name, batch) && fo_coordinator_find_group(batch->world, group_name) == NULL;
 }
 
 /* Everything that waits -> tables. Does not forget it yet: the commit may fail. */
@@ -239,23 +159,13 @@ write_batch(const Batch *batch)
 		}
 		fo_coordinator_run_write(group);
 	}
-
-	dlist_foreach(iter, &queue)
-	{
-		QueuedEvent *event = dlist_container(QueuedEvent, node, iter.cur);
-
-		if (is_event_in(batch, event))
-			fo_catalog_write_event(event->group, event->peer[0] ? event->peer : NULL, event->kind,
-								   event->severity, event->at, event->message, event->detail,
-								   event->channel);
-	}
+	fo_coordinator_events_write(is_event_in, batch);
 }
 
 static void
 forget_batch(const Batch *batch)
 {
 	dlist_iter	iter;
-	dlist_mutable_iter event_iter;
 
 	dlist_foreach(iter, &batch->world->touched)
 	{
@@ -274,18 +184,7 @@ forget_batch(const Batch *batch)
 		}
 		fo_coordinator_run_written(group);
 	}
-	dlist_foreach_modify(event_iter, &queue)
-	{
-		QueuedEvent *event = dlist_container(QueuedEvent, node, event_iter.cur);
-
-		if (is_event_in(batch, event))
-			forget_event(event);
-	}
-	if (dropped_n > 0)
-		ereport(WARNING,
-				(errmsg("%lld failover events could not be written and were dropped",
-						(long long) dropped_n)));
-	dropped_n = 0;
+	fo_coordinator_events_written(is_event_in, batch);
 }
 
 int
@@ -372,24 +271,6 @@ fo_coordinator_record_forget(FoGroup *group)
 	set_apart(group, false);
 }
 
-/* Give up the events that are in the batch, or those of groups that are gone. */
-static void
-drop_events(const Batch *batch, bool is_gone_only)
-{
-	dlist_mutable_iter iter;
-
-	dlist_foreach_modify(iter, &queue)
-	{
-		QueuedEvent *event = dlist_container(QueuedEvent, node, iter.cur);
-
-		if (!is_event_in(batch, event) ||
-			(is_gone_only && fo_coordinator_find_group(batch->world, event->group) != NULL))
-			continue;
-		forget_event(event);
-		dropped_n++;
-	}
-}
-
 /*
  * Alone, with little patience for locks.  An event that no table takes must not
  * keep what the group is about to do from being written: it is dropped.
@@ -410,7 +291,7 @@ flush_apart(FoWorld *world, FoGroup *group)
 		sqlstate = write_in_transaction(&batch);
 		batch.with_events = true;
 		if (sqlstate == 0)
-			drop_events(&batch, false);
+			fo_coordinator_events_drop(is_event_in, &batch);
 	}
 	if (sqlstate == ERRCODE_LOCK_NOT_AVAILABLE)
 		fo_coordinator_blocked(group);
@@ -438,7 +319,7 @@ find_fault(const Batch *batch, int sqlstate)
 			failures++;
 	}
 	if (is_hopeless(sqlstate))
-		drop_events(batch, true);
+		fo_coordinator_events_drop(is_event_of_nobody, batch);
 }
 
 /*
