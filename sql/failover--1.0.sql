@@ -659,10 +659,16 @@ LANGUAGE C STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION failover_node_is_shut_down(pg_lsn) IS
 'tells whether the WAL that this standby has replayed, from that position on, ends with the shutdown of its primary';
 
+CREATE FUNCTION failover_node_try_sources(upstreams text[], OUT source integer, OUT problem text)
+RETURNS SETOF record
+LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION failover_node_try_sources(text[]) IS
+'connects to those servers as a rewind of this one would, and tells to which of them that failed, and why';
+
 REVOKE EXECUTE ON FUNCTION failover_node_heartbeat(bigint, bigint, bigint, bigint, text, text, text, text, bigint, text[]),
     failover_node_status(), failover_node_fence(bigint, text, text), failover_node_demote(bigint, text, text, text, text),
     failover_node_rejoin(bigint, text, text, text, text, integer, integer, text[]), failover_node_prepare_promotion(bigint, bigint, text), failover_node_release(),
-    failover_node_is_shut_down(pg_lsn) FROM PUBLIC;
+    failover_node_is_shut_down(pg_lsn), failover_node_try_sources(text[]) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION failover_node_status() TO pg_monitor;
 
 ----------------------------------------------------------------------

@@ -236,12 +236,9 @@ standbys_argument(FunctionCallInfo fcinfo, int number, char (*names)[FO_NAME_LEN
 	return n;
 }
 
-/*
- * The conninfo to follow.  It is stored and shown, so it must not carry a
- * secret; nor may it say what is ours to say, or be a URI: pairs are added to it.
- */
-static void
-check_conninfo(const char *conninfo)
+/* It is stored and shown, so it must not carry a secret. */
+void
+fo_node_check_conninfo(const char *conninfo)
 {
 	PQconninfoOption *options = PQconninfoParse(conninfo, NULL);
 	bool		is_usable = options != NULL && conninfo[0] != '\0' && strlen(conninfo) < FO_NODE_CONNINFO_LEN &&
@@ -268,7 +265,7 @@ conninfo_argument(FunctionCallInfo fcinfo, int number, char *to)
 {
 	const char *conninfo = PG_ARGISNULL(number) ? "" : text_to_cstring(PG_GETARG_TEXT_PP(number));
 
-	check_conninfo(conninfo);
+	fo_node_check_conninfo(conninfo);
 	strlcpy(to, conninfo, FO_NODE_CONNINFO_LEN);
 }
 
@@ -287,7 +284,7 @@ upstreams_argument(FunctionCallInfo fcinfo, int number, char *to)
 	{
 		const char *conninfo = nulls[i] ? "" : TextDatumGetCString(elements[i]);
 
-		check_conninfo(conninfo);
+		fo_node_check_conninfo(conninfo);
 		if (length + strlen(conninfo) + 2 > FO_NODE_UPSTREAMS_LEN)
 			continue;
 		length += snprintf(to + length, FO_NODE_UPSTREAMS_LEN - length, "%s%s", length > 0 ? "\n" : "", conninfo);

@@ -238,6 +238,14 @@ extern bool fo_node_confirm_is_quiet(void);
 extern int	fo_node_confirm_collect(int standbys_n, char (*standbys)[FO_NAME_LEN], FoTime heard_at,
 									FoTime *written_at);
 
+/* ---- heartbeat.c ---- */
+
+/*
+ * The conninfo of a server to follow: ERROR 22023 if it is malformed, carries a
+ * secret, says what is ours to say, or is a URI: pairs are added to it.
+ */
+extern void fo_node_check_conninfo(const char *conninfo);
+
 /* ---- state.c: the file; paths are relative to the data directory ---- */
 
 /* False if there is none.  FATAL if it cannot be trusted. */

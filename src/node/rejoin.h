@@ -3,7 +3,7 @@
  * rejoin.h
  *		The parts of becoming a standby, between node/ files only.  All of it
  *		runs in the postmaster, at start before recovery or as the last thing of
- *		a stop, and in children of it.
+ *		a stop, and in children of it; but sources.c in a backend.
  *		Paths are relative to the data directory, which is the working
  *		directory.
  *
