@@ -107,7 +107,7 @@ act(FunctionCallInfo fcinfo, FoRequestKind kind, const char *group_name, const c
 	if (target != NULL)
 		fo_api_require_peer_of(&snapshot.groups[0], target);
 	if (kind == FO_REQUEST_SWITCHOVER || kind == FO_REQUEST_DRILL || kind == FO_REQUEST_FAILBACK)
-		fo_api_survey(group_name);	/* what a planned move is judged by */
+		fo_api_survey(group_name, FO_REQUEST_SURVEY);	/* what a planned move is judged by */
 
 	request->kind = kind;
 	strlcpy(request->group, group_name, FO_NAME_LEN);

@@ -189,8 +189,8 @@ extern void fo_api_load_settings(const char *group, FoSettings *settings);
 
 /* ---- preflight.c ---- */
 
-/* Has the peers of the group asked for facts about themselves; returns when they have answered, or failed to. */
-extern void fo_api_survey(const char *group_name);
+/* Has the peers of the group asked for facts (SURVEY or PREFLIGHT); returns when they have answered, or failed to. */
+extern void fo_api_survey(const char *group_name, FoRequestKind kind);
 
 /* ---- act.c ---- */
 

@@ -44,11 +44,11 @@ put_severity(FunctionCallInfo fcinfo, const FoGroupCopy *group, const FoPrefligh
 }
 
 void
-fo_api_survey(const char *group_name)
+fo_api_survey(const char *group_name, FoRequestKind kind)
 {
 	FoRequest  *request = palloc0(sizeof(FoRequest));
 
-	request->kind = FO_REQUEST_PREFLIGHT;
+	request->kind = kind;
 	strlcpy(request->group, group_name, FO_NAME_LEN);
 	fo_api_ask(request);
 }
@@ -60,7 +60,7 @@ survey(const char *group_name, FoSnapshot *snapshot, FoPreflightInput *input)
 	FoPeerFacts *facts;
 	const FoGroupCopy *group;
 
-	fo_api_survey(group_name);
+	fo_api_survey(group_name, FO_REQUEST_PREFLIGHT);
 	fo_api_snapshot(group_name, snapshot);
 	group = &snapshot->groups[0];
 	facts = palloc0(Max(group->peers_n, 1) * sizeof(FoPeerFacts));

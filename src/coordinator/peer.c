@@ -15,6 +15,7 @@
 #include "coordinator/lease.h"
 #include "coordinator/monitor.h"
 #include "coordinator/peer.h"
+#include "coordinator/sources.h"
 #include "coordinator/task.h"
 
 /* A primary that is known to be dead is replaced sooner, if nothing forbids it. */
@@ -151,6 +152,7 @@ fo_coordinator_peer_destroy(FoPeer *peer)
 		fo_coordinator_task_cancel(peer->task);
 	if (peer->sync_checkpoint != NULL)
 		fo_coordinator_task_cancel(peer->sync_checkpoint);
+	fo_coordinator_sources_stop(peer);
 	fo_coordinator_monitor_stop(peer);
 	MemoryContextDelete(peer->cxt);
 }

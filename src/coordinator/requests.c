@@ -300,8 +300,9 @@ serve(FoWorld *world, int slot, const FoRequest *request)
 		case FO_REQUEST_CHECK:
 			begin_check(world, slot, request);
 			return;
+		case FO_REQUEST_SURVEY:
 		case FO_REQUEST_PREFLIGHT:
-			fo_coordinator_begin_survey(group, slot);
+			fo_coordinator_begin_survey(group, slot, request->kind == FO_REQUEST_PREFLIGHT);
 			return;
 		case FO_REQUEST_FAILOVER:
 		case FO_REQUEST_SWITCHOVER:

@@ -174,6 +174,9 @@ extern bool fo_coordinator_is_told_whom_to_follow(const FoRun *run);
 extern bool fo_coordinator_needs_node_rejoin(const FoPeer *peer);
 extern void fo_coordinator_rejoin_facts(FoRun *run, FoPeer *peer, FoTaskFacts *facts);
 
+/* Append SQL of a text, with a comma before it if need be: how that peer reaches another one in a rejoin.  For sources.c too. */
+extern void fo_coordinator_add_upstream(StringInfo list, const FoGroup *group, const FoPeer *peer, const FoPeer *upstream);
+
 /* steps_drill.c: the turn of a drill, its way back, its report. */
 extern void fo_coordinator_plan_turn(FoRun *run, const FoStepDef *def);
 

@@ -227,6 +227,12 @@ conninfo_towards(const FoGroup *group, const FoPeer *peer, const FoPeer *upstrea
 		fo_catalog_conninfo_borrow(borrowed_template(group), upstream->cfg.conninfo, peer->cfg.name);
 }
 
+void
+fo_coordinator_add_upstream(StringInfo list, const FoGroup *group, const FoPeer *peer, const FoPeer *upstream)
+{
+	appendStringInfo(list, "%s%s", list->len > 0 ? ", " : "", quote_literal_cstr(conninfo_towards(group, peer, upstream)));
+}
+
 /* SQL of an array: how that peer reaches each of the others. */
 static char *
 list_upstreams(const FoGroup *group, const FoPeer *peer)
@@ -239,8 +245,7 @@ list_upstreams(const FoGroup *group, const FoPeer *peer)
 		const FoPeer *other = group->peers[i];
 
 		if (other != peer && other->cfg.conninfo != NULL)
-			appendStringInfo(&list, "%s%s", list.len > 0 ? ", " : "",
-							 quote_literal_cstr(conninfo_towards(group, peer, other)));
+			fo_coordinator_add_upstream(&list, group, peer, other);
 	}
 	return psprintf("ARRAY[%s]::text[]", list.data);
 }

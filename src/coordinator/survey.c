@@ -12,6 +12,7 @@
  */
 #include "postgres.h"
 
+#include "coordinator/sources.h"
 #include "coordinator/survey.h"
 #include "net/survey.h"
 #include "shared/shared.h"
@@ -25,6 +26,7 @@
 typedef struct Survey
 {
 	bool		is_used;
+	bool		is_trying;		/* waits for the sources, too */
 	FoTime		asked_at;
 	FoTime		deadline;
 	FoTimer		timer;
@@ -61,6 +63,7 @@ surveyed(void *arg, const PGresult *result, const FoNetError *error, int64 rtt_u
 		return;
 	}
 	fo_net_survey_read(result, fo_net_now(), facts_of(peer));
+	fo_coordinator_put_sources(peer);
 	peer->group->is_publish_needed = true;
 	fo_coordinator_touch(peer->group);
 }
@@ -95,15 +98,29 @@ ask(FoGroup *group)
 	}
 }
 
+/* Has those try their sources that answer at all. */
+static void
+try_sources(FoGroup *group)
+{
+	for (int i = 0; i < group->peers_n; i++)
+	{
+		if (fo_core_peer_answers(&group->peers[i]->view))
+			fo_coordinator_try_sources(group->peers[i]);
+	}
+}
+
 void
-fo_coordinator_begin_survey(FoGroup *group, int slot)
+fo_coordinator_begin_survey(FoGroup *group, int slot, bool is_trying)
 {
 	Survey	   *survey = &surveys[slot];
 
 	ask(group);
+	if (is_trying)
+		try_sources(group);
 	survey->is_used = true;
+	survey->is_trying = is_trying;
 	survey->asked_at = group->surveyed_at;
-	survey->deadline = deadline(group, survey->asked_at);
+	survey->deadline = deadline(group, survey->asked_at) + (is_trying ? FO_MS(FO_SOURCES_TIMEOUT_MS) : 0);
 	strlcpy(survey->group, group->cfg.name, sizeof(survey->group));
 	survey->timer.callback = wake_up;
 	fo_net_loop_arm(group->world->loop, &survey->timer, survey->deadline);
@@ -134,11 +151,22 @@ fo_coordinator_is_surveyed(FoGroup *group)
 }
 
 static bool
+have_tried(const FoGroup *group)
+{
+	for (int i = 0; i < group->peers_n; i++)
+	{
+		if (fo_coordinator_is_trying_sources(group->peers[i]))
+			return false;
+	}
+	return true;
+}
+
+static bool
 is_complete(FoWorld *world, const Survey *survey)
 {
 	const FoGroup *group = fo_coordinator_find_group(world, survey->group);
 
-	return group == NULL || have_answered(group, survey->asked_at);
+	return group == NULL || (have_answered(group, survey->asked_at) && (!survey->is_trying || have_tried(group)));
 }
 
 void

@@ -21,7 +21,8 @@
  *		following.c	what keeps a standby from following
  *		syncmode.c, syncplan.c	the primary's synchronous_standby_names; the fields sync of group and peer
  *		slots.c		slots that a change of the primary leaves behind
- *		survey.c	what peers say of themselves when failover_preflight asks
+ *		survey.c	what peers say of themselves when failover_preflight asks; sources.c whether they
+ *					could be rewound from each other
  *		outage.c	changes of health, as events and downtime
  *		requests.c	what people ask for; schedule.c what is to be begun at some time; moves.c
  *					whether the primary may be moved so; refusals.c words for what is refused
@@ -56,6 +57,7 @@ typedef struct FoPeer FoPeer;
 typedef struct FoRun FoRun;		/* an operation being carried out: executor.h */
 typedef struct FoTask FoTask;	/* one step on one peer: task.h */
 typedef struct FoMonitor FoMonitor; /* private to monitor.c */
+typedef struct FoSources FoSources; /* private to sources.c */
 
 /* syncmode.c: one standby as a member of the synchronous set. */
 typedef struct FoSyncMember
@@ -153,6 +155,7 @@ struct FoPeer
 
 	FoSyncMember sync;
 	FoPeerFacts *facts;			/* survey.c: what it said of itself when it was asked last; NULL = never */
+	FoSources  *sources;		/* NULL = it was never asked to try them */
 
 	bool		is_state_dirty; /* cfg's state fields differ from the table */
 };

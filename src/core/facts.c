@@ -63,6 +63,7 @@ static const FactField fields[] = {
 	SWITCH(may_replicate),
 	LINES(missing_privileges),
 	LINES(missing_rewind_privileges),
+	LINES(unreachable_sources),
 	NUMBER(slots_n),
 	LINES(slots),
 	LINES(lost_slots),

@@ -65,6 +65,9 @@ typedef struct FoPeerFacts
 	char		missing_privileges[FO_FACT_LINES_LEN];
 	char		missing_rewind_privileges[FO_FACT_LINES_LEN];
 
+	/* peers from which it could not be rewound if they were the primary: names in quotes, and why */
+	char		unreachable_sources[FO_FACT_LINES_LEN];
+
 	/* replication */
 	int64_t		slots_n;		/* of all kinds */
 	char		slots[FO_FACT_LINES_LEN];	/* physical ones */

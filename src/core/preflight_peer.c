@@ -100,6 +100,21 @@ is_rewinder_refused(FoPreflightTrial *trial)
 	return trial->view->observed.has_node_library && lacks_rewind_privileges(trial);
 }
 
+/* Each line names one or more servers. */
+static bool
+has_unreachable_sources(FoPreflightTrial *trial)
+{
+	const char *lines = trial->facts->unreachable_sources;
+	char		piece[2] = {0};
+
+	for (; *lines != '\0'; lines++)
+	{
+		piece[0] = *lines;
+		fo_core_text_add(trial->detail, *lines == '\n' ? "; " : piece);
+	}
+	return trial->facts->unreachable_sources[0] != '\0';
+}
+
 static bool
 has_no_library(FoPreflightTrial *trial)
 {
@@ -270,6 +285,9 @@ static const FoPreflightRow rows[] = {
 	"Run ALTER ROLE ... REPLICATION on the primary, or use another role for replication."},
 	{FO_PREFLIGHT_KNOWN, FO_PREFLIGHT_WARNING, is_rewinder_refused, 0,
 		"it cannot be rewound: the role of its primary_conninfo may not call %d", "Grant EXECUTE on these functions to that role, on the primary."},
+	{FO_PREFLIGHT_KNOWN, FO_PREFLIGHT_WARNING, has_unreachable_sources, 0,
+		"could not connect for a rewind to %d",
+	"Let the user of this server's primary_conninfo into database \"postgres\" in pg_hba.conf there, or put its password in the passfile here."},
 	{FO_PREFLIGHT_KNOWN, FO_PREFLIGHT_INFO, is_rewinder_guessed, 0,
 		"pg_rewind could not read from it with the coordinator's role: %d", "Grant EXECUTE on these functions where that role rewinds."},
 	{FO_PREFLIGHT_KNOWN, FO_PREFLIGHT_WARNING, has_no_library, 0,

@@ -248,7 +248,7 @@ give_up(int code, Datum arg)
 static void
 explain_cancel(ErrorData *error, const Leftover *leftover)
 {
-	if (leftover->kind == FO_REQUEST_CHECK || leftover->kind == FO_REQUEST_PREFLIGHT)
+	if (leftover->kind == FO_REQUEST_CHECK || leftover->kind == FO_REQUEST_SURVEY || leftover->kind == FO_REQUEST_PREFLIGHT)
 		return;
 	if (leftover->state == FO_REQUEST_POSTED)
 	{

@@ -61,7 +61,7 @@ typedef struct FoPeerSlot
 	int64		outages_total;	/* finished ones only, as the table has them; so the next */
 	int64		downtime_total_us;
 	char		circuit[16];	/* closed, open, half_open */
-	FoPeerFacts facts;			/* as of the last FO_REQUEST_PREFLIGHT */
+	FoPeerFacts facts;			/* as of the last FO_REQUEST_SURVEY or PREFLIGHT */
 } FoPeerSlot;
 
 /* One group as published. */
@@ -90,7 +90,8 @@ typedef enum FoRequestKind
 	FO_REQUEST_REJOIN,
 	FO_REQUEST_DRILL,
 	FO_REQUEST_CANCEL,			/* failover_cancel: the operation number about */
-	FO_REQUEST_PREFLIGHT		/* ask the group's peers for the facts of failover_preflight */
+	FO_REQUEST_SURVEY,			/* ask the group's peers for the facts that a planned move is judged by */
+	FO_REQUEST_PREFLIGHT		/* the same, and those for failover_preflight alone, which may take seconds */
 } FoRequestKind;
 
 typedef enum FoRequestState
