@@ -33,6 +33,9 @@
 /* How often to try again to write intents that could not be written. */
 #define RETRY_INTENT_US FO_MS(200)
 
+/* The intents of steps that are held back are written so long after they were planned. */
+#define INTENT_HELD_US FO_MS(30)
+
 /* However an operation was interrupted, it is looked at again after this long. */
 #define LOOK_AGAIN_US FO_MS(1000)
 
@@ -240,9 +243,16 @@ begin_step(FoRunStep *step)
 	fo_coordinator_start_step(step);
 }
 
+bool
+fo_coordinator_is_hold_over(const FoRunStep *step)
+{
+	return step->held_until != 0 && (step->run->is_promoted || fo_net_now() >= step->held_until);
+}
+
 /*
  * Start the steps that were held back, when their time has come or the candidate
- * is promoted.  Until then nobody waited for their intents to be written.
+ * is promoted.  Their intents are written while that goes on: not before it was
+ * ordered, and not so late that whoever keeps rows locked by then is waited for.
  */
 static void
 end_holds(FoRun *run)
@@ -251,15 +261,17 @@ end_holds(FoRun *run)
 	{
 		FoRunStep  *step = run->steps[i];
 		FoTime		now = fo_net_now();
+		FoTime		intent_due = step->begun_at + INTENT_HELD_US;
+		bool		is_over = fo_coordinator_is_hold_over(step);
 
 		if (step->held_until == 0)
 			continue;
-		if (!run->is_promoted && now < step->held_until)
-			fo_net_loop_arm(run->group->world->loop, &run->timer, step->held_until);
-		else if (!commit_intents(run->group))
+		if (step->is_dirty && (is_over || now >= intent_due) && !commit_intents(run->group))
 			fo_net_loop_arm(run->group->world->loop, &run->timer, now + RETRY_INTENT_US);
-		else
+		else if (is_over)
 			begin_step(step);
+		else
+			fo_net_loop_arm(run->group->world->loop, &run->timer, step->is_dirty ? intent_due : step->held_until);
 	}
 }
 

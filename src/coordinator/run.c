@@ -177,7 +177,14 @@ fo_coordinator_run_is_known(const FoGroup *group, int64 event_id)
 bool
 fo_coordinator_run_is_waiting(const FoGroup *group)
 {
-	return group->run != NULL && group->run->is_waiting;
+	const FoRun *run = group->run;
+
+	for (int i = 0; run != NULL && i < run->steps_n; i++)
+	{
+		if (fo_coordinator_is_hold_over(run->steps[i]))
+			return true;
+	}
+	return run != NULL && run->is_waiting;
 }
 
 bool

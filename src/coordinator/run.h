@@ -225,6 +225,9 @@ extern void fo_coordinator_run_retry(void *arg);
 /* Start the pending steps; true if there were any. */
 extern bool fo_coordinator_start_pending(FoRun *run);
 
+/* Was it held back, and is no more: does it wait for its intent to be written? */
+extern bool fo_coordinator_is_hold_over(const FoRunStep *step);
+
 /* End whatever is under way of it as skipped. */
 extern void fo_coordinator_cancel_tasks(FoRun *run, const char *why);
 
