@@ -75,14 +75,14 @@ fo_core_preflight_compare(FoPreflightTrial *trial, int64_t *here, int64_t *at_pr
 }
 
 void
-fo_core_preflight_add_lines(FoText *text, const char *lines)
+fo_core_preflight_add_lines(FoText *text, const char *lines, const char *separator)
 {
 	char		piece[2] = {0};
 
 	for (; *lines != '\0'; lines++)
 	{
 		piece[0] = *lines;
-		fo_core_text_add(text, *lines == '\n' ? ", " : piece);
+		fo_core_text_add(text, *lines == '\n' ? separator : piece);
 	}
 }
 

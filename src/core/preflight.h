@@ -179,8 +179,8 @@ extern int64_t fo_core_preflight_fact(const FoPreflightTrial *trial, const FoPee
 /* The same of both, also for the sentence; false if one is not known. */
 extern bool fo_core_preflight_compare(FoPreflightTrial *trial, int64_t *here, int64_t *at_primary);
 
-/* Lines as a list in one line; is there such a line; may the last one have been cut? */
-extern void fo_core_preflight_add_lines(FoText *text, const char *lines);
+/* Lines as a list in one line, with that between them; is there such a line; may the last one have been cut? */
+extern void fo_core_preflight_add_lines(FoText *text, const char *lines, const char *separator);
 extern bool fo_core_preflight_has_line(const char *lines, const char *wanted);
 extern bool fo_core_preflight_is_cut(const char *lines);
 

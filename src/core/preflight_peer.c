@@ -75,14 +75,14 @@ is_shared(FoPreflightTrial *trial)
 static bool
 lacks_privileges(FoPreflightTrial *trial)
 {
-	fo_core_preflight_add_lines(trial->detail, trial->facts->missing_privileges);
+	fo_core_preflight_add_lines(trial->detail, trial->facts->missing_privileges, ", ");
 	return trial->facts->missing_privileges[0] != '\0';
 }
 
 static bool
 lacks_rewind_privileges(FoPreflightTrial *trial)
 {
-	fo_core_preflight_add_lines(trial->detail, trial->facts->missing_rewind_privileges);
+	fo_core_preflight_add_lines(trial->detail, trial->facts->missing_rewind_privileges, ", ");
 	return trial->facts->missing_rewind_privileges[0] != '\0';
 }
 
@@ -104,14 +104,7 @@ is_rewinder_refused(FoPreflightTrial *trial)
 static bool
 has_unreachable_sources(FoPreflightTrial *trial)
 {
-	const char *lines = trial->facts->unreachable_sources;
-	char		piece[2] = {0};
-
-	for (; *lines != '\0'; lines++)
-	{
-		piece[0] = *lines;
-		fo_core_text_add(trial->detail, *lines == '\n' ? "; " : piece);
-	}
+	fo_core_preflight_add_lines(trial->detail, trial->facts->unreachable_sources, "; ");
 	return trial->facts->unreachable_sources[0] != '\0';
 }
 
@@ -156,7 +149,7 @@ has_too_few_senders(FoPreflightTrial *trial)
 static bool
 has_recovery_target(FoPreflightTrial *trial)
 {
-	fo_core_preflight_add_lines(trial->detail, trial->facts->recovery_targets);
+	fo_core_preflight_add_lines(trial->detail, trial->facts->recovery_targets, ", ");
 	return trial->facts->recovery_targets[0] != '\0';
 }
 
@@ -199,7 +192,7 @@ has_too_few_slots(FoPreflightTrial *trial)
 static bool
 has_lost_slots(FoPreflightTrial *trial)
 {
-	fo_core_preflight_add_lines(trial->detail, trial->facts->lost_slots);
+	fo_core_preflight_add_lines(trial->detail, trial->facts->lost_slots, ", ");
 	return trial->facts->lost_slots[0] != '\0';
 }
 
@@ -236,7 +229,7 @@ keeps_less_than_a_checkpoint(FoPreflightTrial *trial)
 static bool
 has_logical_slots(FoPreflightTrial *trial)
 {
-	fo_core_preflight_add_lines(trial->detail, trial->facts->logical_slots);
+	fo_core_preflight_add_lines(trial->detail, trial->facts->logical_slots, ", ");
 	return trial->facts->logical_slots[0] != '\0';
 }
 

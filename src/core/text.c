@@ -48,6 +48,18 @@ fo_core_mend_cut(char *buffer, size_t size, int needed)
 }
 
 void
+fo_core_clean_text(char *text, bool is_valid)
+{
+	for (unsigned char *at = (unsigned char *) text; *at != '\0'; at++)
+	{
+		if (*at < 0x20 || *at == 0x7f)
+			*at = ' ';
+		else if (*at >= 0x80 && !is_valid)
+			*at = '?';
+	}
+}
+
+void
 fo_core_plain_name(const char *name, char *to)
 {
 	static const char digits[] = "0123456789abcdef";

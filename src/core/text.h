@@ -20,6 +20,13 @@
 extern void fo_core_mend_cut(char *buffer, size_t size, int needed);
 
 /*
+ * Another server's text, in place, as one line without control characters; where
+ * it is not valid in the encoding that it is to be kept in, what is not ASCII
+ * becomes question marks.
+ */
+extern void fo_core_clean_text(char *text, bool is_valid);
+
+/*
  * A name in plain ASCII, other bytes as \xNN, which is how PostgreSQL shows them
  * from 16 on: 15 would make a question mark of each where an application_name
  * is set.  What does not fit is cut; to has FO_NAME_LEN bytes.

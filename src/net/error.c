@@ -129,16 +129,8 @@ weight_of(FoErrorClass class)
 void
 fo_net_clean_text(char *text)
 {
-	bool		is_valid = GetDatabaseEncoding() == PG_UTF8 &&
-	pg_encoding_verifymbstr(PG_UTF8, text, strlen(text)) == (int) strlen(text);
-
-	for (unsigned char *p = (unsigned char *) text; *p != '\0'; p++)
-	{
-		if (*p < 0x20 || *p == 0x7f)
-			*p = ' ';
-		else if (*p >= 0x80 && !is_valid)
-			*p = '?';
-	}
+	fo_core_clean_text(text, GetDatabaseEncoding() == PG_UTF8 &&
+					   pg_encoding_verifymbstr(PG_UTF8, text, strlen(text)) == (int) strlen(text));
 }
 
 /* Store a message: cleaned, without white space around it. */

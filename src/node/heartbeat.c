@@ -236,9 +236,12 @@ standbys_argument(FunctionCallInfo fcinfo, int number, char (*names)[FO_NAME_LEN
 	return n;
 }
 
-/* It is stored and shown, so it must not carry a secret. */
-void
-fo_node_check_conninfo(const char *conninfo)
+/*
+ * The conninfo to follow.  It is stored and shown, so it must not carry a
+ * secret; nor may it say what is ours to say, or be a URI: pairs are added to it.
+ */
+static void
+check_conninfo(const char *conninfo)
 {
 	PQconninfoOption *options = PQconninfoParse(conninfo, NULL);
 	bool		is_usable = options != NULL && conninfo[0] != '\0' && strlen(conninfo) < FO_NODE_CONNINFO_LEN &&
@@ -265,29 +268,42 @@ conninfo_argument(FunctionCallInfo fcinfo, int number, char *to)
 {
 	const char *conninfo = PG_ARGISNULL(number) ? "" : text_to_cstring(PG_GETARG_TEXT_PP(number));
 
-	fo_node_check_conninfo(conninfo);
+	check_conninfo(conninfo);
 	strlcpy(to, conninfo, FO_NODE_CONNINFO_LEN);
+}
+
+char **
+fo_node_conninfos(ArrayType *array, int *n)
+{
+	Datum	   *elements;
+	bool	   *nulls;
+	char	  **conninfos;
+
+	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, n);
+	conninfos = palloc((*n + 1) * sizeof(char *));
+	for (int i = 0; i < *n; i++)
+	{
+		conninfos[i] = nulls[i] ? pstrdup("") : TextDatumGetCString(elements[i]);
+		check_conninfo(conninfos[i]);
+	}
+	return conninfos;
 }
 
 /* Whom else it may follow: one per line, those that there is room for. */
 static void
 upstreams_argument(FunctionCallInfo fcinfo, int number, char *to)
 {
-	Datum	   *elements;
-	bool	   *nulls;
+	char	  **conninfos = NULL;
 	size_t		length = 0;
 	int			n = 0;
 
 	if (!PG_ARGISNULL(number))
-		deconstruct_array(PG_GETARG_ARRAYTYPE_P(number), TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, &n);
+		conninfos = fo_node_conninfos(PG_GETARG_ARRAYTYPE_P(number), &n);
 	for (int i = 0; i < n; i++)
 	{
-		const char *conninfo = nulls[i] ? "" : TextDatumGetCString(elements[i]);
-
-		fo_node_check_conninfo(conninfo);
-		if (length + strlen(conninfo) + 2 > FO_NODE_UPSTREAMS_LEN)
+		if (length + strlen(conninfos[i]) + 2 > FO_NODE_UPSTREAMS_LEN)
 			continue;
-		length += snprintf(to + length, FO_NODE_UPSTREAMS_LEN - length, "%s%s", length > 0 ? "\n" : "", conninfo);
+		length += snprintf(to + length, FO_NODE_UPSTREAMS_LEN - length, "%s%s", length > 0 ? "\n" : "", conninfos[i]);
 	}
 }
 

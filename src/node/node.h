@@ -27,6 +27,7 @@
 #include "port/atomics.h"
 #include "storage/latch.h"
 #include "storage/lwlock.h"
+#include "utils/array.h"
 #include "utils/timestamp.h"
 
 #include "compat.h"
@@ -240,11 +241,8 @@ extern int	fo_node_confirm_collect(int standbys_n, char (*standbys)[FO_NAME_LEN]
 
 /* ---- heartbeat.c ---- */
 
-/*
- * The conninfo of a server to follow: ERROR 22023 if it is malformed, carries a
- * secret, says what is ours to say, or is a URI: pairs are added to it.
- */
-extern void fo_node_check_conninfo(const char *conninfo);
+/* Connection strings of servers to follow, *n of them, palloc'd; ERROR 22023 if one is of no use. */
+extern char **fo_node_conninfos(ArrayType *array, int *n);
 
 /* ---- state.c: the file; paths are relative to the data directory ---- */
 

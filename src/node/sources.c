@@ -22,16 +22,15 @@
 
 #include "fmgr.h"
 #include "funcapi.h"
-#include "catalog/pg_type.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "storage/fd.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 
 #include "compat.h"
 #include "guc.h"
 #include "libpq-fe.h"
+#include "core/text.h"
 #include "node/rejoin.h"
 
 PG_FUNCTION_INFO_V1(failover_node_try_sources);
@@ -63,28 +62,13 @@ typedef struct Attempts
 
 /* ---- words ---- */
 
-/* One line, valid in our encoding: the other server may have sent it in another one.  In place. */
-static char *
-clean(char *text)
-{
-	bool		is_valid = pg_verifymbstr(text, strlen(text), true);
-
-	for (unsigned char *at = (unsigned char *) text; *at != '\0'; at++)
-	{
-		if (*at < 0x20 || *at == 0x7f)
-			*at = ' ';
-		else if (*at >= 0x80 && !is_valid)
-			*at = '?';
-	}
-	return text;
-}
-
 /*
  * Why a connection failed: palloc'd.  libpq names each address that it has tried,
  * and may have tried one twice, with encryption and without: the first word of a
- * server counts, or else what was said first.  No secret is ever among it.
+ * server counts, or else what was said first, which may be in another encoding than
+ * ours.  No secret is ever among it.
  */
-static char *
+static const char *
 read_problem(const char *text)
 {
 	const char *attempt = strstr(text, ATTEMPT_MARK);
@@ -107,7 +91,11 @@ read_problem(const char *text)
 	words = words != NULL ? words + strlen(REASON_MARK) : line;
 	if (strncmp(words, FATAL_MARK, strlen(FATAL_MARK)) == 0)
 		words += strlen(FATAL_MARK);
-	return clean(pstrdup(words[0] != '\0' ? words : "the connection was closed"));
+	if (words[0] == '\0')
+		return "the connection was closed";
+	line = pstrdup(words);
+	fo_core_clean_text(line, pg_verifymbstr(line, strlen(line), true));
+	return line;
 }
 
 /* ---- connections ---- */
@@ -258,30 +246,6 @@ try_all(Attempts *all, char **conninfos)
 
 /* ---- the function ---- */
 
-/* The connection strings, all of them of use: palloc'd. */
-static char **
-conninfos_argument(FunctionCallInfo fcinfo, int *n)
-{
-	Datum	   *elements;
-	bool	   *nulls;
-	char	  **conninfos;
-
-	if (PG_ARGISNULL(0))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("upstreams must not be null"),
-				 errdetail("It names the servers to which connections are tried."),
-				 errhint("Give an array of connection strings, as to failover_node_rejoin().")));
-	deconstruct_array(PG_GETARG_ARRAYTYPE_P(0), TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, n);
-	conninfos = palloc((*n + 1) * sizeof(char *));
-	for (int i = 0; i < *n; i++)
-	{
-		conninfos[i] = nulls[i] ? pstrdup("") : TextDatumGetCString(elements[i]);
-		fo_node_check_conninfo(conninfos[i]);
-	}
-	return conninfos;
-}
-
 /* (upstreams): a row for each that failed, with its place in the array. */
 Datum
 failover_node_try_sources(PG_FUNCTION_ARGS)
@@ -292,7 +256,13 @@ failover_node_try_sources(PG_FUNCTION_ARGS)
 
 	fo_node_require();
 	InitMaterializedSRF(fcinfo, 0);
-	conninfos = conninfos_argument(fcinfo, &all->n);
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("upstreams must not be null"),
+				 errdetail("It names the servers to which connections are tried."),
+				 errhint("Give an array of connection strings, as to failover_node_rejoin().")));
+	conninfos = fo_node_conninfos(PG_GETARG_ARRAYTYPE_P(0), &all->n);
 	all->each = palloc0((all->n + 1) * sizeof(Attempt));
 	try_all(all, conninfos);
 	for (int i = 0; i < all->n; i++)

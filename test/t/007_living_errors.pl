@@ -13,16 +13,6 @@ my $p = $t->node('p');
 my $hba = PostgreSQL::Test::Utils::slurp_file($p->data_dir . '/pg_hba.conf');
 my $lose_session = q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'failover%'};
 
-sub set_hba
-{
-	my ($text) = @_;
-	open(my $out, '>', $p->data_dir . '/pg_hba.conf') or die "could not write pg_hba.conf: $!";
-	print $out $text;
-	close($out);
-	$p->reload;
-	return;
-}
-
 # Says the class, alerts, and does nothing.
 sub stays_ok
 {
@@ -53,14 +43,14 @@ stays_ok('too_many_connections', 'connections exhausted');
 $_->quit foreach @taken, $ours;
 ok($t->wait_for_state('healthy'), 'connections exhausted: healthy again when there is room');
 
-set_hba("local all all trust\nlocal replication all trust\nhost replication all 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 reject\n");
+$p->set_hba("local all all trust\nlocal replication all trust\nhost replication all 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 reject\n");
 $p->safe_psql('postgres', $lose_session);
 stays_ok('auth', 'pg_hba rejects');
 
-set_hba("local all all trust\nhost replication all 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n");
+$p->set_hba("local all all trust\nhost replication all 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n");
 stays_ok('auth', 'password missing');
 
-set_hba($hba);
+$p->set_hba($hba);
 ok($t->wait_for_state('healthy'), 'healthy again when it is let in');
 is($t->count_operations('failover'), '0', 'no failover in all of this');
 

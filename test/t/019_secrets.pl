@@ -23,12 +23,8 @@ ok($t->wait_for_sql($_, q{SELECT count(*) = 1 FROM pg_roles WHERE rolname = 'wat
 # Everybody else by trust, this role by its password.
 foreach my $node ($p, $a, $b)
 {
-	my $file = $node->data_dir . '/pg_hba.conf';
-	my $hba = PostgreSQL::Test::Utils::slurp_file($file);
-	open(my $out, '>', $file) or die "could not write pg_hba.conf: $!";
-	print $out "host all watcher all scram-sha-256\nhost replication watcher all scram-sha-256\n", $hba;
-	close($out);
-	$node->reload;
+	my $hba = PostgreSQL::Test::Utils::slurp_file($node->data_dir . '/pg_hba.conf');
+	$node->set_hba("host all watcher all scram-sha-256\nhost replication watcher all scram-sha-256\n$hba");
 }
 
 # Two ways to a password: the coordinator's passfile, and one that a DBA wrote into a standby's primary_conninfo.

@@ -42,9 +42,8 @@ ok($t->wait_for(q{SELECT count(*) FROM failover_events WHERE kind = 'rejoined' A
 
 my $last = $t->sql('SELECT max(event_id) FROM failover_history');
 my $started = $b->safe_psql('postgres', 'SELECT pg_postmaster_start_time()');
-my $hba = $p->data_dir . '/pg_hba.conf';
-my $rules = PostgreSQL::Test::Utils::slurp_file($hba);
-replace_hba("host replication all all reject\n$rules");
+my $rules = PostgreSQL::Test::Utils::slurp_file($p->data_dir . '/pg_hba.conf');
+$p->set_hba("host replication all all reject\n$rules");
 kill('TERM', $b->safe_psql('postgres', 'SELECT pid FROM pg_stat_wal_receiver'));
 ok($t->wait_for("SELECT step FROM failover_timeline WHERE event_id > $last AND peer_name = 'b' ORDER BY event_id, step_no LIMIT 1", 'repoint'),
 	'it is pointed at its primary');
@@ -53,19 +52,8 @@ is($t->sql(q{SELECT array_to_string(degraded_reasons, '; ') FROM failover_status
 	'the status says no more than that');
 is($b->safe_psql('postgres', 'SELECT pg_postmaster_start_time()'), $started, 'it is not restarted');
 
-replace_hba($rules);
+$p->set_hba($rules);
 ok($t->wait_for_following($b, $p), 'let in, it follows');
 ok($t->wait_for_state('healthy'), 'full redundancy');
 
 done_testing();
-
-sub replace_hba
-{
-	my ($text) = @_;
-
-	open(my $out, '>', $hba) or die "could not open \"$hba\": $!";
-	print $out $text;
-	close($out) or die "could not write \"$hba\": $!";
-	$p->reload;
-	return;
-}

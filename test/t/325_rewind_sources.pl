@@ -17,17 +17,6 @@ my $entry = 'host "127.0.0.1", user "replicator", database "postgres", no encryp
 my $findings = q{SELECT coalesce(string_agg(concat_ws(' ', peer_name, severity || ':', finding), E'\n' ORDER BY peer_name), '')
 	FROM failover_preflight('main') WHERE finding ~ 'for a rewind'};
 
-sub set_hba
-{
-	my ($node, $rules) = @_;
-
-	open(my $out, '>', $node->data_dir . '/pg_hba.conf') or die "could not write pg_hba.conf: $!";
-	print $out $rules;
-	close($out);
-	$node->reload;
-	return;
-}
-
 # The rows of the function on a server, for those connection strings.
 sub try_from
 {
@@ -71,13 +60,13 @@ is($t->sql($findings), '', 'nothing is found where everybody is let in');
 # ---- pg_hba.conf ----
 
 my $narrow = "local all all trust\nhost all $me all trust\nhost replication all all trust\n";
-set_hba($a, $narrow);
+$a->set_hba($narrow);
 ok($t->wait_for($findings, join("\n", map { qq{$_ warning: could not connect for a rewind to "a": no pg_hba.conf entry for $entry} } qw(b p))),
 	'a server that lets the role replicate, but into no database, is named, by a primary too that was no standby yet');
 like($t->sql(q{SELECT DISTINCT hint FROM failover_preflight('main') WHERE finding ~ 'for a rewind'}), qr/pg_hba\.conf.*passfile/, 'with what to do');
-set_hba($p, $narrow);
+$p->set_hba($narrow);
 ok($t->wait_for($findings, qr/^b warning: could not connect for a rewind to "a", "p": no pg_hba.conf entry for \Q$entry\E$/m), 'two are named together');
-set_hba($p, $trusting);
+$p->set_hba($trusting);
 ok($t->wait_for($findings, qr/^b warning: could not connect for a rewind to "a": /m), 'until one of them is mended');
 
 # The session of the checks is not held up, and whoever moves the primary does not ask.
@@ -89,7 +78,7 @@ ok($t->wait_for($findings, qr/^p warning: could not connect for a rewind to "a":
 
 # ---- a password ----
 
-set_hba($a, "host postgres replicator all scram-sha-256\n$trusting");
+$a->set_hba("host postgres replicator all scram-sha-256\n$trusting");
 ok($t->wait_for($findings, qr/^p warning: could not connect for a rewind to "a": .*no password supplied$/m), 'so is a password that is missing');
 my $passfile = PostgreSQL::Test::Utils::tempdir('pass') . '/pgpass';
 PostgreSQL::Test::Utils::append_to_file($passfile, "127.0.0.1:*:*:replicator:open-sesame\n");
@@ -101,7 +90,7 @@ foreach my $node ($p, $b)
 }
 ok($t->wait_for($findings, ''), 'until it is in the passfile');
 is(scalar(grep { $_->logged(qr/(?<!PASSWORD ')open-sesame/) } $p, $a, $b), 0, 'and it is in no log');
-set_hba($a, $trusting);
+$a->set_hba($trusting);
 
 # ---- the function ----
 

@@ -94,6 +94,17 @@ sub init
 	return;
 }
 
+# Other rules in the place of the ones in its pg_hba.conf, in force with this.
+sub set_hba
+{
+	my ($self, $rules) = @_;
+
+	unlink($self->data_dir . '/pg_hba.conf');
+	$self->append_conf('pg_hba.conf', $rules);
+	$self->reload;
+	return;
+}
+
 # The library and the extension's scripts, from the stage if there is one.
 sub use_library
 {
