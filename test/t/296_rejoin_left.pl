@@ -30,6 +30,7 @@ FailoverTest::Node::until_true(
 
 $b->start;
 ok($b->comes_to_log(qr/failover: copying the new primary/), 'it copies the primary');
+$t->set('auto_rejoin', 'off');	# once the administrator is helped, the coordinator would ask again
 $b->kill_hard('all');
 $b->wait_killed;
 is($t->sql(q{SELECT status FROM failover_rejoin('main', 'a')}), 'completed', 'an administrator helps another one');
@@ -37,6 +38,7 @@ is($t->sql(q{SELECT status, error FROM failover_history WHERE kind = 'rejoin' AN
 	'cancelled|another rejoin was asked for', 'nobody waits for it any more');
 $b->start;
 ok($t->wait_for(q{SELECT count(*) FROM failover_events WHERE kind = 'rejoined' AND peer_name = 'b'}, '1'), 'it goes on by itself, and follows');
+$t->set('auto_rejoin', 'on');
 
 # ---- and cut off again, within seconds ----
 
