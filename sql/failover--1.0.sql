@@ -657,7 +657,7 @@ CREATE FUNCTION failover_node_is_shut_down(from_lsn pg_lsn)
 RETURNS boolean
 LANGUAGE C STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION failover_node_is_shut_down(pg_lsn) IS
-'tells whether the WAL that this standby has replayed, from that position on, ends with the shutdown of its primary';
+'tells whoever is about to promote this standby whether the WAL that it has replayed, from that position on, ends with the shutdown of its primary';
 
 CREATE FUNCTION failover_node_try_sources(upstreams text[], OUT source integer, OUT problem text)
 RETURNS SETOF record

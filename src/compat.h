@@ -17,6 +17,7 @@
 #include "replication/walsender.h"
 #include "replication/walsender_private.h"
 #include "storage/latch.h"
+#include "storage/proc.h"
 #include "storage/procsignal.h"
 #if PG_VERSION_NUM >= 180000
 #include "storage/waiteventset.h"
@@ -123,6 +124,19 @@ fo_compat_clean_name(char *name, size_t size)
 #else
 	(void) size;
 	pg_clean_ascii(name);
+#endif
+}
+
+/* Could so many processes connect yet?  16 tells how many as well. */
+static inline bool
+fo_compat_has_free_processes(int n)
+{
+#if PG_VERSION_NUM >= 160000
+	int			free_n;
+
+	return HaveNFreeProcs(n, &free_n);
+#else
+	return HaveNFreeProcs(n);
 #endif
 }
 

@@ -35,6 +35,7 @@ int			fo_guc_max_peers = 256;
 char	   *fo_guc_passfile = NULL;
 int			fo_guc_restart_method = FO_RESTART_AUTO;
 bool		fo_guc_allow_clone = false;
+int			fo_guc_hold_connections = 1000;
 
 static const struct config_enum_entry role_words[] = {
 	{"coordinator", FO_ROLE_COORDINATOR, false},
@@ -84,6 +85,11 @@ define_parameters(void)
 							 "Allows a data server to replace its data by a copy of the new primary where rewinding is impossible.",
 							 NULL, &fo_guc_allow_clone, false,
 							 PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("failover.hold_connections",
+							"Sets for how long new connections to a standby wait while it is promoted.",
+							"They are let in when it takes writes, and as ordinary ones after that time; 0 lets them in at once.",
+							&fo_guc_hold_connections, 1000, 0, 60000,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("failover");
 }
 

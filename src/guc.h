@@ -30,5 +30,6 @@ extern int	fo_guc_max_peers;	/* failover.max_peers */
 extern char *fo_guc_passfile;	/* failover.passfile; '' = libpq's default */
 extern int	fo_guc_restart_method;	/* FoRestartMethod; failover.restart_method */
 extern bool fo_guc_allow_clone;	/* failover.allow_clone */
+extern int	fo_guc_hold_connections;	/* failover.hold_connections, milliseconds */
 
 #endif							/* FO_GUC_H */

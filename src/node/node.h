@@ -25,6 +25,7 @@
 #include <time.h>
 
 #include "port/atomics.h"
+#include "storage/condition_variable.h"
 #include "storage/latch.h"
 #include "storage/lwlock.h"
 #include "utils/array.h"
@@ -127,6 +128,9 @@ typedef struct FoNodeShared
 	uint32		promised_timeline;	/* its promotion was prepared for this one, and not refused; 0 = not since the start */
 	FoTime		promised_at;	/* when it was last asked for... */
 	int32		promised_to;	/* ...and by which backend */
+	FoTime		expected_at;	/* when somebody asked last who is about to promote this standby... */
+	FoTime		expected_since; /* ...and since when he has done so */
+	ConditionVariable clients;	/* who have connected meanwhile, and wait for the promotion */
 	FoTime		heard_at;		/* last heartbeat; 0 = none since start */
 	Latch	   *worker_latch;	/* of the node worker; NULL while it does not run */
 	bool		has_worker_run; /* since the start; false for longer than a moment = there was no slot for it */
@@ -292,6 +296,16 @@ extern void fo_node_end_readers(int ordered_by);
 
 /* In the worker, after a reload: whoever is to follow nobody stops to receive, also while recovery waits for a reader. */
 extern void fo_node_end_receiver(void);
+
+/* ---- clients.c ---- */
+
+extern void fo_node_clients_install(void);
+
+/* Somebody is about to promote this standby, and will ask again within 100 ms while he is: clients that connect wait for it. */
+extern void fo_node_expect_promotion(void);
+
+/* In the worker, when the promotion is through: those that wait need not any more. */
+extern void fo_node_admit_clients(void);
 
 /* ---- restart.c ---- */
 

@@ -76,6 +76,7 @@ initialize(FoNodeShared *node)
 	pg_atomic_init_u64(&node->valid_until, 0);
 	pg_atomic_init_u32(&node->is_armed, node->state.is_armed ? 1 : 0);
 	pg_atomic_init_u32(&node->is_refusal_logged, 0);
+	ConditionVariableInit(&node->clients);
 }
 
 static void
@@ -295,6 +296,16 @@ fo_node_hear(const FoNodeHeartbeat *heartbeat)
 	return grant;
 }
 
+/* With the lock held: the lease ends, and the state becomes that. */
+static void
+end_lease(const FoNodeState *next)
+{
+	fo_core_lease_fence(&fo_node->lease, next->fenced_term);
+	publish();					/* before the disk is waited for... */
+	commit_state(next);
+	publish();					/* ...and again: it may have been disarmed until now */
+}
+
 void
 fo_node_fence(int64 term, const char *coordinator, const char *holder)
 {
@@ -304,10 +315,7 @@ fo_node_fence(int64 term, const char *coordinator, const char *holder)
 	LWLockAcquire(fo_node->lock, LW_EXCLUSIVE);
 	next = fenced_state(term, coordinator, holder);
 	is_news = next.fenced_term != fo_node->state.fenced_term || strcmp(next.holder, fo_node->state.holder) != 0;
-	fo_core_lease_fence(&fo_node->lease, term);
-	publish();					/* before the disk is waited for... */
-	commit_state(&next);
-	publish();					/* ...and again: it may have been disarmed until now */
+	end_lease(&next);
 	LWLockRelease(fo_node->lock);
 	if (!is_news)
 		return;
@@ -360,10 +368,7 @@ fo_node_request_rejoin(int64 term, const char *coordinator, const char *holder, 
 	next.rejoin = *request;
 	next.rejoin.phase = FO_REJOIN_REQUESTED;
 	next.rejoin.term = term;
-	fo_core_lease_fence(&fo_node->lease, term);
-	publish();					/* before the disk is waited for... */
-	commit_state(&next);
-	publish();					/* ...and again: it may have been disarmed until now */
+	end_lease(&next);
 	LWLockRelease(fo_node->lock);
 	is_wake_due = true;
 }

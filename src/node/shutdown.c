@@ -64,6 +64,8 @@ failover_node_is_shut_down(PG_FUNCTION_ARGS)
 	XLogRecPtr	from = PG_GETARG_LSN(0);
 
 	fo_node_require();
-	PG_RETURN_BOOL(RecoveryInProgress() && !XLogRecPtrIsInvalid(from) &&
-				   from < GetXLogReplayRecPtr(NULL) && ends_with_shutdown(from));
+	if (!RecoveryInProgress())
+		PG_RETURN_BOOL(false);
+	fo_node_expect_promotion();
+	PG_RETURN_BOOL(!XLogRecPtrIsInvalid(from) && from < GetXLogReplayRecPtr(NULL) && ends_with_shutdown(from));
 }

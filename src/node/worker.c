@@ -45,7 +45,7 @@
 #define IDLE_MS 1000			/* how often to look where there is nothing to renew */
 #define RESTART_SECONDS 5
 #define PUSH_MIN_MS 1
-#define PUSHES_PER_AGE 8		/* a promotion is pushed again when it is older by this part of its age */
+#define PUSHES_PER_AGE 32		/* a promotion is pushed again when it is older by this part of its age */
 #define READERS_AFTER_US FO_MS(100)	/* most promotions are over by then, and meet no reader */
 
 PGDLLEXPORT void failover_node_main(Datum argument);
@@ -177,8 +177,13 @@ push_promotion(void)
 	ordered_at = fo_node->promised_timeline != 0 ? fo_node->promised_at : 0;
 	ordered_by = fo_node->promised_to;
 	LWLockRelease(fo_node->lock);
-	if (ordered_at == 0 || !RecoveryInProgress())
+	if (ordered_at == 0)
 		return IDLE_MS;
+	if (!RecoveryInProgress())
+	{
+		fo_node_admit_clients();
+		return IDLE_MS;
+	}
 	WakeupRecovery();
 	age = fo_node_clock() - ordered_at;
 	if (age >= READERS_AFTER_US)

@@ -19,7 +19,7 @@ switchover_run()
 	wait_acks "$record" $(($(grep -c '^a' "$record") + 300)) || return 1
 	cp "$record" "$record.first"
 	sql "$new" "SELECT writer || '/' || id FROM failover_test" >"$work/rows"
-	promoted=$(sql coordinator "SELECT (extract(epoch FROM max(finished_at)) * 1000000)::bigint FROM failover_timeline WHERE step = 'promote' AND status = 'done'")
+	promoted=$(sql coordinator "SELECT (extract(epoch FROM max(started_at)) * 1000000)::bigint FROM failover_timeline WHERE step = 'promote' AND status = 'done'")
 	read -r acknowledged outage lost < <("$root/test/lib/acks" --across "$promoted" "$record.first" "$work/rows")
 	event="FROM failover_history WHERE kind = 'switchover' ORDER BY event_id DESC LIMIT 1"
 	figures=$(sql coordinator "

@@ -1,0 +1,129 @@
+# Who connects to a standby while it is promoted waits for that, as long as it is
+# about to be; without holding it up, and without being in the way of those who
+# bring it about.
+use strict;
+use warnings;
+
+use FailoverTest::Lease;
+use Test::More;
+
+my $sessions = 16;
+my ($p) = FailoverTest::Lease->start_primary(
+	'p',
+	conf => "max_standby_streaming_delay = -1\nmax_connections = $sessions\nfailover.hold_connections = 60s\nauthentication_timeout = 5min",
+	sql => 'CREATE TABLE t (id bigint); CREATE ROLE somebody');
+my ($a, $lease) = FailoverTest::Lease->start_standby('a', $p);
+$a->append_conf('postgresql.conf', "max_connections = $sessions");
+$a->restart;
+$lease->hear(term => 2);
+my $directory = PostgreSQL::Test::Utils::tempdir('clients');
+my $blocked = "$directory/blocked";
+my $clients_n = 0;
+
+# Everybody of this test but the clients.
+local $ENV{PGAPPNAME} = 'failover test';
+
+# A client that asks the standby something once: sub that tells the answer, undef while there is none.
+sub start_client
+{
+	my ($query, @more) = @_;
+	my $file = "$directory/client" . ++$clients_n;
+	my $pid = fork() // die "could not fork: $!";
+
+	if ($pid == 0)
+	{
+		$ENV{PGAPPNAME} = 'client';
+		open(STDOUT, '>', $file) or POSIX::_exit(1);
+		exec('psql', '-XAt', @more, '-c', $query, $a->connstr('postgres')) or POSIX::_exit(1);
+	}
+	return sub {
+		return unless -s $file;
+		my $answer = PostgreSQL::Test::Utils::slurp_file($file);
+		chomp $answer;
+		return $answer;
+	};
+}
+
+# Who waits to be let in.
+sub held_n
+{
+	my $postmaster = PostgreSQL::Test::Utils::slurp_file($a->data_dir . '/postmaster.pid') =~ s/\n.*//sr;
+	return scalar(grep { /authentication/ } `ps -o args= --ppid $postmaster`);
+}
+
+sub answers
+{
+	my ($client) = @_;
+	return FailoverTest::Node::until_true(sub { defined $client->() }) ? $client->() : 'nothing';
+}
+
+sub becomes_held { my ($n) = @_; return FailoverTest::Node::until_true(sub { held_n() == $n }) }
+
+# ---- about to be ----
+
+$a->safe_psql('postgres', 'SELECT pg_wal_replay_pause()');
+ok($a->ask_until('SELECT pg_get_wal_replay_pause_state()', 'paused'), 'a standby that replays nothing');
+# Of a catalog that is read before the database is known.
+$p->safe_psql('postgres', $_) foreach 'DROP ROLE somebody', 'VACUUM pg_authid';
+my $end = $p->safe_psql('postgres', 'SELECT pg_current_wal_flush_lsn()');
+
+my $asking = fork() // die "could not fork: $!";
+if ($asking == 0)
+{
+	PostgreSQL::Test::Utils::append_to_file("$directory/asking", "SELECT failover_node_is_shut_down('0/0') \\watch 0.02\n");
+	open(STDOUT, '>', '/dev/null') or POSIX::_exit(1);
+	exec('psql', '-XAt', '-f', "$directory/asking", $a->connstr('postgres')) or POSIX::_exit(1);
+}
+ok($a->ask_until(q{SELECT count(*) > 0 FROM pg_stat_activity WHERE query LIKE 'SELECT failover_node_is_shut_down%' AND pid <> pg_backend_pid()}, 't'),
+	'somebody is about to promote it');
+my $reader = start_client('SELECT pg_is_in_recovery()');
+ok(becomes_held(1), 'a client waits');
+
+$a->safe_psql('postgres', 'SELECT pg_wal_replay_resume()');
+ok($a->ask_until("SELECT pg_last_wal_replay_lsn() >= '$end'", 't'), 'which does not hold up the replay of what it could have read');
+is(held_n(), 1, 'and goes on to wait');
+
+kill('TERM', $asking);
+waitpid($asking, 0);
+is(answers($reader), 't', 'nobody is about to any more: it is let in');
+is(answers(start_client('SELECT pg_is_in_recovery()')), 't', 'so are others');
+
+# ---- promoted ----
+
+POSIX::mkfifo($blocked, 0600) or die "could not create $blocked: $!";
+$a->safe_psql('postgres', "ALTER SYSTEM SET recovery_end_command = 'cat $blocked'");
+$a->safe_psql('postgres', 'SELECT pg_reload_conf()');
+ok($a->ask_until('SHOW recovery_end_command', "cat $blocked"), 'a promotion that takes its time');
+$p->stop('fast');
+$a->safe_psql('postgres', q{SELECT pg_promote(false) FROM failover_node_prepare_promotion(2, 2, 'test')});
+$reader = start_client('SELECT pg_is_in_recovery()');
+my $writer = start_client('INSERT INTO t VALUES (0)');
+ok(becomes_held(2), 'clients wait');
+is($a->safe_psql('postgres', 'SELECT pg_is_in_recovery()'), 't', 'the coordinator does not');
+like($a->safe_psql('postgres', 'IDENTIFY_SYSTEM', replication => 'true'), qr/^\d+\|/, 'nor do other standbys');
+is(held_n(), 2, 'clients go on to wait');
+
+my @others;
+until (grep { defined $_->() } @others)
+{
+	die 'all clients wait' if @others >= $sessions;
+	push @others, start_client('SELECT pg_is_in_recovery()');
+	FailoverTest::Node::until_true(sub { held_n() == 2 + @others || defined $others[-1]->() }) or die 'a client is lost';
+}
+is($others[-1]->(), 't', 'who finds few sessions left is let in');
+cmp_ok(scalar(@others), '>', 1, 'where others wait');
+
+$a->safe_psql('postgres', 'ALTER SYSTEM SET failover.hold_connections = 0');
+$a->safe_psql('postgres', 'SELECT pg_reload_conf()');
+ok($a->ask_until('SHOW failover.hold_connections', '0'), 'switched off');
+is(answers(start_client('SELECT pg_is_in_recovery()')), 't', 'nobody is held any more');
+
+PostgreSQL::Test::Utils::append_to_file($blocked, "go\n");
+ok($a->ask_until('SELECT pg_is_in_recovery()', 'f'), 'the promotion is through');
+is(held_n(), 1 + @others, 'without a lease it takes no writes, and clients wait');
+$lease->grant(term => 2, seconds => 600);
+is(answers($reader), 'f', 'with one it is a primary for them');
+is(answers($writer), 'INSERT 0 1', 'who write at once');
+is(answers($_), 'f', 'another one') foreach @others[0 .. $#others - 1];
+
+done_testing();
