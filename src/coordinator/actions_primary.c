@@ -87,6 +87,9 @@ const FoAction fo_coordinator_action_sync_names = {
 
 /* ---- promote ---- */
 
+/* One that takes so long is asked what it waits for: a command that hangs, somebody who reads. */
+#define LONG_PROMOTION_US FO_MS(1000)
+
 static void
 promote_look(FoTask *task, StringInfo sql)
 {
@@ -95,6 +98,10 @@ promote_look(FoTask *task, StringInfo sql)
 						   " CASE WHEN NOT pg_is_in_recovery() THEN"
 						   " ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::bigint END,"
 						   " CASE WHEN NOT pg_is_in_recovery() THEN pg_current_wal_lsn() END");
+	if (task->facts.acted_at != 0 && fo_net_now() - task->facts.acted_at > LONG_PROMOTION_US)
+		appendStringInfoString(sql, ", (SELECT a.wait_event FROM pg_stat_activity a WHERE a.backend_type = 'startup')");
+	else
+		appendStringInfoString(sql, ", NULL");
 }
 
 static FoLook
@@ -102,11 +109,14 @@ promote_read(FoTask *task, const PGresult *result)
 {
 	FoTaskFacts *facts = &task->facts;
 
-	if (!fo_coordinator_is_row(task, result, 3))
+	if (!fo_coordinator_is_row(task, result, 4))
 		return FO_LOOK_FAILED;
 	if (!fo_coordinator_is_true(result, 0))
 	{
-		fo_coordinator_task_explain(task, "still in recovery");
+		if (PQgetisnull(result, 0, 3))
+			fo_coordinator_task_explain(task, "still in recovery");
+		else
+			fo_coordinator_task_explain(task, "still in recovery, which waits for %s", PQgetvalue(result, 0, 3));
 		return FO_LOOK_NOT_YET;
 	}
 	facts->timeline = fo_coordinator_timeline_value(result, 1);

@@ -36,6 +36,9 @@
 /* The intents of steps that are held back are written so long after they were planned. */
 #define INTENT_HELD_US FO_MS(30)
 
+/* A step that has taken so long tells what it has met so far. */
+#define LONG_STEP_US FO_MS(1000)
+
 /* However an operation was interrupted, it is looked at again after this long. */
 #define LOOK_AGAIN_US FO_MS(1000)
 
@@ -367,15 +370,18 @@ last_phase(const FoRun *run)
 	return steps[n - 1].phase;
 }
 
-/* What a server on its way back says of itself is to be read meanwhile: that can take long. */
+/* What a step has met so far is to be read meanwhile, where it takes long; the way back of a server does. */
 static void
 note_progress(FoRun *run)
 {
+	FoTime		now = fo_net_now();
+
 	for (int i = run->phase_first_step; i < run->steps_n; i++)
 	{
 		FoRunStep  *step = run->steps[i];
 
-		if (step->task == NULL || !step->task->action->is_restarting || step->task->detail[0] == '\0' ||
+		if (step->task == NULL || step->task->detail[0] == '\0' ||
+			(!step->task->action->is_restarting && now - step->task->started_at < LONG_STEP_US) ||
 			strcmp(step->row.detail, step->task->detail) == 0)
 			continue;
 		fo_core_copy_text(step->row.detail, sizeof(step->row.detail), step->task->detail);

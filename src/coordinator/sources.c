@@ -2,7 +2,7 @@
  *
  * sources.c
  *		Has a peer with the node library try whether it could connect to the
- *		others, as a rewind from one of them would.
+ *		others, as their standby would, and for a rewind.
  *
  * It may take the peer seconds to know that somebody does not answer it.  The
  * kept session has to carry heartbeats meanwhile, which grant the lease, so this

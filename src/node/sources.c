@@ -1,14 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * sources.c
- *		failover_node_try_sources: could this server connect to those from which it
- *		might have to be rewound?
+ *		failover_node_try_sources: could this server connect to those that it might
+ *		have to follow, and to be rewound from?
  *
  * What is in the way of that, an entry of another server's pg_hba.conf, a
  * password, a name that does not resolve here, would else show after a failover,
  * when the old primary cannot come back.  So failover_preflight has it tried, with
- * the connection string that a rewind would have, and nothing is asked in the
- * session that comes of it.
+ * the connection string that a rewind would have, once for a database and once
+ * for replication, and nothing is asked in the sessions that come of it.
  *
  * Runs in a backend of the running server: unlike in session.c nothing may
  * block.  All connections are begun at once, and who has not answered by the
@@ -55,7 +55,7 @@ typedef struct Attempt
 /* All of them, in memory that an error leaves as it is. */
 typedef struct Attempts
 {
-	int			n;
+	int			n;				/* two for each server */
 	Attempt    *each;
 	WaitEventSet *set;			/* NULL = nothing is being waited for */
 } Attempts;
@@ -123,15 +123,15 @@ take_outcome(Attempt *attempt, PostgresPollingStatusType outcome)
 }
 
 /*
- * As pg_rewind would connect: it is given the passfile in its environment, so that
- * one in the string goes first.  That it could only read from a primary does not
- * matter yet.
+ * As pg_rewind would connect, and as pg_basebackup and the walreceiver: programs are given
+ * the passfile in their environment, so that one in the string goes first.  That they
+ * could only read from a primary does not matter yet.
  */
 static void
-begin_attempt(Attempt *attempt, const char *conninfo)
+begin_attempt(Attempt *attempt, const char *conninfo, bool is_replication)
 {
-	const char *keywords[] = {"passfile", "dbname", "target_session_attrs", NULL};
-	const char *values[] = {fo_guc_passfile, fo_node_source_conninfo(conninfo), "any", NULL};
+	const char *keywords[] = {"passfile", "dbname", "target_session_attrs", "replication", NULL};
+	const char *values[] = {fo_guc_passfile, fo_node_source_conninfo(conninfo), "any", is_replication ? "true" : NULL, NULL};
 
 	if (!AcquireExternalFD())
 		ereport(ERROR,
@@ -214,7 +214,7 @@ run(Attempts *all, char **conninfos)
 	for (int i = 0; i < all->n; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		begin_attempt(&all->each[i], conninfos[i]);
+		begin_attempt(&all->each[i], conninfos[i / 2], i % 2 != 0);
 	}
 	deadline = fo_node_clock() + FO_MS(TRY_MS);
 	while ((open_n = count_open(all)) > 0 && fo_node_clock() < deadline)
@@ -246,13 +246,14 @@ try_all(Attempts *all, char **conninfos)
 
 /* ---- the function ---- */
 
-/* (upstreams): a row for each that failed, with its place in the array. */
+/* (upstreams): a row for each that failed, with its place in the array.  Who lets nobody in is told of once. */
 Datum
 failover_node_try_sources(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	Attempts   *all = palloc0(sizeof(Attempts));
 	char	  **conninfos;
+	int			sources_n;
 
 	fo_node_require();
 	InitMaterializedSRF(fcinfo, 0);
@@ -262,17 +263,19 @@ failover_node_try_sources(PG_FUNCTION_ARGS)
 				 errmsg("upstreams must not be null"),
 				 errdetail("It names the servers to which connections are tried."),
 				 errhint("Give an array of connection strings, as to failover_node_rejoin().")));
-	conninfos = fo_node_conninfos(PG_GETARG_ARRAYTYPE_P(0), &all->n);
+	conninfos = fo_node_conninfos(PG_GETARG_ARRAYTYPE_P(0), &sources_n);
+	all->n = 2 * sources_n;
 	all->each = palloc0((all->n + 1) * sizeof(Attempt));
 	try_all(all, conninfos);
-	for (int i = 0; i < all->n; i++)
+	for (int i = 0; i < sources_n; i++)
 	{
+		const char *problem = all->each[2 * i].problem != NULL ? all->each[2 * i].problem : all->each[2 * i + 1].problem;
 		Datum		values[2] = {Int32GetDatum(i + 1)};
 		bool		nulls[2] = {false, false};
 
-		if (all->each[i].problem == NULL)
+		if (problem == NULL)
 			continue;
-		values[1] = CStringGetTextDatum(all->each[i].problem);
+		values[1] = CStringGetTextDatum(problem);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}
 	return (Datum) 0;

@@ -1,5 +1,5 @@
-# Whether a server could connect to the others for a rewind is tried before one is
-# needed: failover_preflight names those that do not let it in, and says what to
+# Whether a server could connect to the others, to follow them and to be rewound, is tried
+# before that is needed: failover_preflight names those that do not let it in, and says what to
 # do.  A planned move neither waits for that nor is refused for it.
 use strict;
 use warnings;
@@ -15,7 +15,7 @@ my $trusting = PostgreSQL::Test::Utils::slurp_file($a->data_dir . '/pg_hba.conf'
 my $entry = 'host "127.0.0.1", user "replicator", database "postgres", no encryption';
 
 my $findings = q{SELECT coalesce(string_agg(concat_ws(' ', peer_name, severity || ':', finding), E'\n' ORDER BY peer_name), '')
-	FROM failover_preflight('main') WHERE finding ~ 'for a rewind'};
+	FROM failover_preflight('main') WHERE finding ~ 'be rewound from'};
 
 # The rows of the function on a server, for those connection strings.
 sub try_from
@@ -61,25 +61,34 @@ is($t->sql($findings), '', 'nothing is found where everybody is let in');
 
 my $narrow = "local all all trust\nhost all $me all trust\nhost replication all all trust\n";
 $a->set_hba($narrow);
-ok($t->wait_for($findings, join("\n", map { qq{$_ warning: could not connect for a rewind to "a": no pg_hba.conf entry for $entry} } qw(b p))),
+ok($t->wait_for($findings, join("\n", map { qq{$_ warning: could not follow, or be rewound from, "a": no pg_hba.conf entry for $entry} } qw(b p))),
 	'a server that lets the role replicate, but into no database, is named, by a primary too that was no standby yet');
-like($t->sql(q{SELECT DISTINCT hint FROM failover_preflight('main') WHERE finding ~ 'for a rewind'}), qr/pg_hba\.conf.*passfile/, 'with what to do');
+like($t->sql(q{SELECT DISTINCT hint FROM failover_preflight('main') WHERE finding ~ 'be rewound from'}), qr/pg_hba\.conf.*passfile/, 'with what to do');
 $p->set_hba($narrow);
-ok($t->wait_for($findings, qr/^b warning: could not connect for a rewind to "a", "p": no pg_hba.conf entry for \Q$entry\E$/m), 'two are named together');
+ok($t->wait_for($findings, qr/^b warning: could not follow, or be rewound from, "a", "p": no pg_hba.conf entry for \Q$entry\E$/m), 'two are named together');
 $p->set_hba($trusting);
-ok($t->wait_for($findings, qr/^b warning: could not connect for a rewind to "a": /m), 'until one of them is mended');
+ok($t->wait_for($findings, qr/^b warning: could not follow, or be rewound from, "a": /m), 'until one of them is mended');
+
+# ---- and its entries for replication, without which it could not be followed ----
+
+$a->set_hba("local all all trust\nlocal replication all trust\nhost all all all trust\n");
+my $replication = 'no pg_hba.conf entry for replication connection from host "127.0.0.1", user "replicator", no encryption';
+ok($t->wait_for($findings, join("\n", map { qq{$_ warning: could not follow, or be rewound from, "a": $replication} } qw(b p))),
+	'a server that lets the role into the database, but does not let it replicate, is named, too');
+$a->set_hba("local all all trust\nlocal replication all trust\nhost all $me all trust\nhost replication $me all trust\n");
+ok($t->wait_for($findings, qr/^b warning: could not follow, or be rewound from, "a": no pg_hba.conf entry for \Q$entry\E$/m), 'one that lets it in for nothing is told of once');
 
 # The session of the checks is not held up, and whoever moves the primary does not ask.
 my $tried = () = $a->logged(qr/no pg_hba.conf entry/);
 is($t->sql(q{SELECT status FROM failover_switchover('main', 'b')}), 'completed', 'a switchover is not refused for that');
 is(scalar(() = $a->logged(qr/no pg_hba.conf entry/)), $tried, 'nor does it have anybody try');
 ok($t->wait_for_state('healthy'), 'and everybody follows');
-ok($t->wait_for($findings, qr/^p warning: could not connect for a rewind to "a": /m), 'it is still found');
+ok($t->wait_for($findings, qr/^p warning: could not follow, or be rewound from, "a": /m), 'it is still found');
 
 # ---- a password ----
 
 $a->set_hba("host postgres replicator all scram-sha-256\n$trusting");
-ok($t->wait_for($findings, qr/^p warning: could not connect for a rewind to "a": .*no password supplied$/m), 'so is a password that is missing');
+ok($t->wait_for($findings, qr/^p warning: could not follow, or be rewound from, "a": .*no password supplied$/m), 'so is a password that is missing');
 my $passfile = PostgreSQL::Test::Utils::tempdir('pass') . '/pgpass';
 PostgreSQL::Test::Utils::append_to_file($passfile, "127.0.0.1:*:*:replicator:open-sesame\n");
 chmod 0600, $passfile;
