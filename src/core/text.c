@@ -12,39 +12,19 @@
 /* Digits of the longest int64_t, its sign and the terminator. */
 #define INTEGER_LEN 21
 
-/* Not the first byte of a character? */
-static bool
-is_continuation(char byte)
-{
-	return ((unsigned char) byte & 0xC0) == 0x80;
-}
-
-/* Bytes of the character that begins with this one. */
-static size_t
-character_length(char first)
-{
-	unsigned char byte = (unsigned char) first;
-
-	return byte < 0xC0 ? 1 : byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4;
-}
+/* What the reader sees where something is missing. */
+#define DOTS "..."
 
 void
 fo_core_mend_cut(char *buffer, size_t size, int needed)
 {
-	size_t		end;
-	size_t		last;
+	size_t		length = strlen(buffer);
+	size_t		kept;
 
-	if (needed < 0 || (size_t) needed < size || size < 2)
+	if (needed < 0 || (size_t) needed < size || length == 0)
 		return;
-	end = strlen(buffer);
-	for (last = end; last > 0 && end - last < 4;)
-	{
-		last--;
-		if (!is_continuation(buffer[last]))
-			break;
-	}
-	if (last + character_length(buffer[last]) > end)
-		memset(buffer + last, 0, end - last);
+	kept = length > strlen(DOTS) ? (size_t) fo_core_clip(buffer, (int) (length - strlen(DOTS))) : 0;
+	fo_core_copy_text(buffer + kept, length + 1 - kept, DOTS);
 }
 
 void

@@ -15,7 +15,7 @@
 
 /*
  * For who uses stdio all the same: snprintf() has filled the buffer and returned
- * needed; if that was too much, half a character at the end goes.
+ * needed; if that was too much, the text is made to end with "...".
  */
 extern void fo_core_mend_cut(char *buffer, size_t size, int needed);
 

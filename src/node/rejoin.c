@@ -236,13 +236,15 @@ try_clone(FoNodeState *state)
 	FoRejoin   *rejoin = &state->rejoin;
 	FoRejoinPhase fallback = rejoin->is_touched ? FO_REJOIN_REWINDING : FO_REJOIN_REQUESTED;
 	FoTime		begin = fo_node_clock();
+	size_t		room = sizeof(rejoin->report) - sizeof(CLONE_HINT) + 1;
+	int			length = (int) strlen(rejoin->report);
 	const char *source;
 
 	if (!fo_guc_allow_clone)
 	{
 		/* What to do must not be cut off. */
-		rejoin->report[sizeof(rejoin->report) - sizeof(CLONE_HINT)] = '\0';
-		fo_core_mend_cut(rejoin->report, sizeof(rejoin->report), sizeof(rejoin->report));
+		rejoin->report[room - 1] = '\0';
+		fo_core_mend_cut(rejoin->report, room, length);
 		strlcat(rejoin->report, CLONE_HINT, sizeof(rejoin->report));
 		return;
 	}
