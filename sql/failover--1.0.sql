@@ -663,7 +663,7 @@ CREATE FUNCTION failover_node_try_sources(upstreams text[], OUT source integer, 
 RETURNS SETOF record
 LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION failover_node_try_sources(text[]) IS
-'connects to those servers as a standby of them would, and tells to which of them that failed, and why';
+'connects to those servers for replication and as for a rewind, and tells to which of them that failed, and why';
 
 REVOKE EXECUTE ON FUNCTION failover_node_heartbeat(bigint, bigint, bigint, bigint, text, text, text, text, bigint, text[]),
     failover_node_status(), failover_node_fence(bigint, text, text), failover_node_demote(bigint, text, text, text, text),

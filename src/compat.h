@@ -13,6 +13,7 @@
 #include "postgres.h"
 #include "common/string.h"
 #include "fmgr.h"
+#include "postmaster/postmaster.h"
 #include "replication/message.h"
 #include "replication/walsender.h"
 #include "replication/walsender_private.h"
@@ -127,16 +128,16 @@ fo_compat_clean_name(char *name, size_t size)
 #endif
 }
 
-/* Could so many processes connect yet?  16 tells how many as well. */
+/* Could so many connect yet, and those for whom places are reserved?  16 reserves more of them, and tells how many there are. */
 static inline bool
-fo_compat_has_free_processes(int n)
+fo_compat_has_free_places(int n)
 {
 #if PG_VERSION_NUM >= 160000
 	int			free_n;
 
-	return HaveNFreeProcs(n, &free_n);
+	return HaveNFreeProcs(Max(n, 1) + SuperuserReservedConnections + ReservedConnections, &free_n);
 #else
-	return HaveNFreeProcs(n);
+	return HaveNFreeProcs(Max(n, 1) + ReservedBackends);
 #endif
 }
 

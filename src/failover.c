@@ -88,7 +88,7 @@ define_parameters(void)
 	DefineCustomIntVariable("failover.hold_connections",
 							"Sets for how long new connections to a standby wait while it is promoted.",
 							"They are let in when it takes writes, and as ordinary ones after that time; 0 lets them in at once.",
-							&fo_guc_hold_connections, 1000, 0, 60000,
+							&fo_guc_hold_connections, 1000, 0, 600000,
 							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("failover");
 }

@@ -93,13 +93,18 @@ const FoAction fo_coordinator_action_sync_names = {
 static void
 promote_look(FoTask *task, StringInfo sql)
 {
+	bool		is_long = task->facts.acted_at != 0 && fo_net_now() - task->facts.acted_at > LONG_PROMOTION_US;
+
 	appendStringInfoString(sql,
 						   "SELECT NOT pg_is_in_recovery(),"
 						   " CASE WHEN NOT pg_is_in_recovery() THEN"
 						   " ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::bigint END,"
 						   " CASE WHEN NOT pg_is_in_recovery() THEN pg_current_wal_lsn() END");
-	if (task->facts.acted_at != 0 && fo_net_now() - task->facts.acted_at > LONG_PROMOTION_US)
-		appendStringInfoString(sql, ", (SELECT a.wait_event FROM pg_stat_activity a WHERE a.backend_type = 'startup')");
+	/* Looked up before the order, as for the rehearsal: later a catalog may be locked. */
+	if (task->facts.acted_at == 0 || is_long)
+		appendStringInfo(sql, ", CASE WHEN %s THEN"
+						 " (SELECT a.wait_event FROM pg_stat_get_activity(NULL) a WHERE a.backend_type = 'startup') END",
+						 is_long ? "pg_is_in_recovery()" : "false");
 	else
 		appendStringInfoString(sql, ", NULL");
 }

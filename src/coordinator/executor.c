@@ -249,12 +249,12 @@ begin_step(FoRunStep *step)
 bool
 fo_coordinator_is_hold_over(const FoRunStep *step)
 {
-	return step->held_until != 0 && (step->run->is_promoted || fo_net_now() >= step->held_until);
+	return step->held_until != 0 && fo_net_now() >= step->held_until;
 }
 
 /*
- * Start the steps that were held back, when their time has come or the candidate
- * is promoted.  Their intents are written while that goes on: not before it was
+ * Start the steps that were held back, when their time has come, which the end of the
+ * promotion brings forward.  Their intents are written while that goes on: not before it was
  * ordered, and not so late that whoever keeps rows locked by then is waited for.
  */
 static void

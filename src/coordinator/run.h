@@ -27,7 +27,7 @@ typedef struct FoRunStep
 	FoTask	   *task;			/* NULL: not started, or ended */
 	FoTime		begun_at;
 	FoTime		wait_until;		/* the step is to wait until then; 0 = it does not wait */
-	FoTime		held_until;		/* it is started then, or when the candidate is promoted; 0 = it is not held back */
+	FoTime		held_until;		/* it is started then, or soon after the candidate is promoted; 0 = it is not held back */
 	bool		is_way_back;	/* of a drill */
 	bool		is_restored;	/* of a former worker: only the row is known */
 	bool		is_rewound;		/* the server that came back had to be rewound, or copied */

@@ -17,8 +17,9 @@
 #include "coordinator/slots.h"
 #include "coordinator/syncmode.h"
 
-/* The others are repointed when the promotion is through, or this long after it was ordered. */
+/* The others are repointed a moment after the promotion is through, or this long after it was ordered. */
 #define REPOINT_HELD_US FO_MS(300)
+#define CLIENTS_FIRST_US FO_MS(20)	/* they connect, many at once */
 
 /* The number of the timeline to begin.  One that was announced stands unless it has been seen elsewhere since. */
 static void
@@ -191,8 +192,12 @@ fo_coordinator_promoted(FoRun *run, const FoTask *task)
 
 	for (int i = 0; i < run->steps_n; i++)
 	{
-		if (run->steps[i]->task != NULL && run->steps[i]->row.kind == FO_STEP_REPOINT)
-			run->steps[i]->task->facts.timeline = run->timeline;
+		FoRunStep  *step = run->steps[i];
+
+		if (step->task != NULL && step->row.kind == FO_STEP_REPOINT)
+			step->task->facts.timeline = run->timeline;
+		if (step->held_until != 0)
+			step->held_until = fo_net_now() + CLIENTS_FIRST_US;
 	}
 	fo_coordinator_record(group, run->candidate, "promoted", FO_NOTICE, NULL,
 						  "is the primary now, term " INT64_FORMAT ", %s", group->cfg.term, task->detail);

@@ -25,10 +25,12 @@
 
 #include "access/xlog.h"
 #include "libpq/auth.h"
+#include "libpq/libpq.h"
 #include "miscadmin.h"
 #include "postmaster/postmaster.h"
 #include "replication/walsender.h"
 #include "storage/condition_variable.h"
+#include "utils/backend_status.h"
 #include "utils/snapmgr.h"
 
 #include "compat.h"
@@ -37,43 +39,64 @@
 
 #define OWN_NAMES "failover"	/* how their application_name begins */
 #define ASKED_US FO_MS(100)		/* a coordinator that has asked within this time goes on to */
-#define RECHECK_MS 10			/* the worker tells of the end of the promotion; nobody does of what was given up */
-#define SPARE_PART 4			/* that part of max_connections is left for who is not to wait */
+#define RECHECK_MS 100			/* nobody tells who waits that a promotion is not expected any more, or that he is alone */
+#define SPARE_PART 4			/* that part of max_connections is left for who is not to wait... */
+#define SPARE_MOST 100			/* ...so much of it at most */
 
 static ClientAuthentication_hook_type previous_hook = NULL;
 
+/* ---- what is expected ---- */
+
+/* Half of the time for authentication is the client's own. */
+static FoTime
+hold_us(void)
+{
+	return FO_MS(Min(fo_guc_hold_connections, AuthenticationTimeout * 1000 / 2));
+}
+
+/* Who asks on for longer than clients are to wait does not hold up those who come later. */
 void
 fo_node_expect_promotion(void)
 {
 	FoTime		now = fo_node_clock();
+	FoTime		until;
 
-	LWLockAcquire(fo_node->lock, LW_EXCLUSIVE);
-	if (now - fo_node->expected_at > ASKED_US)
-		fo_node->expected_since = now;
-	fo_node->expected_at = now;
-	LWLockRelease(fo_node->lock);
+	if (now - (FoTime) pg_atomic_read_u64(&fo_node->asked_at) > ASKED_US)
+		pg_atomic_write_u64(&fo_node->asked_since, (uint64) now);
+	pg_atomic_write_u64(&fo_node->asked_at, (uint64) now);
+	until = Min((FoTime) pg_atomic_read_u64(&fo_node->asked_since) + hold_us(), now + ASKED_US);
+	if (until > (FoTime) pg_atomic_read_u64(&fo_node->held_until))
+		pg_atomic_write_u64(&fo_node->held_until, (uint64) until);
 }
 
 void
-fo_node_admit_clients(void)
+fo_node_hold_clients(void)
+{
+	pg_atomic_write_u64(&fo_node->held_until, (uint64) (fo_node_clock() + hold_us()));
+}
+
+void
+fo_node_release_clients(void)
+{
+	pg_atomic_write_u64(&fo_node->held_until, 0);
+	fo_node_wake_clients();
+}
+
+void
+fo_node_wake_clients(void)
 {
 	ConditionVariableBroadcast(&fo_node->clients);
 }
 
-/* Is this server to take writes any moment, and does not yet?  Half of the time for authentication is the client's own. */
+/* Is this server to take writes any moment, and does not yet? */
 static bool
 is_promotion_expected(void)
 {
-	FoTime		limit = FO_MS(Min(fo_guc_hold_connections, AuthenticationTimeout * 1000 / 2));
-	FoTime		now = fo_node_clock();
-	bool		is_expected;
-
-	LWLockAcquire(fo_node->lock, LW_SHARED);
-	is_expected = (fo_node->promised_timeline != 0 && now - fo_node->promised_at < limit) ||
-		(now - fo_node->expected_at <= ASKED_US && now - fo_node->expected_since < limit);
-	LWLockRelease(fo_node->lock);
-	return is_expected && (RecoveryInProgress() || !fo_node_may_commit());
+	return fo_node_clock() < (FoTime) pg_atomic_read_u64(&fo_node->held_until) &&
+		(RecoveryInProgress() || !fo_node_may_commit());
 }
+
+/* ---- who waits ---- */
 
 /* Somebody else than those who bring about the change? */
 static bool
@@ -83,23 +106,35 @@ is_client(const Port *port)
 		(port->application_name == NULL || strncmp(port->application_name, OWN_NAMES, strlen(OWN_NAMES)) != 0);
 }
 
-/* With a snapshot we would hold up the replay that we wait for.  One of our own is given back, and with it the one of InitPostgres(). */
+/*
+ * Who waits is no reader, whom the replay that he waits for would in turn wait for,
+ * and we cancel (readers.c): the snapshot that InitPostgres() may have taken is given
+ * back, with one of our own, and no transaction is seen.
+ */
 static void
-give_back_snapshot(void)
+be_no_reader(void)
 {
 	(void) GetCatalogSnapshot(InvalidOid);
 	InvalidateCatalogSnapshot();
+	pgstat_report_xact_timestamp(0);
 }
 
 static void
 await_promotion(void)
 {
 	uint32		wait_event = fo_compat_wait_event("FailoverPromotion");
+	FoTime		deadline = fo_node_clock() + hold_us();
 
-	give_back_snapshot();
+	be_no_reader();
 	ConditionVariablePrepareToSleep(&fo_node->clients);
-	while (is_promotion_expected())
-		(void) ConditionVariableTimedSleep(&fo_node->clients, RECHECK_MS, wait_event);
+	while (is_promotion_expected() && fo_node_clock() < deadline)
+	{
+		if (ConditionVariableTimedSleep(&fo_node->clients, RECHECK_MS, wait_event) && !pq_check_connection())
+			ereport(FATAL,
+					(errcode(ERRCODE_CONNECTION_FAILURE),
+					 errmsg("connection to client lost"),
+					 errhint("It went away while it waited for the promotion of this server.")));
+	}
 	ConditionVariableCancelSleep();
 }
 
@@ -108,9 +143,8 @@ admit(Port *port, int status)
 {
 	if (previous_hook)
 		previous_hook(port, status);
-	if (fo_node == NULL || status != STATUS_OK || !is_client(port))
-		return;
-	if (is_promotion_expected() && fo_compat_has_free_processes(MaxConnections / SPARE_PART))
+	if (fo_node != NULL && status == STATUS_OK && fo_guc_hold_connections > 0 && is_client(port) &&
+		is_promotion_expected() && fo_compat_has_free_places(Min(MaxConnections / SPARE_PART, SPARE_MOST)))
 		await_promotion();
 }
 

@@ -128,9 +128,12 @@ typedef struct FoNodeShared
 	uint32		promised_timeline;	/* its promotion was prepared for this one, and not refused; 0 = not since the start */
 	FoTime		promised_at;	/* when it was last asked for... */
 	int32		promised_to;	/* ...and by which backend */
-	FoTime		expected_at;	/* when somebody asked last who is about to promote this standby... */
-	FoTime		expected_since; /* ...and since when he has done so */
-	ConditionVariable clients;	/* who have connected meanwhile, and wait for the promotion */
+
+	/* For clients that connect (clients.c): nobody is to wait for a lock to do so. */
+	pg_atomic_uint64 asked_at;	/* when somebody asked last who is about to promote this standby... */
+	pg_atomic_uint64 asked_since;	/* ...and since when he has done so */
+	pg_atomic_uint64 held_until;	/* so long they wait for the promotion at most; 0 = none is expected */
+	ConditionVariable clients;	/* those who wait */
 	FoTime		heard_at;		/* last heartbeat; 0 = none since start */
 	Latch	   *worker_latch;	/* of the node worker; NULL while it does not run */
 	bool		has_worker_run; /* since the start; false for longer than a moment = there was no slot for it */
@@ -304,8 +307,12 @@ extern void fo_node_clients_install(void);
 /* Somebody is about to promote this standby, and will ask again within 100 ms while he is: clients that connect wait for it. */
 extern void fo_node_expect_promotion(void);
 
-/* In the worker, when the promotion is through: those that wait need not any more. */
-extern void fo_node_admit_clients(void);
+/* It has been ordered: they wait for that, for failover.hold_connections at most.  Or it will not take place after all. */
+extern void fo_node_hold_clients(void);
+extern void fo_node_release_clients(void);
+
+/* Recovery has ended, or there is a lease: those that wait look whether this server takes writes now. */
+extern void fo_node_wake_clients(void);
 
 /* ---- restart.c ---- */
 

@@ -76,6 +76,9 @@ initialize(FoNodeShared *node)
 	pg_atomic_init_u64(&node->valid_until, 0);
 	pg_atomic_init_u32(&node->is_armed, node->state.is_armed ? 1 : 0);
 	pg_atomic_init_u32(&node->is_refusal_logged, 0);
+	pg_atomic_init_u64(&node->asked_at, 0);
+	pg_atomic_init_u64(&node->asked_since, 0);
+	pg_atomic_init_u64(&node->held_until, 0);
 	ConditionVariableInit(&node->clients);
 }
 
@@ -116,6 +119,7 @@ withdraw_promise(void)
 	if (access(PROMOTE_SIGNAL_FILE, F_OK) != 0 && !PromoteIsTriggered())
 	{
 		fo_node->promised_timeline = 0;
+		fo_node_release_clients();
 		fo_node_drop_reservations(LOG);
 	}
 	LWLockRelease(fo_node->lock);
@@ -286,6 +290,7 @@ fo_node_hear(const FoNodeHeartbeat *heartbeat)
 	}
 	fo_node->heard_at = fo_node_clock();
 	publish();
+	fo_node_wake_clients();
 
 	/* The worker plans its turns by the lease it knows: a new kind of lease must not find it asleep. */
 	if (fo_node->worker_latch != NULL &&
@@ -391,6 +396,7 @@ fo_node_prepare_promotion(int64 term, uint32 timeline, const char *coordinator)
 	}
 	fo_node->promised_at = fo_node_clock();
 	fo_node->promised_to = MyProcPid;
+	fo_node_hold_clients();
 	LWLockRelease(fo_node->lock);
 	is_wake_due = true;
 }

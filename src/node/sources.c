@@ -246,6 +246,17 @@ try_all(Attempts *all, char **conninfos)
 
 /* ---- the function ---- */
 
+/*
+ * What a standby would meet; NULL = nothing, as far as is known.  While all servers
+ * try this of each other, more replicate for a moment than ever will: those who find no
+ * walsender free have not learnt anything.
+ */
+static const char *
+replication_problem(const Attempt *attempt)
+{
+	return attempt->problem != NULL && strstr(attempt->problem, "max_wal_senders") == NULL ? attempt->problem : NULL;
+}
+
 /* (upstreams): a row for each that failed, with its place in the array.  Who lets nobody in is told of once. */
 Datum
 failover_node_try_sources(PG_FUNCTION_ARGS)
@@ -269,10 +280,12 @@ failover_node_try_sources(PG_FUNCTION_ARGS)
 	try_all(all, conninfos);
 	for (int i = 0; i < sources_n; i++)
 	{
-		const char *problem = all->each[2 * i].problem != NULL ? all->each[2 * i].problem : all->each[2 * i + 1].problem;
+		const char *problem = all->each[2 * i].problem;
 		Datum		values[2] = {Int32GetDatum(i + 1)};
 		bool		nulls[2] = {false, false};
 
+		if (problem == NULL)
+			problem = replication_problem(&all->each[2 * i + 1]);
 		if (problem == NULL)
 			continue;
 		values[1] = CStringGetTextDatum(problem);

@@ -181,7 +181,7 @@ push_promotion(void)
 		return IDLE_MS;
 	if (!RecoveryInProgress())
 	{
-		fo_node_admit_clients();
+		fo_node_wake_clients();
 		return IDLE_MS;
 	}
 	WakeupRecovery();
