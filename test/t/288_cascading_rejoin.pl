@@ -29,8 +29,9 @@ ok($t->wait_for_sql($c, q{SELECT count(*) FROM pg_stat_replication WHERE applica
 	'one standby streams from the other');
 ok($t->wait_for($renewers, '{c}'), 'and renews no lease');
 
-# Frozen in the middle of it, so that the rejoin goes on for as long as it takes here.
+# Not let in, and frozen in the middle of it, so that the rejoin goes on for as long as it takes here.
 $p->wait_killed;
+$a->set_hba("host replication all all reject\n" . PostgreSQL::Test::Utils::slurp_file($a->data_dir . '/pg_hba.conf'));
 $p->start;
 ok($t->wait_for(q{SELECT status FROM failover_timeline WHERE step = 'rejoin' AND peer_name = 'p' ORDER BY event_id DESC LIMIT 1}, 'running'),
 	'the former primary rejoins');
