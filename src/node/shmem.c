@@ -290,7 +290,8 @@ fo_node_hear(const FoNodeHeartbeat *heartbeat)
 	}
 	fo_node->heard_at = fo_node_clock();
 	publish();
-	fo_node_wake_clients();
+	if (grant == FO_GRANT_TAKEN)
+		fo_node_wake_clients();
 
 	/* The worker plans its turns by the lease it knows: a new kind of lease must not find it asleep. */
 	if (fo_node->worker_latch != NULL &&

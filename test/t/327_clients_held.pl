@@ -26,19 +26,25 @@ my $client_pid;					# of the last one
 # Everybody of this test but the clients.
 local $ENV{PGAPPNAME} = 'failover test';
 
+# psql on the standby, in the background: its pid.  The file gets what it says.
+sub start_psql
+{
+	my ($name, $file, @arguments) = @_;
+	my $pid = fork() // die "could not fork: $!";
+
+	return $pid if $pid != 0;
+	$ENV{PGAPPNAME} = $name;
+	open(STDOUT, '>', $file) or POSIX::_exit(1);
+	exec('psql', '-XAt', @arguments, $a->connstr('postgres')) or POSIX::_exit(1);
+}
+
 # A client that asks the standby something once: sub that tells the answer, undef while there is none.
 sub start_client
 {
 	my ($query) = @_;
 	my $file = "$directory/client" . ++$clients_n;
 
-	$client_pid = fork() // die "could not fork: $!";
-	if ($client_pid == 0)
-	{
-		$ENV{PGAPPNAME} = 'client';
-		open(STDOUT, '>', $file) or POSIX::_exit(1);
-		exec('psql', '-XAt', '-c', $query, $a->connstr('postgres')) or POSIX::_exit(1);
-	}
+	$client_pid = start_psql('client', $file, '-c', $query);
 	return sub {
 		return unless -s $file;
 		my $answer = PostgreSQL::Test::Utils::slurp_file($file);
@@ -79,19 +85,8 @@ $p->safe_psql('postgres', $_) foreach 'DROP ROLE somebody', 'VACUUM pg_authid';
 my $end = $p->safe_psql('postgres', 'SELECT pg_current_wal_flush_lsn()');
 
 # Several: none of them may be late by more than it is believed for.
-my @asking;
 PostgreSQL::Test::Utils::append_to_file("$directory/asking", "SELECT failover_node_is_shut_down('0/0') \\watch 0.02\n");
-foreach (1 .. 4)
-{
-	my $pid = fork() // die "could not fork: $!";
-
-	if ($pid == 0)
-	{
-		open(STDOUT, '>', '/dev/null') or POSIX::_exit(1);
-		exec('psql', '-XAt', '-f', "$directory/asking", $a->connstr('postgres')) or POSIX::_exit(1);
-	}
-	push @asking, $pid;
-}
+my @asking = map { start_psql($ENV{PGAPPNAME}, '/dev/null', '-f', "$directory/asking") } 1 .. 4;
 ok($a->ask_until(q{SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT failover_node_is_shut_down%' AND pid <> pg_backend_pid()}, '4'),
 	'somebody is about to promote it');
 my $reader = start_client('SELECT pg_is_in_recovery()');
