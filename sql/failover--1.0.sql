@@ -653,11 +653,17 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION failover_node_release() IS
 'lets this data server commit without a lease: it leaves its group, or its coordinator is lost for good';
 
-CREATE FUNCTION failover_node_is_shut_down(from_lsn pg_lsn)
+CREATE FUNCTION failover_node_is_shut_down(from_lsn pg_lsn, wait_ms integer DEFAULT 0)
 RETURNS boolean
 LANGUAGE C STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
-COMMENT ON FUNCTION failover_node_is_shut_down(pg_lsn) IS
-'tells whoever is about to promote this standby whether the WAL that it has replayed, from that position on, ends with the shutdown of its primary';
+COMMENT ON FUNCTION failover_node_is_shut_down(pg_lsn, integer) IS
+'tells whether the WAL that this standby has replayed, from that position on, ends with the shutdown of its primary, and waits for that while more is received';
+
+CREATE FUNCTION failover_node_expect_handover()
+RETURNS void
+LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION failover_node_expect_handover() IS
+'for the next 100 ms clients that connect to this standby wait for its promotion, and a primary without a lease sends them on';
 
 CREATE FUNCTION failover_node_try_sources(upstreams text[], OUT source integer, OUT problem text)
 RETURNS SETOF record
@@ -668,7 +674,7 @@ COMMENT ON FUNCTION failover_node_try_sources(text[]) IS
 REVOKE EXECUTE ON FUNCTION failover_node_heartbeat(bigint, bigint, bigint, bigint, text, text, text, text, bigint, text[]),
     failover_node_status(), failover_node_fence(bigint, text, text), failover_node_demote(bigint, text, text, text, text),
     failover_node_rejoin(bigint, text, text, text, text, integer, integer, text[]), failover_node_prepare_promotion(bigint, bigint, text), failover_node_release(),
-    failover_node_is_shut_down(pg_lsn), failover_node_try_sources(text[]) FROM PUBLIC;
+    failover_node_is_shut_down(pg_lsn, integer), failover_node_expect_handover(), failover_node_try_sources(text[]) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION failover_node_status() TO pg_monitor;
 
 ----------------------------------------------------------------------

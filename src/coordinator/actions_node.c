@@ -75,8 +75,11 @@ node_fence_act(FoTask *task)
 {
 	char	   *source = psprintf("failover_node_fence(" INT64_FORMAT ", %s, NULL)", task->facts.term,
 								  quote_literal_cstr(fo_coordinator_identity()));
+	char	   *question = fence_question(task, source);
 
-	fo_coordinator_task_statement(task, "%s", fence_question(task, source));
+	if (task->facts.is_handover)
+		question = psprintf("%s, %s.failover_node_expect_handover()", question, task->peer->node_schema);
+	fo_coordinator_task_statement(task, "%s", question);
 	return true;
 }
 

@@ -20,6 +20,9 @@
 /* Looks that confirm a freeze lie at least this far apart. */
 #define FREEZE_CONFIRM_US FO_MS(20)
 
+/* So long a server with the node library waits for a shutdown record: other calls of the session wait, too. */
+#define STOPPED_WAIT_MS 20
+
 /* ---- freeze ---- */
 
 /*
@@ -97,6 +100,8 @@ static void
 drain_look(FoTask *task, StringInfo sql)
 {
 	appendStringInfoString(sql, "SELECT GREATEST(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn())");
+	if (task->facts.is_handover)
+		appendStringInfo(sql, " FROM %s.failover_node_expect_handover()", task->peer->node_schema);
 }
 
 static FoLook
@@ -138,9 +143,11 @@ stopped_look(FoTask *task, StringInfo sql)
 	appendStringInfoString(sql, "SELECT NOT EXISTS (SELECT FROM pg_stat_get_wal_receiver() r WHERE r.pid IS NOT NULL)");
 	/* The node library sees the shutdown record itself, in what came after the fence. */
 	if (task->peer->node_schema != NULL && task->facts.lsn != 0)
-		appendStringInfo(sql, " OR %s.failover_node_is_shut_down('%X/%X')", task->peer->node_schema,
-						 (uint32) (task->facts.lsn >> 32), (uint32) task->facts.lsn);
+		appendStringInfo(sql, " OR %s.failover_node_is_shut_down('%X/%X', %d)", task->peer->node_schema,
+						 (uint32) (task->facts.lsn >> 32), (uint32) task->facts.lsn, STOPPED_WAIT_MS);
 	appendStringInfoString(sql, ", GREATEST(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn())");
+	if (task->facts.is_handover)
+		appendStringInfo(sql, " FROM %s.failover_node_expect_handover()", task->peer->node_schema);
 }
 
 static FoLook

@@ -14,6 +14,7 @@
 #include "lib/stringinfo.h"
 
 #include "core/evidence.h"
+#include "coordinator/monitor.h"
 #include "coordinator/run.h"
 
 FoFinalPosition *
@@ -238,6 +239,9 @@ fo_coordinator_plan_choose(FoRun *run, const FoStepDef *def)
 		strlcpy(run->row.to_peer, run->to, sizeof(run->row.to_peer));
 	run->row.lost_bytes = lost_bytes(run, &options, choice->lsn);
 	run->is_dirty = true;
+	/* With the answer its session to listen in is brought up, which would cost clients time later (listener.c). */
+	if (is_forecast)
+		fo_coordinator_monitor_check_now(run->candidate);
 	fo_coordinator_end_step(step, FO_STEP_DONE, "\"%s\": %.*s%s", run->to,
 							fo_core_clip(choice->reason, 110), choice->reason,
 							is_lease_lost(run) ? "; it has no node library: no lease will keep it from writing when it is cut off" : "");

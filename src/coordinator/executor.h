@@ -43,6 +43,9 @@ extern void fo_coordinator_run_poke(FoGroup *group);
 /* Who is to be granted the lease now: NULL while a failover has not decided yet. */
 extern FoPeer *fo_coordinator_run_lease_holder(FoGroup *group);
 
+/* Who is to be granted it by the planned move in progress, from the choice on; NULL = nobody. */
+extern FoPeer *fo_coordinator_run_next_holder(FoGroup *group);
+
 /* A request that was posted to a former worker waits for this operation; false if it is not in progress. */
 extern bool fo_coordinator_run_attach(FoGroup *group, int64 event_id, int request);
 

@@ -8,7 +8,8 @@
  * as an end, and proves that it is dead.  The write check has such a session
  * with the primary most of the time.  This one is for whoever is to take
  * writes and has none: the candidate from the moment that its promotion is
- * ordered, and a primary whose write check is off or has lost its session.
+ * ordered, that of a planned move before anybody waits for it, and a primary whose
+ * write check is off or has lost its session.
  *
  *-------------------------------------------------------------------------
  */
@@ -72,12 +73,18 @@ fo_coordinator_listener_destroy(FoListener *listener)
 	pfree(listener);
 }
 
+static bool
+is_to_write(FoPeer *peer)
+{
+	return peer == fo_coordinator_run_lease_holder(peer->group) || peer == fo_coordinator_run_next_holder(peer->group);
+}
+
 void
 fo_coordinator_listener_apply(FoListener *listener, bool has_other)
 {
 	FoPeer	   *peer = listener->peer;
 
-	if (has_other || peer != fo_coordinator_run_lease_holder(peer->group) || !fo_core_peer_answers(&peer->view))
+	if (has_other || !is_to_write(peer) || !fo_core_peer_answers(&peer->view))
 	{
 		if (!fo_net_link_is_closed(listener->link))
 			fo_net_link_close(listener->link);

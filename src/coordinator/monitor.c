@@ -367,9 +367,11 @@ link_closed(void *arg, const FoNetError *error)
 
 	/*
 	 * The end of an established session says little; whether the next connect
-	 * is refused says much: try at once.
+	 * is refused says much: try at once.  Not where it is to stop, has something
+	 * better to do than to refuse, and is asked on its way back.
 	 */
-	if (peer->view.failing_since == 0)
+	if (peer->view.failing_since == 0 &&
+		(peer != fo_coordinator_primary(peer->group) || !fo_coordinator_run_is_stopping_primary(peer->group)))
 		peer->monitor->is_check_wanted = true;
 	check_failed(peer, error);
 }

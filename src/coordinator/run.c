@@ -263,6 +263,12 @@ fo_coordinator_run_lease_holder(FoGroup *group)
 	return fo_coordinator_is_planned(run) && !run->is_fencing ? run->from : NULL;
 }
 
+FoPeer *
+fo_coordinator_run_next_holder(FoGroup *group)
+{
+	return group->run != NULL && fo_coordinator_is_planned(group->run) ? group->run->candidate : NULL;
+}
+
 bool
 fo_coordinator_run_attach(FoGroup *group, int64 event_id, int request)
 {

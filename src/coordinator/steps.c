@@ -321,6 +321,12 @@ timeout_ms_of(const FoRunStep *step)
 	return 0;
 }
 
+static bool
+is_handover(const FoRunStep *step)
+{
+	return fo_coordinator_is_planned(step->run) && step->peer->node_schema != NULL;
+}
+
 /* Action and facts of a step on a peer. */
 static const FoAction *
 action_of(FoRunStep *step, FoTaskFacts *facts)
@@ -332,12 +338,14 @@ action_of(FoRunStep *step, FoTaskFacts *facts)
 	{
 		case FO_STEP_FENCE:
 			facts->term = run->row.term;
+			facts->is_handover = is_handover(step);
 			return step->peer->node_schema ? &fo_coordinator_action_node_fence : &fo_coordinator_action_fence;
 		case FO_STEP_CATCH_UP:
 			facts->lsn = run->catch_up_to;
 			return &fo_coordinator_action_drain_due;
 		case FO_STEP_DRAIN:
 			facts->lsn = run->drain_to;
+			facts->is_handover = is_handover(step);
 			return fo_coordinator_is_planned(run) ? &fo_coordinator_action_drain_due : &fo_coordinator_action_drain;
 		case FO_STEP_FREEZE:
 			/* A receiver that is gone because its primary is dead, or stopped as we told it, needs no second look. */
@@ -362,6 +370,7 @@ action_of(FoRunStep *step, FoTaskFacts *facts)
 			return &fo_coordinator_action_node_demote;
 		case FO_STEP_STOPPED:
 			facts->lsn = run->drain_to;
+			facts->is_handover = is_handover(step);
 			return &fo_coordinator_action_stopped;
 		case FO_STEP_FOLLOW:
 			fo_coordinator_rejoin_facts(run, step->peer, facts);

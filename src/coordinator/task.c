@@ -24,6 +24,9 @@
 /* A reload costs every process of a server: kicks grow apart, up to so many times the action's kick_ms. */
 #define KICKS_APART_MOST 5
 
+/* SQLSTATE class of transactions that were rolled back for the sake of others. */
+#define STATE_ROLLED_BACK "40"
+
 /* How often to see whether the peer's session is back. */
 #define WAIT_FOR_LINK_US FO_MS(2)
 
@@ -197,6 +200,20 @@ send_act(FoTask *task)
 }
 
 /*
+ * Was it cancelled because it was in the way of the replay, as whatever is asked of
+ * a standby may be?  Then it is asked again; what it was to do has not been done.
+ */
+static bool
+is_in_conflict(FoTask *task, const FoNetError *error)
+{
+	if (strncmp(error->sqlstate, STATE_ROLLED_BACK, strlen(STATE_ROLLED_BACK)) != 0 || !fo_net_link_is_ready(task_link(task)))
+		return false;
+	fo_coordinator_task_explain(task, "%s", error->message);
+	step_after(task, FO_MS(Max(task->action->poll_ms, 1)));
+	return true;
+}
+
+/*
  * A call has failed.  Lost sessions come back, and then we look first; an SQL
  * error is the peer's answer and ends the task.  Only where no earlier act can have
  * been carried out does it mean that nothing was done.
@@ -257,6 +274,8 @@ looked(void *arg, const PGresult *result, const FoNetError *error, int64 rtt_us)
 	FoTask	   *task = arg;
 
 	task->is_calling = false;
+	if (result == NULL && is_in_conflict(task, error))
+		return;
 	if (result == NULL)
 		call_failed(task, error, task->acts_n == 0);
 	else
@@ -269,6 +288,11 @@ acted(void *arg, const PGresult *result, const FoNetError *error, int64 rtt_us)
 	FoTask	   *task = arg;
 
 	task->is_calling = false;
+	if (result == NULL && is_in_conflict(task, error))
+	{
+		task->has_acted = false;
+		return;
+	}
 	if (result == NULL)
 		call_failed(task, error, task->acts_n == 1);
 	else if (task->action->is_telling)

@@ -78,6 +78,7 @@ typedef struct FoTaskFacts
 	const char *holder;			/* who is the primary */
 	int64		term;
 	bool		is_asked;		/* the request was sent once: never send it blindly again */
+	bool		is_handover;	/* of a planned move: the node library tells clients where to wait */
 	bool		is_taken;		/* of a rejoin: the peer has the request, or may have it, and needs nobody to go on */
 	uint32		timeline;		/* timeline to reach; 0 = not known yet */
 	FoLsn		lsn;			/* position to reach, or reached */

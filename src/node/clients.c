@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * clients.c
- *		Who connects to a standby while it is promoted waits for that.
+ *		Who connects to a standby while it is promoted waits for that, and who
+ *		connects to the primary that it replaces is sent on.
  *
  * Clients that look for the primary try one server after the other (libpq's
  * target_session_attrs), and begin anew, after a pause of their own, when none of
@@ -10,9 +11,13 @@
  * So a session that begins on the candidate is let in when it takes writes: the
  * first attempt succeeds, and costs nothing until then.
  *
+ * A primary that has given up its lease, and is about to stop, turns new sessions away
+ * as if it were stopping already: libpq tries the next server then.  Let in, they would
+ * have their first commit refused, and have to begin anew with the first server.
+ *
  * That is for a moment: failover.hold_connections from the order to promote on, and as
- * long before it as the coordinator asks whether the old primary has said its last
- * word.  After that, and where sessions become scarce, clients are let in as ever.
+ * long before it as the coordinator says on both servers that the primary is about to
+ * move.  After that, and where sessions become scarce, clients are let in as ever.
  * Never held are replication, and whoever calls himself failover something: the
  * coordinator, and servers that look for their new primary.
  *
@@ -38,10 +43,12 @@
 #include "node/node.h"
 
 #define OWN_NAMES "failover"	/* how their application_name begins */
-#define ASKED_US FO_MS(100)		/* a coordinator that has asked within this time goes on to */
+#define TOLD_US FO_MS(100)		/* a coordinator that goes on says so within this time */
 #define RECHECK_MS 100			/* nobody tells who waits that a promotion is not expected any more, or that he is alone */
 #define SPARE_PART 4			/* that part of max_connections is left for who is not to wait... */
 #define SPARE_MOST 100			/* ...so much of it at most */
+
+PG_FUNCTION_INFO_V1(failover_node_expect_handover);
 
 static ClientAuthentication_hook_type previous_hook = NULL;
 
@@ -54,19 +61,31 @@ hold_us(void)
 	return FO_MS(Min(fo_guc_hold_connections, AuthenticationTimeout * 1000 / 2));
 }
 
-/* Who asks on for longer than clients are to wait does not hold up those who come later. */
-void
-fo_node_expect_promotion(void)
+/* A coordinator that says so for longer than clients are to wait does not hold up those who come later. */
+static void
+expect_promotion(void)
 {
 	FoTime		now = fo_node_clock();
 	FoTime		until;
 
-	if (now - (FoTime) pg_atomic_read_u64(&fo_node->asked_at) > ASKED_US)
-		pg_atomic_write_u64(&fo_node->asked_since, (uint64) now);
-	pg_atomic_write_u64(&fo_node->asked_at, (uint64) now);
-	until = Min((FoTime) pg_atomic_read_u64(&fo_node->asked_since) + hold_us(), now + ASKED_US);
+	if (now - (FoTime) pg_atomic_read_u64(&fo_node->told_at) > TOLD_US)
+		pg_atomic_write_u64(&fo_node->told_since, (uint64) now);
+	pg_atomic_write_u64(&fo_node->told_at, (uint64) now);
+	until = Min((FoTime) pg_atomic_read_u64(&fo_node->told_since) + hold_us(), now + TOLD_US);
 	if (until > (FoTime) pg_atomic_read_u64(&fo_node->held_until))
 		pg_atomic_write_u64(&fo_node->held_until, (uint64) until);
+}
+
+/* () */
+Datum
+failover_node_expect_handover(PG_FUNCTION_ARGS)
+{
+	fo_node_require();
+	if (RecoveryInProgress())
+		expect_promotion();
+	else
+		pg_atomic_write_u64(&fo_node->sent_on_until, (uint64) (fo_node_clock() + TOLD_US));
+	PG_RETURN_VOID();
 }
 
 void
@@ -86,6 +105,14 @@ void
 fo_node_wake_clients(void)
 {
 	ConditionVariableBroadcast(&fo_node->clients);
+}
+
+/* Is this server a primary that another one is about to replace? */
+static bool
+is_about_to_stop(void)
+{
+	return fo_node_clock() < (FoTime) pg_atomic_read_u64(&fo_node->sent_on_until) &&
+		!RecoveryInProgress() && !fo_node_may_commit();
 }
 
 /* Is this server to take writes any moment, and does not yet? */
@@ -143,8 +170,14 @@ admit(Port *port, int status)
 {
 	if (previous_hook)
 		previous_hook(port, status);
-	if (fo_node != NULL && status == STATUS_OK && fo_guc_hold_connections > 0 && is_client(port) &&
-		is_promotion_expected() && fo_compat_has_free_places(Min(MaxConnections / SPARE_PART, SPARE_MOST)))
+	if (fo_node == NULL || status != STATUS_OK || fo_guc_hold_connections == 0 || !is_client(port))
+		return;
+	if (is_about_to_stop())
+		ereport(FATAL,
+				(errcode(ERRCODE_CANNOT_CONNECT_NOW),
+				 errmsg("the primary is about to move to another server"),
+				 errhint("Connect to the next server, or again in a moment.")));
+	if (is_promotion_expected() && fo_compat_has_free_places(Min(MaxConnections / SPARE_PART, SPARE_MOST)))
 		await_promotion();
 }
 

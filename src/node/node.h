@@ -130,9 +130,10 @@ typedef struct FoNodeShared
 	int32		promised_to;	/* ...and by which backend */
 
 	/* For clients that connect (clients.c): nobody is to wait for a lock to do so. */
-	pg_atomic_uint64 asked_at;	/* when somebody asked last who is about to promote this standby... */
-	pg_atomic_uint64 asked_since;	/* ...and since when he has done so */
+	pg_atomic_uint64 told_at;	/* when this standby was told last that it is about to be promoted... */
+	pg_atomic_uint64 told_since;	/* ...and since when it has been */
 	pg_atomic_uint64 held_until;	/* so long they wait for the promotion at most; 0 = none is expected */
+	pg_atomic_uint64 sent_on_until; /* so long this primary, if it has no lease, sends them on to the next one */
 	ConditionVariable clients;	/* those who wait */
 	FoTime		heard_at;		/* last heartbeat; 0 = none since start */
 	Latch	   *worker_latch;	/* of the node worker; NULL while it does not run */
@@ -303,9 +304,6 @@ extern void fo_node_end_receiver(void);
 /* ---- clients.c ---- */
 
 extern void fo_node_clients_install(void);
-
-/* Somebody is about to promote this standby, and will ask again within 100 ms while he is: clients that connect wait for it. */
-extern void fo_node_expect_promotion(void);
 
 /* It has been ordered: they wait for that, for failover.hold_connections at most.  Or it will not take place after all. */
 extern void fo_node_hold_clients(void);

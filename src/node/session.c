@@ -24,7 +24,7 @@
 #define CONNECT_TIMEOUT "5"
 #define APPLICATION_NAME "failover_rejoin"
 #define SEARCH_TIMEOUT_MS 8000	/* for each server that is asked */
-#define AWAIT_PAUSE_US 20000	/* the server that is asked is being promoted, and has better to do */
+#define AWAIT_PAUSE_US 20000	/* before each look: the server that is asked is being promoted, and has better to do */
 
 #define WORD_READY "ready"
 #define WORD_TABLESPACES "tablespaces"	/* how many */
@@ -140,9 +140,11 @@ measure_source(void *argument)
 static void
 await_primary(void *argument)
 {
-	PGconn	   *conn = fo_node_connect_source(argument, false);
+	PGconn	   *conn;
 	bool		is_primary = false;
 
+	usleep(AWAIT_PAUSE_US);
+	conn = fo_node_connect_source(argument, false);
 	while (conn != NULL && !is_primary)
 	{
 		PGresult   *result = PQexec(conn, "SELECT pg_catalog.pg_is_in_recovery()");

@@ -76,9 +76,10 @@ initialize(FoNodeShared *node)
 	pg_atomic_init_u64(&node->valid_until, 0);
 	pg_atomic_init_u32(&node->is_armed, node->state.is_armed ? 1 : 0);
 	pg_atomic_init_u32(&node->is_refusal_logged, 0);
-	pg_atomic_init_u64(&node->asked_at, 0);
-	pg_atomic_init_u64(&node->asked_since, 0);
+	pg_atomic_init_u64(&node->told_at, 0);
+	pg_atomic_init_u64(&node->told_since, 0);
 	pg_atomic_init_u64(&node->held_until, 0);
+	pg_atomic_init_u64(&node->sent_on_until, 0);
 	ConditionVariableInit(&node->clients);
 }
 
@@ -310,6 +311,7 @@ end_lease(const FoNodeState *next)
 	publish();					/* before the disk is waited for... */
 	commit_state(next);
 	publish();					/* ...and again: it may have been disarmed until now */
+	fo_node_release_clients();	/* nobody is to take writes here any moment */
 }
 
 void

@@ -6,7 +6,9 @@
  * The record of a shutdown checkpoint is the last one that a primary writes; it
  * panics rather than write another.  A standby that has it has everything, a
  * while before its walreceiver is told to end: the primary has to bring its
- * control file to disk, and all its standbys have to confirm.
+ * control file to disk, and all its standbys have to confirm.  Who waits here is
+ * told before that walreceiver ends: a startup process that then finds no order to
+ * promote begins another walreceiver, whose end the promotion has to wait for.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,9 +21,16 @@
 #include "access/xlogrecovery.h"
 #include "access/xlogutils.h"
 #include "catalog/pg_control.h"
+#include "miscadmin.h"
+#include "replication/walreceiver.h"
+#include "storage/latch.h"
 #include "utils/pg_lsn.h"
 
+#include "compat.h"
 #include "node/node.h"
+
+#define RECHECK_MS 1			/* nobody tells a backend what was replayed */
+#define WAIT_MOST_MS 1000		/* it has a snapshot meanwhile */
 
 PG_FUNCTION_INFO_V1(failover_node_is_shut_down);
 
@@ -57,15 +66,44 @@ ends_with_shutdown(XLogRecPtr from)
 	return is_last;
 }
 
-/* (from_lsn) */
+/*
+ * For so long at most, or until no more is received.  Only what was replayed since the
+ * last look is looked at anew, though from the beginning: it is little.
+ */
+static bool
+await_shutdown(XLogRecPtr from, int wait_ms)
+{
+	uint32		wait_event = fo_compat_wait_event("FailoverShutdown");
+	FoTime		deadline = fo_node_clock() + FO_MS(wait_ms);
+	XLogRecPtr	seen = from;
+
+	for (;;)
+	{
+		XLogRecPtr	replayed = GetXLogReplayRecPtr(NULL);
+
+		if (replayed > seen && ends_with_shutdown(from))
+			return true;
+		seen = Max(seen, replayed);
+		if (fo_node_clock() >= deadline || !WalRcvRunning())
+			return false;
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, RECHECK_MS, wait_event);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
+/* (from_lsn, wait_ms) */
 Datum
 failover_node_is_shut_down(PG_FUNCTION_ARGS)
 {
 	XLogRecPtr	from = PG_GETARG_LSN(0);
+	int			wait_ms = PG_GETARG_INT32(1);
 
 	fo_node_require();
-	if (!RecoveryInProgress())
-		PG_RETURN_BOOL(false);
-	fo_node_expect_promotion();
-	PG_RETURN_BOOL(!XLogRecPtrIsInvalid(from) && from < GetXLogReplayRecPtr(NULL) && ends_with_shutdown(from));
+	if (wait_ms < 0 || wait_ms > WAIT_MOST_MS)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("wait_ms must be between 0 and %d", WAIT_MOST_MS),
+				 errhint("Ask again to wait for longer.")));
+	PG_RETURN_BOOL(RecoveryInProgress() && !XLogRecPtrIsInvalid(from) && await_shutdown(from, wait_ms));
 }

@@ -33,7 +33,21 @@ my ($status, undef, $stderr) = $a->psql('postgres', "SET ROLE somebody; SELECT f
 isnt($status, 0, 'not everybody may ask');
 like($stderr, qr/permission denied for function/, 'and is told so');
 
+foreach my $wait (-1, 1001)
+{
+	($status, undef, $stderr) = $a->psql('postgres', "SELECT failover_node_is_shut_down('$from', $wait)");
+	like($stderr, qr/wait_ms must be between 0 and 1000/, "not for $wait ms");
+}
+is($a->safe_psql('postgres', "SELECT failover_node_is_shut_down('$from', 10)"), 'f', 'waited in vain');
+
+# Longer than one wait may take: the stop comes in one of them.
+my $waiting = $a->background_psql('postgres');
+$waiting->query_until(qr/waits/, "SELECT 'waits';\n" . "SELECT failover_node_is_shut_down('$from', 1000);\n" x 60);
+ok($a->ask_until("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%is_shut_down%' AND state = 'active' AND pid <> pg_backend_pid()", '1'),
+	'somebody waits');
 $p->stop('fast');
+like($waiting->query(q{SELECT 'end'}), qr/^t$/m, 'and hears of the shutdown');
+$waiting->quit;
 ok($a->ask_until(is_shut_down($from), 't'), 'its primary has shut down');
 is($a->safe_psql('postgres', is_shut_down($begin)), 't', 'from an earlier position on, too');
 my $end = $a->safe_psql('postgres', 'SELECT pg_last_wal_replay_lsn()');

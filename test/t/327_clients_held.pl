@@ -1,6 +1,6 @@
 # Who connects to a standby while it is promoted waits for that, as long as it is
 # about to be; without holding it up, and without being in the way of those who
-# bring it about.
+# bring it about.  Who connects to a primary that is about to stop is sent on.
 use strict;
 use warnings;
 
@@ -26,7 +26,7 @@ my $client_pid;					# of the last one
 # Everybody of this test but the clients.
 local $ENV{PGAPPNAME} = 'failover test';
 
-# psql on the standby, in the background: its pid.  The file gets what it says.
+# psql, on the standby if the arguments do not say where, in the background: its pid.  The file gets what it says.
 sub start_psql
 {
 	my ($name, $file, @arguments) = @_;
@@ -36,6 +36,26 @@ sub start_psql
 	$ENV{PGAPPNAME} = $name;
 	open(STDOUT, '>', $file) or POSIX::_exit(1);
 	exec('psql', '-XAt', @arguments, $a->connstr('postgres')) or POSIX::_exit(1);
+}
+
+# Several who say that the primary is about to move, and go on to: none of them may be late by more than is waited for.
+sub start_telling
+{
+	my ($n) = @_;
+	my $tell = 'SELECT failover_node_expect_handover()';
+
+	PostgreSQL::Test::Utils::append_to_file("$directory/telling", "$tell \\watch 0.02\n") unless -e "$directory/telling";
+	my @telling = map { start_psql($ENV{PGAPPNAME}, '/dev/null', '-f', "$directory/telling") } 1 .. $n;
+	ok($a->ask_until("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '$tell%' AND pid <> pg_backend_pid()", $n),
+		'it is told that the primary is about to move');
+	return @telling;
+}
+
+sub stop_telling
+{
+	kill('TERM', @_);
+	waitpid($_, 0) foreach @_;
+	return;
 }
 
 # A client that asks the standby something once: sub that tells the answer, undef while there is none.
@@ -84,11 +104,7 @@ ok($a->ask_until('SELECT pg_get_wal_replay_pause_state()', 'paused'), 'a standby
 $p->safe_psql('postgres', $_) foreach 'DROP ROLE somebody', 'VACUUM pg_authid';
 my $end = $p->safe_psql('postgres', 'SELECT pg_current_wal_flush_lsn()');
 
-# Several: none of them may be late by more than it is believed for.
-PostgreSQL::Test::Utils::append_to_file("$directory/asking", "SELECT failover_node_is_shut_down('0/0') \\watch 0.02\n");
-my @asking = map { start_psql($ENV{PGAPPNAME}, '/dev/null', '-f', "$directory/asking") } 1 .. 4;
-ok($a->ask_until(q{SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT failover_node_is_shut_down%' AND pid <> pg_backend_pid()}, '4'),
-	'somebody is about to promote it');
+my @telling = start_telling(4);
 my $reader = start_client('SELECT pg_is_in_recovery()');
 ok(becomes_held(1), 'a client waits');
 
@@ -96,9 +112,8 @@ $a->safe_psql('postgres', 'SELECT pg_wal_replay_resume()');
 ok($a->ask_until("SELECT pg_last_wal_replay_lsn() >= '$end'", 't'), 'which does not hold up the replay of what it could have read');
 is(held_n(), 1, 'and goes on to wait');
 
-kill('TERM', @asking);
-waitpid($_, 0) foreach @asking;
-is(answers($reader), 't', 'nobody is about to any more: it is let in');
+stop_telling(@telling);
+is(answers($reader), 't', 'it is not said any more: it is let in');
 is(answers(start_client('SELECT pg_is_in_recovery()')), 't', 'so are others');
 
 # ---- promoted ----
@@ -144,5 +159,35 @@ $lease->grant(term => 2, seconds => 600);
 is(answers($reader), 'f', 'with one it is a primary for them');
 is(answers($writer), 'INSERT 0 1', 'who write at once');
 is(answers($_), 'f', 'another one') foreach @waiting;
+
+# ---- replaced in turn ----
+
+# Somebody who has nothing to do with it, to go on to.
+my ($next) = FailoverTest::Lease->start_primary('next');
+my $either = sprintf('host=%s,%s port=%d,%d dbname=postgres', $a->host, $next->host, $a->port, $next->port);
+
+# psql of a client: what it says, on either channel.
+sub connect_with
+{
+	my ($conninfo) = @_;
+	local $ENV{PGAPPNAME} = 'client';
+
+	IPC::Run::run([ 'psql', '-XAt', '-d', $conninfo, '-c', 'SHOW port' ], '>', \my $stdout, '2>', \my $stderr);
+	return ($stdout =~ s/\n$//r, $stderr);
+}
+
+$a->safe_psql('postgres', 'ALTER SYSTEM RESET failover.hold_connections');
+$a->safe_psql('postgres', 'SELECT pg_reload_conf()');
+ok($a->ask_until('SHOW failover.hold_connections', '5min'), 'switched on again');
+@telling = start_telling(4);
+is((connect_with($either))[0], $a->port, 'a primary that has its lease takes clients, whatever it is told');
+$a->safe_psql('postgres', q{SELECT failover_node_fence(3, 'test')});
+my ($port, $refusal) = connect_with($a->connstr('postgres'));
+is($port, '', 'without it, it does not');
+like($refusal, qr/FATAL:  the primary is about to move to another server\s.*HINT:  Connect to the next server, or again in a moment/s, 'and says why');
+is((connect_with($either))[0], $next->port, 'they find the next one');
+is($a->safe_psql('postgres', 'SELECT 1'), '1', 'the coordinator is let in');
+stop_telling(@telling);
+ok(FailoverTest::Node::until_true(sub { (connect_with($a->connstr('postgres')))[0] eq $a->port }), 'it stays after all: clients are let in again');
 
 done_testing();

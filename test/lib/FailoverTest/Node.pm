@@ -482,14 +482,15 @@ sub wrap_node_function
 
 	$self->safe_psql('postgres', <<"EOF");
 DO \$do\$
-DECLARE node pg_proc; arguments text; itself text;
+DECLARE node pg_proc; arguments text; result text; itself text;
 BEGIN
   SELECT * INTO node FROM pg_proc WHERE proname = 'failover_node_$what' AND prolang = (SELECT oid FROM pg_language WHERE lanname = 'c');
   IF NOT FOUND THEN RETURN; END IF;
   arguments := pg_get_function_arguments(node.oid);
+  result := pg_get_function_result(node.oid);
   itself := format('public.${what}_itself(%s)', (SELECT string_agg('\$' || i, ', ' ORDER BY i) FROM generate_series(1, node.pronargs) i));
-  EXECUTE format('CREATE FUNCTION ${what}_itself(%s) LANGUAGE C AS %L, %L', arguments, node.probin, node.prosrc);
-  EXECUTE format('CREATE OR REPLACE FUNCTION failover_node_$what(%s) LANGUAGE sql AS %L', arguments, replace(\$body\$$body\$body\$, 'ITSELF', itself));
+  EXECUTE format('CREATE FUNCTION ${what}_itself(%s) RETURNS %s LANGUAGE C AS %L, %L', arguments, result, node.probin, node.prosrc);
+  EXECUTE format('CREATE OR REPLACE FUNCTION failover_node_$what(%s) RETURNS %s LANGUAGE sql AS %L', arguments, result, replace(\$body\$$body\$body\$, 'ITSELF', itself));
 END \$do\$;
 EOF
 	return;
