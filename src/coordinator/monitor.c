@@ -5,10 +5,7 @@
  *
  * Each peer has its own timers: a peer that hangs delays nobody.  A check is
  * one status query on the kept session, or, when there is none, an attempt to
- * bring one up.  While the group's primary is failing, checks follow each
- * other in a burst, because a verdict waits for what the witnesses say; the
- * burst slows down from 5 to 100 ms and ends by itself, so that a primary that
- * stays dead does not keep the coordinator busy.
+ * bring one up; pace.c says when.
  *
  * Beside the checks run, on their own timers: the connect check (does the
  * postmaster take new connections?) and, on the recorded primary only, the
@@ -18,17 +15,11 @@
  * asked, the listener.
  *
  * The loss of a session is told once, by the link's on_closed; the failure of
- * the call that was under way then is not counted again.
- *
- * Connecting to many peers costs this process CPU time (SCRAM: milliseconds
- * each), so when the loop runs late, connects that are not urgent wait a
- * little, as often as it takes; checks on kept sessions are cheap and do not.
- *
+ * the call that was under way then is not counted again. *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "common/pg_prng.h"
 #include "utils/timestamp.h"
 
 #include "coordinator/connectcheck.h"
@@ -39,6 +30,7 @@
 #include "coordinator/library.h"
 #include "coordinator/listener.h"
 #include "coordinator/monitor.h"
+#include "coordinator/pace.h"
 #include "coordinator/rehearse.h"
 #include "coordinator/takeover.h"
 #include "coordinator/writecheck.h"
@@ -46,9 +38,6 @@
 #include "net/probe.h"
 #include "shared/shared.h"
 
-#define BURST_FIRST_MS 5
-#define BURST_LAST_MS 100
-#define BURST_LASTS_US FO_MS(30000)
 
 /* Count the peer's backends with every so many checks: it costs the peer O(backends). */
 #define COUNT_CONNECTIONS_EVERY 10
@@ -58,18 +47,6 @@
 
 /* A peer without the node library may have been given it since its session began: look every so many checks. */
 #define LOOK_FOR_LIBRARY_EVERY 10
-
-/* Two checks of a peer are apart by the interval, give or take this share of it: peers drift out of step. */
-#define JITTER_SHARE 0.05
-
-/* The loop is overloaded when a timer runs this late; connects then wait for up to twice as long. */
-#define LATE_US FO_MS(50)
-
-/*
- * Who starts up or shuts down says so, and what it does next is waited for: it is asked again
- * after so long, then each time it has taken half as long again, up to the interval.
- */
-#define BETWEEN_STATES_MIN_US FO_MS(50)
 
 /* How often a standby is told what may be asked of it: somebody may have changed the catalogs since. */
 #define REHEARSE_EVERY_US FO_MS(60000)
@@ -92,8 +69,7 @@ struct FoMonitor
 	bool		is_check_wanted;	/* one more, as soon as it has ended */
 	int64		checks_n;
 	FoTime		rehearse_at;	/* 0 = with the next check of a standby */
-	FoTime		burst_until;
-	int64		burst_ms;
+	FoPace		pace;
 };
 
 static void check(FoPeer *peer);
@@ -102,12 +78,6 @@ static FoLoop *
 peer_loop(const FoPeer *peer)
 {
 	return peer->group->world->loop;
-}
-
-static const FoSettings *
-peer_settings(const FoPeer *peer)
-{
-	return &peer->group->cfg.settings;
 }
 
 /* The sessions beside that of the checks: as the peer's role and the settings want. */
@@ -119,70 +89,12 @@ apply_role(FoPeer *peer)
 								  fo_coordinator_write_check_is_up(peer->monitor->write_check));
 }
 
-/* ---- when to check next ---- */
-
-/* Does a verdict on the primary wait for more evidence? */
-static bool
-is_primary_failing(FoGroup *group)
-{
-	const FoPeer *primary = fo_coordinator_primary(group);
-
-	if (fo_coordinator_run_is_stopping_primary(group))
-		return false;
-	return primary != NULL && (primary->view.failing_since != 0 || primary->view.connect_failing_since != 0);
-}
-
-/*
- * Asking again at once may bring news, except of a peer that is alive and does
- * not let us in: that would only fill its log with refusals.
- */
-static bool
-is_worth_hurrying(const FoPeer *peer)
-{
-	FoErrorClass error = peer->view.error;
-
-	return !fo_core_error_proves_life(error) || error == FO_ERROR_STARTING_UP || error == FO_ERROR_SHUTTING_DOWN;
-}
-
-static bool
-is_in_burst(const FoPeer *peer)
-{
-	return fo_net_now() < peer->monitor->burst_until && is_primary_failing(peer->group) && is_worth_hurrying(peer);
-}
-
-static FoTime
-jittered_us(int64 interval_ms)
-{
-	return (FoTime) (FO_MS(interval_ms) *
-					 (1 - JITTER_SHARE + 2 * JITTER_SHARE * pg_prng_double(&pg_global_prng_state)));
-}
-
-static FoTime
-regular_delay_us(const FoPeer *peer)
-{
-	FoTime		interval_us = jittered_us(peer_settings(peer)->check_interval);
-	FoTime		since = peer->view.alive_error_since;
-
-	if (since == 0)
-		return interval_us;
-	return Min(interval_us, Max(BETWEEN_STATES_MIN_US, (fo_net_now() - since) / 2));
-}
-
 static void
 schedule_check(FoPeer *peer)
 {
 	FoMonitor  *monitor = peer->monitor;
-	FoTime		delay_us;
+	FoTime		delay_us = fo_coordinator_pace_delay_us(&monitor->pace, peer, monitor->is_check_wanted);
 
-	if (monitor->is_check_wanted && is_worth_hurrying(peer))
-		delay_us = 0;
-	else if (is_in_burst(peer))
-	{
-		delay_us = FO_MS(Min(monitor->burst_ms, peer_settings(peer)->check_interval));
-		monitor->burst_ms = Min(monitor->burst_ms * 3 / 2 + 1, BURST_LAST_MS);
-	}
-	else
-		delay_us = regular_delay_us(peer);
 	monitor->is_check_wanted = false;
 	fo_net_loop_arm(peer_loop(peer), &monitor->check_timer, fo_net_now() + delay_us);
 }
@@ -203,18 +115,13 @@ fo_coordinator_monitor_check_now(FoPeer *peer)
 void
 fo_coordinator_monitor_recheck(FoGroup *group)
 {
-	FoTime		now = fo_net_now();
 	const FoPeer *primary = fo_coordinator_primary(group);
 
 	for (int i = 0; i < group->peers_n; i++)
 	{
-		FoMonitor  *monitor = group->peers[i]->monitor;
-
-		if (monitor == NULL)
+		if (group->peers[i]->monitor == NULL)
 			continue;
-		if (now >= monitor->burst_until)
-			monitor->burst_ms = BURST_FIRST_MS;
-		monitor->burst_until = now + BURST_LASTS_US;
+		fo_coordinator_pace_hurry(&group->peers[i]->monitor->pace);
 		fo_coordinator_monitor_check_now(group->peers[i]);
 	}
 
@@ -291,7 +198,7 @@ rehearse(FoPeer *peer)
 	const FoObservation *seen = &peer->view.observed;
 
 	if (!seen->in_recovery || !seen->is_privileged || seen->is_inoperable || peer->group->run != NULL ||
-		fo_net_now() < peer->monitor->rehearse_at || is_primary_failing(peer->group))
+		fo_net_now() < peer->monitor->rehearse_at || fo_coordinator_is_primary_failing(peer->group))
 		return;
 	peer->monitor->rehearse_at = fo_net_now() + REHEARSE_EVERY_US;
 	fo_coordinator_rehearse(peer);
@@ -441,31 +348,15 @@ check_due(void *arg)
 {
 	FoPeer	   *peer = arg;
 	FoTimer    *timer = &peer->monitor->check_timer;
-	FoTime		now = fo_net_now();
-	bool		is_late = now - timer->at > LATE_US;
+	FoTime		pause_us = fo_net_link_is_closed(peer->link) ? fo_coordinator_pace_pause_us(&peer->monitor->pace, peer, timer->at) : 0;
 
-	if (is_late && fo_net_link_is_closed(peer->link) && !is_in_burst(peer))
-		fo_net_loop_arm(peer_loop(peer), timer,
-						now + LATE_US + (FoTime) (pg_prng_double(&pg_global_prng_state) * LATE_US));
+	if (pause_us > 0)
+		fo_net_loop_arm(peer_loop(peer), timer, fo_net_now() + pause_us);
 	else
 		check(peer);
 }
 
 /* ---- beginning and end ---- */
-
-/* Connects of many peers are spread out: each may cost milliseconds of our CPU. */
-static FoTime
-first_check_delay_us(const FoPeer *peer)
-{
-	const FoWorld *world = peer->group->world;
-	int64		peers_n = 0;
-	int64		spread_us;
-
-	for (int i = 0; i < world->groups_n; i++)
-		peers_n += world->groups[i]->peers_n;
-	spread_us = Min(peers_n * 2000, FO_MS(peer_settings(peer)->check_interval));
-	return peers_n < 50 ? 0 : (FoTime) (pg_prng_double(&pg_global_prng_state) * spread_us);
-}
 
 void
 fo_coordinator_monitor_start(FoPeer *peer)
@@ -485,7 +376,7 @@ fo_coordinator_monitor_start(FoPeer *peer)
 	monitor->library.known = library_known;
 	monitor->check_timer.callback = check_due;
 	monitor->check_timer.arg = peer;
-	fo_net_loop_arm(world->loop, &monitor->check_timer, fo_net_now() + first_check_delay_us(peer));
+	fo_net_loop_arm(world->loop, &monitor->check_timer, fo_net_now() + fo_coordinator_pace_first_us(peer));
 }
 
 void
