@@ -665,7 +665,7 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION failover_node_expect_handover() IS
 'for the next 100 ms clients that connect to this standby wait for its promotion, and a primary without a lease sends them on';
 
-CREATE FUNCTION failover_node_try_sources(upstreams text[], OUT source integer, OUT problem text)
+CREATE FUNCTION failover_node_try_sources(upstreams text[], OUT source integer, OUT problem text, OUT for_replication boolean)
 RETURNS SETOF record
 LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION failover_node_try_sources(text[]) IS

@@ -197,15 +197,16 @@ failover_set_maintenance(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/* Does the group's state say that it is blocked? */
+/* Does a block period last that nobody has acknowledged? */
 static bool
 is_blocked(const FoLockedGroup *group)
 {
 	FoParams	params = {0};
 
 	fo_catalog_add_name(&params, group->name);
-	return fo_catalog_write("SELECT 1 FROM %s.failover_group_state WHERE group_name = $1"
-							" AND (blocked_until > clock_timestamp() OR recent_failovers > 0)", &params) > 0;
+	return fo_catalog_write("SELECT 1 FROM %s.failover_group_state s JOIN %s.failover_group g USING (group_name)"
+							" WHERE group_name = $1 AND s.blocked_until > clock_timestamp()"
+							" AND (g.acknowledged_at IS NULL OR g.acknowledged_at < s.blocked_since)", &params) > 0;
 }
 
 /*

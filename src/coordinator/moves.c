@@ -24,6 +24,7 @@
 #include "coordinator/executor.h"
 #include "coordinator/failback.h"
 #include "coordinator/moves.h"
+#include "coordinator/sources.h"
 #include "coordinator/survey.h"
 #include "coordinator/takeover.h"
 
@@ -221,6 +222,7 @@ copy_facts(const FoGroup *group)
 			facts[i] = *group->peers[i]->facts;
 		else
 			fo_core_facts_init(&facts[i]);
+		fo_coordinator_put_return(group->peers[i], &facts[i]);
 	}
 	return facts;
 }

@@ -17,6 +17,7 @@
 
 #include "coordinator/executor.h"
 #include "coordinator/publish.h"
+#include "coordinator/sources.h"
 #include "shared/shared.h"
 
 static void
@@ -36,6 +37,7 @@ publish_peer(FoPeerSlot *slot, const FoPeer *peer, int group_number)
 		slot->facts = *peer->facts;
 	else
 		fo_core_facts_init(&slot->facts);
+	fo_coordinator_put_return(peer, &slot->facts);
 }
 
 /* How strongly a second primary is prevented: by a lease that its commits need, by SQL on a living peer, or not. */

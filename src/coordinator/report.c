@@ -7,6 +7,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "lib/stringinfo.h"
 #include "utils/json.h"
 
@@ -110,8 +112,11 @@ measure(FoRun *run)
 			before_promotion_ms = (step->started_at - row->started_at) / 1000.0;
 	}
 	if (before_promotion_ms >= 0)
-		row->decision_ms = Max(before_promotion_ms - Max(row->fence_ms, 0), 0);
-	row->total_ms = (row->finished_at - row->started_at) / 1000.0 + Max(row->detection_ms, 0);
+		row->decision_ms = rint(Max(before_promotion_ms - Max(row->fence_ms, 0), 0) * 1000) / 1000;	/* whole microseconds */
+	/* For how long a server was away before it could be asked to rejoin is no part of that. */
+	row->total_ms = (row->finished_at - row->started_at) / 1000.0;
+	if (row->kind != FO_OPERATION_REJOIN)
+		row->total_ms += Max(row->detection_ms, 0);
 }
 
 void
@@ -123,8 +128,9 @@ fo_coordinator_report_end(FoRun *run)
 	measure(run);
 	if (is_good)
 		fo_coordinator_record(run->group, NULL, "operation_completed", FO_NOTICE, NULL,
-							  "%s from \"%s\" to \"%s\" completed in %.0f ms%s, term " INT64_FORMAT,
-							  fo_core_operation_name(row->kind), row->from_peer, row->to_peer, row->total_ms,
+							  "%s %s \"%s\" to \"%s\" completed in %.0f ms%s, term " INT64_FORMAT,
+							  fo_core_operation_name(row->kind), row->kind == FO_OPERATION_REJOIN ? "of" : "from",
+							  row->from_peer, row->to_peer, row->total_ms,
 							  row->promote_ms < 0 ? "" : psprintf(" (detection %.0f, promotion %.0f)", Max(row->detection_ms, 0), row->promote_ms),
 							  row->term);
 	else

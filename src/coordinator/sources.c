@@ -25,10 +25,21 @@
 #include "guc.h"
 #include "net/session.h"
 
+/* Somebody whom the peer could not follow. */
+typedef struct Refusal
+{
+	char		name[FO_NAME_LEN];
+	char		problem[FO_FACT_LINES_LEN];
+} Refusal;
+
 /* One per peer, kept from the first time on. */
 struct FoSources
 {
-	char		unreachable[FO_FACT_LINES_LEN];	/* what came of the last time; '' = nothing is wrong, or not known */
+	/* what came of the last time; '' = nothing is wrong, or not known */
+	char		unreachable[FO_FACT_LINES_LEN];	/* for a rewind */
+	char		unfollowable[FO_FACT_LINES_LEN];	/* for replication, as a text... */
+	Refusal    *refusals;		/* ...and one by one, in the peer's memory */
+	int			refusals_n;
 
 	/* of the one under way */
 	MemoryContext cxt;			/* holds the session and the rest; NULL = none is */
@@ -49,8 +60,24 @@ fo_coordinator_is_trying_sources(const FoPeer *peer)
 void
 fo_coordinator_put_sources(FoPeer *peer)
 {
-	if (peer->sources != NULL && peer->facts != NULL)
-		strlcpy(peer->facts->unreachable_sources, peer->sources->unreachable, sizeof(peer->facts->unreachable_sources));
+	if (peer->sources == NULL || peer->facts == NULL)
+		return;
+	strlcpy(peer->facts->unreachable_sources, peer->sources->unreachable, sizeof(peer->facts->unreachable_sources));
+	strlcpy(peer->facts->unreachable_upstreams, peer->sources->unfollowable, sizeof(peer->facts->unreachable_upstreams));
+}
+
+void
+fo_coordinator_put_return(const FoPeer *peer, FoPeerFacts *facts)
+{
+	const FoPeer *primary = fo_coordinator_primary(peer->group);
+	const FoSources *sources = primary != NULL && primary != peer ? primary->sources : NULL;
+
+	facts->return_problem[0] = '\0';
+	for (int i = 0; sources != NULL && i < sources->refusals_n; i++)
+	{
+		if (strcmp(sources->refusals[i].name, peer->cfg.name) == 0)
+			strlcpy(facts->return_problem, sources->refusals[i].problem, sizeof(facts->return_problem));
+	}
 }
 
 void
@@ -88,48 +115,97 @@ source_of(const FoSources *sources, const PGresult *result, int row)
 	return number >= 1 && number <= sources->n ? number - 1 : -1;
 }
 
-/* Was that said of somebody before? */
+static bool
+is_for_replication(const PGresult *result, int row)
+{
+	return strcmp(PQgetvalue(result, row, 2), "t") == 0;
+}
+
+/* Do both rows tell the same of their servers? */
+static bool
+is_alike(const PGresult *result, int row, int other)
+{
+	return is_for_replication(result, row) == is_for_replication(result, other) &&
+		strcmp(PQgetvalue(result, row, 1), PQgetvalue(result, other, 1)) == 0;
+}
+
 static bool
 is_told(const PGresult *result, int row)
 {
 	for (int i = 0; i < row; i++)
 	{
-		if (strcmp(PQgetvalue(result, i, 1), PQgetvalue(result, row, 1)) == 0)
+		if (is_alike(result, i, row))
 			return true;
 	}
 	return false;
 }
 
+static char *
+problem_of(const PGresult *result, int row)
+{
+	char	   *problem = pstrdup(PQgetvalue(result, row, 1));
+
+	fo_net_clean_text(problem);
+	return problem;
+}
+
 /* A line for each problem, with all who have it: one missing rule is often missing everywhere. */
 static void
-read_answer(FoSources *sources, const PGresult *result)
+gather(const FoSources *sources, const PGresult *result, bool for_replication, char *to, size_t size)
 {
 	StringInfoData lines;
 
 	initStringInfo(&lines);
-	for (int row = 0; PQnfields(result) == 2 && row < PQntuples(result); row++)
+	for (int row = 0; row < PQntuples(result); row++)
 	{
 		const char *separator = lines.len > 0 ? "\n" : "";
-		char	   *problem;
 
-		if (source_of(sources, result, row) < 0 || is_told(result, row))
+		if (is_for_replication(result, row) != for_replication || source_of(sources, result, row) < 0 || is_told(result, row))
 			continue;
 		for (int i = row; i < PQntuples(result); i++)
 		{
 			int			source = source_of(sources, result, i);
 
-			if (source < 0 || strcmp(PQgetvalue(result, i, 1), PQgetvalue(result, row, 1)) != 0)
+			if (source < 0 || !is_alike(result, i, row))
 				continue;
 			appendStringInfo(&lines, "%s\"%s\"", separator, sources->names[source]);
 			separator = ", ";
 		}
-		problem = pstrdup(PQgetvalue(result, row, 1));
-		fo_net_clean_text(problem);
-		appendStringInfo(&lines, ": %s", problem);
-		pfree(problem);
+		appendStringInfo(&lines, ": %s", problem_of(result, row));
 	}
-	fo_core_copy_text(sources->unreachable, sizeof(sources->unreachable), lines.data);
+	fo_core_copy_text(to, size, lines.data);
 	pfree(lines.data);
+}
+
+static void
+note_refusals(FoPeer *peer, const PGresult *result)
+{
+	FoSources  *sources = peer->sources;
+
+	sources->refusals = MemoryContextAllocZero(peer->cxt, (PQntuples(result) + 1) * sizeof(Refusal));
+	for (int row = 0; row < PQntuples(result); row++)
+	{
+		int			source = source_of(sources, result, row);
+		Refusal    *refusal = &sources->refusals[sources->refusals_n];
+
+		if (source < 0 || !is_for_replication(result, row))
+			continue;
+		strlcpy(refusal->name, sources->names[source], sizeof(refusal->name));
+		fo_core_copy_text(refusal->problem, sizeof(refusal->problem), problem_of(result, row));
+		sources->refusals_n++;
+	}
+}
+
+static void
+read_answer(FoPeer *peer, const PGresult *result)
+{
+	FoSources  *sources = peer->sources;
+
+	if (PQnfields(result) != 3)
+		return;
+	gather(sources, result, false, sources->unreachable, sizeof(sources->unreachable));
+	gather(sources, result, true, sources->unfollowable, sizeof(sources->unfollowable));
+	note_refusals(peer, result);
 }
 
 /* The library bounds all but the resolver, which nothing there can interrupt. */
@@ -152,7 +228,7 @@ answered(void *arg, const PGresult *result, const FoNetError *error, int64 rtt_u
 	FoPeer	   *peer = arg;
 
 	if (result != NULL)
-		read_answer(peer->sources, result);
+		read_answer(peer, result);
 	else if (error->class == FO_ERROR_TIMEOUT)
 		note_silence(peer->sources);
 	end(peer);
@@ -195,9 +271,22 @@ choose_sources(FoPeer *peer, FoSources *sources)
 		fo_coordinator_add_upstream(&list, group, peer, other);
 		strlcpy(sources->names[sources->n++], other->cfg.name, FO_NAME_LEN);
 	}
-	sources->statement = psprintf("SELECT source, problem FROM %s.failover_node_try_sources(ARRAY[%s]::text[])",
+	sources->statement = psprintf("SELECT source, problem, for_replication FROM %s.failover_node_try_sources(ARRAY[%s]::text[])",
 								  peer->node_schema, list.data);
 	MemoryContextSwitchTo(old);
+}
+
+/* What came of the last time. */
+static void
+forget(FoSources *sources)
+{
+	if (sources == NULL)
+		return;
+	sources->unreachable[0] = sources->unfollowable[0] = '\0';
+	if (sources->refusals != NULL)
+		pfree(sources->refusals);
+	sources->refusals = NULL;
+	sources->refusals_n = 0;
 }
 
 void
@@ -208,8 +297,7 @@ fo_coordinator_try_sources(FoPeer *peer)
 	FoSources  *sources;
 
 	fo_coordinator_sources_stop(peer);
-	if (peer->sources != NULL)
-		peer->sources->unreachable[0] = '\0';
+	forget(peer->sources);
 	if (peer->node_schema == NULL || peer->cfg.conninfo == NULL)
 		return;
 	if (peer->sources == NULL)

@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * sources.h
- *		Has a peer try whether it could be rewound from the others: for
- *		failover_preflight.
+ *		Has a peer try whether it could follow the others, and be rewound from
+ *		them: for failover_preflight, and before a planned move.
  *
  *-------------------------------------------------------------------------
  */
@@ -22,6 +22,9 @@ extern bool fo_coordinator_is_trying_sources(const FoPeer *peer);
 
 /* Put what came of it last into the peer's facts, which were asked for apart from it. */
 extern void fo_coordinator_put_sources(FoPeer *peer);
+
+/* Put what came of it last with the primary of today, which might have to follow the peer, into facts about the peer. */
+extern void fo_coordinator_put_return(const FoPeer *peer, FoPeerFacts *facts);
 
 /* The peer goes: end what is under way. */
 extern void fo_coordinator_sources_stop(FoPeer *peer);

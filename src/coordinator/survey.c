@@ -26,7 +26,6 @@
 typedef struct Survey
 {
 	bool		is_used;
-	bool		is_trying;		/* waits for the sources, too */
 	FoTime		asked_at;
 	FoTime		deadline;
 	FoTimer		timer;
@@ -78,13 +77,18 @@ wake_up(void *arg)
 static FoTime
 deadline(const FoGroup *group, FoTime asked_at)
 {
-	return asked_at + FO_MS(group->cfg.settings.check_timeout) + SLACK_US;
+	return asked_at + FO_MS(group->cfg.settings.check_timeout) + FO_MS(FO_SOURCES_TIMEOUT_MS) + SLACK_US;
 }
 
+/*
+ * What they are, and whom they could follow.  Before a planned move only the primary
+ * tries that: it has to follow, and who lets it in lets others in as a rule.
+ */
 static void
-ask(FoGroup *group)
+ask(FoGroup *group, bool is_everybody_trying)
 {
 	int64		timeout_ms = group->cfg.settings.check_timeout;
+	const FoPeer *primary = fo_coordinator_primary(group);
 
 	group->surveyed_at = fo_net_now();
 	for (int i = 0; i < group->peers_n; i++)
@@ -95,32 +99,20 @@ ask(FoGroup *group)
 			fo_net_survey_call(peer->link, timeout_ms, surveyed, peer);
 		else
 			note_silence(peer);
-	}
-}
-
-/* Has those try their sources that answer at all. */
-static void
-try_sources(FoGroup *group)
-{
-	for (int i = 0; i < group->peers_n; i++)
-	{
-		if (fo_core_peer_answers(&group->peers[i]->view))
-			fo_coordinator_try_sources(group->peers[i]);
+		if ((is_everybody_trying || peer == primary) && fo_core_peer_answers(&peer->view))
+			fo_coordinator_try_sources(peer);
 	}
 }
 
 void
-fo_coordinator_begin_survey(FoGroup *group, int slot, bool is_trying)
+fo_coordinator_begin_survey(FoGroup *group, int slot, bool is_everybody_trying)
 {
 	Survey	   *survey = &surveys[slot];
 
-	ask(group);
-	if (is_trying)
-		try_sources(group);
+	ask(group, is_everybody_trying);
 	survey->is_used = true;
-	survey->is_trying = is_trying;
 	survey->asked_at = group->surveyed_at;
-	survey->deadline = deadline(group, survey->asked_at) + (is_trying ? FO_MS(FO_SOURCES_TIMEOUT_MS) : 0);
+	survey->deadline = deadline(group, survey->asked_at);
 	strlcpy(survey->group, group->cfg.name, sizeof(survey->group));
 	survey->timer.callback = wake_up;
 	fo_net_loop_arm(group->world->loop, &survey->timer, survey->deadline);
@@ -144,10 +136,12 @@ bool
 fo_coordinator_is_surveyed(FoGroup *group)
 {
 	FoTime		now = fo_net_now();
+	const FoPeer *primary = fo_coordinator_primary(group);
 
 	if (group->surveyed_at == 0 || now - group->surveyed_at > FRESH_US)
-		ask(group);
-	return have_answered(group, group->surveyed_at) || now >= deadline(group, group->surveyed_at);
+		ask(group, false);
+	return (have_answered(group, group->surveyed_at) && (primary == NULL || !fo_coordinator_is_trying_sources(primary))) ||
+		now >= deadline(group, group->surveyed_at);
 }
 
 static bool
@@ -166,7 +160,7 @@ is_complete(FoWorld *world, const Survey *survey)
 {
 	const FoGroup *group = fo_coordinator_find_group(world, survey->group);
 
-	return group == NULL || (have_answered(group, survey->asked_at) && (!survey->is_trying || have_tried(group)));
+	return group == NULL || (have_answered(group, survey->asked_at) && have_tried(group));
 }
 
 void

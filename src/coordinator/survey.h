@@ -11,8 +11,8 @@
 
 #include "coordinator/world.h"
 
-/* Begin to serve the request in that slot; is_trying has the peers try their sources, too (sources.h). */
-extern void fo_coordinator_begin_survey(FoGroup *group, int slot, bool is_trying);
+/* Begin to serve the request in that slot; the primary tries whom it could follow (sources.h), or everybody does. */
+extern void fo_coordinator_begin_survey(FoGroup *group, int slot, bool is_everybody_trying);
 
 /* After publishing: answer the requests whose facts have come, or that have waited for long enough. */
 extern void fo_coordinator_answer_surveys(FoWorld *world);

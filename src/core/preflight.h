@@ -65,8 +65,12 @@ typedef struct FoPeerFacts
 	char		missing_privileges[FO_FACT_LINES_LEN];
 	char		missing_rewind_privileges[FO_FACT_LINES_LEN];
 
-	/* peers from which it could not be rewound if they were the primary: names in quotes, and why */
+	/* peers that it could not follow, or be rewound from, if they were the primary: names in quotes, and why */
+	char		unreachable_upstreams[FO_FACT_LINES_LEN];
 	char		unreachable_sources[FO_FACT_LINES_LEN];
+
+	/* why the primary could not follow this peer; '' = nothing is known to be in the way */
+	char		return_problem[FO_FACT_LINES_LEN];
 
 	/* replication */
 	int64_t		slots_n;		/* of all kinds */

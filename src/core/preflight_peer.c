@@ -100,7 +100,14 @@ is_rewinder_refused(FoPreflightTrial *trial)
 	return trial->view->observed.has_node_library && lacks_rewind_privileges(trial);
 }
 
-/* Each line names one or more servers. */
+/* Each line names one or more servers.  What the primary could not follow is told of each of them (preflight_return.c). */
+static bool
+has_unreachable_upstreams(FoPreflightTrial *trial)
+{
+	fo_core_preflight_add_lines(trial->detail, trial->facts->unreachable_upstreams, "; ");
+	return trial->facts->unreachable_upstreams[0] != '\0';
+}
+
 static bool
 has_unreachable_sources(FoPreflightTrial *trial)
 {
@@ -278,9 +285,12 @@ static const FoPreflightRow rows[] = {
 	"Run ALTER ROLE ... REPLICATION on the primary, or use another role for replication."},
 	{FO_PREFLIGHT_KNOWN, FO_PREFLIGHT_WARNING, is_rewinder_refused, 0,
 		"it cannot be rewound: the role of its primary_conninfo may not call %d", "Grant EXECUTE on these functions to that role, on the primary."},
+	{FO_PREFLIGHT_STANDBY, FO_PREFLIGHT_WARNING, has_unreachable_upstreams, 0,
+		"could not follow %d",
+	"In pg_hba.conf there let the user of this server's primary_conninfo in for replication, or put its password in the passfile here."},
 	{FO_PREFLIGHT_KNOWN, FO_PREFLIGHT_WARNING, has_unreachable_sources, 0,
-		"could not follow, or be rewound from, %d",
-	"In pg_hba.conf there let the user of this server's primary_conninfo into database \"postgres\" and into replication, or put its password in the passfile here."},
+		"could not be rewound from %d",
+	"In pg_hba.conf there let the user of this server's primary_conninfo into its database, \"postgres\" if it names none, or put its password in the passfile here."},
 	{FO_PREFLIGHT_KNOWN, FO_PREFLIGHT_INFO, is_rewinder_guessed, 0,
 		"pg_rewind could not read from it with the coordinator's role: %d", "Grant EXECUTE on these functions where that role rewinds."},
 	{FO_PREFLIGHT_KNOWN, FO_PREFLIGHT_WARNING, has_no_library, 0,

@@ -257,7 +257,10 @@ replication_problem(const Attempt *attempt)
 	return attempt->problem != NULL && strstr(attempt->problem, "max_wal_senders") == NULL ? attempt->problem : NULL;
 }
 
-/* (upstreams): a row for each that failed, with its place in the array.  Who lets nobody in is told of once. */
+/*
+ * (upstreams): a row for each that failed, with its place in the array, and whether a
+ * standby of it would fail, too.  Who lets nobody in is told of once.
+ */
 Datum
 failover_node_try_sources(PG_FUNCTION_ARGS)
 {
@@ -280,12 +283,13 @@ failover_node_try_sources(PG_FUNCTION_ARGS)
 	try_all(all, conninfos);
 	for (int i = 0; i < sources_n; i++)
 	{
-		const char *problem = all->each[2 * i].problem;
-		Datum		values[2] = {Int32GetDatum(i + 1)};
-		bool		nulls[2] = {false, false};
+		const char *problem = replication_problem(&all->each[2 * i + 1]);
+		Datum		values[3] = {Int32GetDatum(i + 1)};
+		bool		nulls[3] = {false, false, false};
 
+		values[2] = BoolGetDatum(problem != NULL);
 		if (problem == NULL)
-			problem = replication_problem(&all->each[2 * i + 1]);
+			problem = all->each[2 * i].problem;
 		if (problem == NULL)
 			continue;
 		values[1] = CStringGetTextDatum(problem);

@@ -38,6 +38,11 @@ $t->set('cascade', 'on');
 my $third = kill_primary();
 ok($t->wait_for_failover($third), 'with cascade the third failure is answered within the block period');
 is($t->sql(q{SELECT trigger FROM failover_history ORDER BY event_id DESC LIMIT 1}), 'cascade', 'and is recorded as such');
+
+my (undef, undef, $notice) = $t->try_sql(q{SELECT failover_acknowledge('main')});
+is($notice, '', 'the block period that it began is acknowledged');
+(undef, undef, $notice) = $t->try_sql(q{SELECT failover_acknowledge('main')});
+like($notice, qr/NOTICE: .*group "main" is in no block period/, 'there is none to acknowledge after that');
 $t->one_primary_ok;
 is($t->count_operations('failover'), '3', 'three failovers for three failures');
 

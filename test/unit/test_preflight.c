@@ -110,7 +110,9 @@ static const FactCase cases[] = {
 	{PG2, "archive_mode", "on", "warning", "archive_mode is on without a command or a library: WAL piles up"},
 	{PG2, "missing_privileges", "pg_monitor", "error", "the coordinator's role lacks privileges: pg_monitor"},
 	{PG2, "missing_rewind_privileges", "pg_ls_dir", "warning", "it cannot be rewound: the role of its primary_conninfo may not call pg_ls_dir"},
-	{PG2, "unreachable_sources", "\"pg1\", \"pg3\": no pg_hba.conf entry", "warning", "could not follow, or be rewound from, \"pg1\", \"pg3\": no pg_hba.conf entry"},
+	{PG2, "unreachable_upstreams", "\"pg1\", \"pg3\": no pg_hba.conf entry", "warning", "could not follow \"pg1\", \"pg3\": no pg_hba.conf entry"},
+	{PG2, "unreachable_sources", "\"pg1\", \"pg3\": no pg_hba.conf entry", "warning", "could not be rewound from \"pg1\", \"pg3\": no pg_hba.conf entry"},
+	{PG3, "return_problem", "no pg_hba.conf entry", "warning", "the primary could not follow it after a switchover: no pg_hba.conf entry"},
 	{PG2, "may_replicate", "false", "warning", "the coordinator's role may not replicate: rewinding or cloning a peer with this role fails"},
 	{PG2, "max_connections", "50", "error", "max_connections is 50, and 100 on the primary: recovery stops, and clients are turned away after a failover"},
 	{PG2, "max_worker_processes", "4", "error", "max_worker_processes is 4, and 8 on the primary: recovery stops"},
@@ -143,7 +145,7 @@ TEST("preflight: several reasons why a server could not be rewound are told apar
 	begin();
 	CHECK(fo_core_facts_put(&facts[PG1], "unreachable_sources", "\"pg2\": no password supplied"));
 	CHECK(fo_core_facts_put(&facts[PG1], "unreachable_sources", "\"pg3\": Connection refused"));
-	CHECK_FOUND(PG1, "warning", "could not follow, or be rewound from, \"pg2\": no password supplied; \"pg3\": Connection refused");
+	CHECK_FOUND(PG1, "warning", "could not be rewound from \"pg2\": no password supplied; \"pg3\": Connection refused");
 
 	/* Of who does not say anything now, nothing is known. */
 	facts[PG1].is_known = false;
