@@ -87,7 +87,7 @@ define_parameters(void)
 							 PGC_SIGHUP, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("failover.hold_connections",
 							"Sets for how long new connections to a standby wait while it is promoted.",
-							"They are let in when it takes writes, and as ordinary ones after that time; 0 lets them in at once, also to a primary that is about to stop.",
+							"They are let in when it takes writes, and as ordinary ones after that time; 0 lets them in at once, also to a primary that has no lease yet, or is about to stop.",
 							&fo_guc_hold_connections, 1000, 0, 600000,
 							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("failover");

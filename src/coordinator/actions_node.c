@@ -18,11 +18,14 @@
 #include "coordinator/row.h"
 #include "coordinator/takeover.h"
 
-/* Who has become a standby, and does not stream after that long, is not waited for. */
+/*
+ * Who has become a standby, and does not stream after that long, is not waited for.
+ * One that was demoted has compared nothing and may have been told wrongly, so
+ * that it is soon looked at like any standby that strays (mend.c): a restart helps
+ * one whose history has diverged, and nobody who is not let in.
+ */
 #define IN_VAIN_US FO_MS(60000)
-
-/* Who was demoted follows without having compared histories: after that long it is asked to, which restarts it once more. */
-#define COMPARE_AFTER_US FO_MS(10000)
+#define DEMOTED_IN_VAIN_US FO_MS(10000)
 
 /* A literal, or NULL for an empty text. */
 static const char *
@@ -131,15 +134,6 @@ stands_still_for(FoTaskFacts *facts, FoLsn lsn)
 	return now - facts->standing.at;
 }
 
-/* Is it a standby that was demoted, and cannot follow?  Its last words may not have reached the new primary. */
-static bool
-is_to_compare(FoTask *task, const char *status, uint32 timeline, FoTime still_for)
-{
-	bool		is_waiting_in_vain = fo_coordinator_is_waiting_in_vain(&task->facts, status, timeline);
-
-	return task->acts_n == 0 && (is_waiting_in_vain || still_for > COMPARE_AFTER_US);
-}
-
 static FoLook
 node_rejoin_read(FoTask *task, const PGresult *result)
 {
@@ -179,14 +173,16 @@ node_rejoin_read(FoTask *task, const PGresult *result)
 		return FO_LOOK_NOT_YET;
 	if (is_streaming)
 		return FO_LOOK_WAIT;
-	still_for = stands_still_for(facts, fo_coordinator_lsn_value(result, 9));
-	if (is_to_compare(task, status, fo_coordinator_timeline_value(result, 2), still_for))
+
+	/* The last words of one that was demoted may not have reached the new primary. */
+	if (task->acts_n == 0 && fo_coordinator_is_waiting_in_vain(facts, status, fo_coordinator_timeline_value(result, 2)))
 	{
 		facts->is_asked = false;
 		facts->standing.at = 0;
 		return FO_LOOK_NOT_YET;
 	}
-	if (still_for <= IN_VAIN_US)
+	still_for = stands_still_for(facts, fo_coordinator_lsn_value(result, 9));
+	if (still_for <= (task->acts_n == 0 ? DEMOTED_IN_VAIN_US : IN_VAIN_US))
 		return FO_LOOK_WAIT;
 	fo_coordinator_task_explain(task, "it is a standby, but does not stream: walreceiver %s", status);
 	return FO_LOOK_FAILED;

@@ -2,7 +2,7 @@
  *
  * clients.c
  *		Who connects to a standby while it is promoted waits for that, and who
- *		connects to the primary that it replaces is sent on.
+ *		connects to a primary that is none any more, or not yet, is sent on.
  *
  * Clients that look for the primary try one server after the other (libpq's
  * target_session_attrs), and begin anew, after a pause of their own, when none of
@@ -14,6 +14,10 @@
  * A primary that has given up its lease, and is about to stop, turns new sessions away
  * as if it were stopping already: libpq tries the next server then.  Let in, they would
  * have their first commit refused, and have to begin anew with the first server.
+ * Likewise one that has started, and has not been granted a lease yet: if it still is
+ * the primary that comes with the coordinator's first answer, and if another one has
+ * replaced it, clients who name it first would write to nobody, and read what is old,
+ * until it is made a standby.
  *
  * That is for a moment: failover.hold_connections from the order to promote on, and as
  * long before it as the coordinator says on both servers that the primary is about to
@@ -44,6 +48,7 @@
 
 #define OWN_NAMES "failover"	/* how their application_name begins */
 #define TOLD_US FO_MS(100)		/* a coordinator that goes on says so within this time */
+#define OPENING_US FO_MS(3000)	/* a coordinator that lives has granted a lease by then, or stopped the server */
 #define RECHECK_MS 100			/* nobody tells who waits that a promotion is not expected any more, or that he is alone */
 #define SPARE_PART 4			/* that part of max_connections is left for who is not to wait... */
 #define SPARE_MOST 100			/* ...so much of it at most */
@@ -115,6 +120,14 @@ is_about_to_stop(void)
 		!RecoveryInProgress() && !fo_node_may_commit();
 }
 
+/* Is it a primary that has just begun, and has had no lease since? */
+static bool
+is_opening(void)
+{
+	return fo_node_clock() - (FoTime) pg_atomic_read_u64(&fo_node->opened_at) < OPENING_US &&
+		pg_atomic_read_u64(&fo_node->valid_until) == 0 && !RecoveryInProgress() && !fo_node_may_commit();
+}
+
 /* Is this server to take writes any moment, and does not yet? */
 static bool
 is_promotion_expected(void)
@@ -165,20 +178,44 @@ await_promotion(void)
 	ConditionVariableCancelSleep();
 }
 
+/* Whoever it is: from then on clients are not sent on for long. */
+static void
+note_opening(void)
+{
+	uint64		never = 0;
+
+	if (pg_atomic_read_u64(&fo_node->opened_at) == 0 && !RecoveryInProgress())
+		(void) pg_atomic_compare_exchange_u64(&fo_node->opened_at, &never, (uint64) fo_node_clock());
+}
+
+static void
+send_on(const char *message)
+{
+	ereport(FATAL,
+			(errcode(ERRCODE_CANNOT_CONNECT_NOW),
+			 errmsg_internal("%s", message),
+			 errhint("Connect to the next server, or again in a moment.")));
+}
+
 static void
 admit(Port *port, int status)
 {
 	if (previous_hook)
 		previous_hook(port, status);
-	if (fo_node == NULL || status != STATUS_OK || fo_guc_hold_connections == 0 || !is_client(port))
+	if (fo_node == NULL || status != STATUS_OK)
 		return;
-	if (is_about_to_stop())
-		ereport(FATAL,
-				(errcode(ERRCODE_CANNOT_CONNECT_NOW),
-				 errmsg("the primary is about to move to another server"),
-				 errhint("Connect to the next server, or again in a moment.")));
-	if (is_promotion_expected() && fo_compat_has_free_places(Min(MaxConnections / SPARE_PART, SPARE_MOST)))
-		await_promotion();
+	note_opening();
+	if (fo_guc_hold_connections == 0 || !is_client(port))
+		return;
+	if (is_promotion_expected())
+	{
+		if (fo_compat_has_free_places(Min(MaxConnections / SPARE_PART, SPARE_MOST)))
+			await_promotion();
+	}
+	else if (is_about_to_stop())
+		send_on("the primary is about to move to another server");
+	else if (is_opening())
+		send_on("this server has not been granted the lease of its group since it started");
 }
 
 void

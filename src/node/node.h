@@ -134,6 +134,7 @@ typedef struct FoNodeShared
 	pg_atomic_uint64 told_since;	/* ...and since when it has been */
 	pg_atomic_uint64 held_until;	/* so long they wait for the promotion at most; 0 = none is expected */
 	pg_atomic_uint64 sent_on_until; /* so long this primary, if it has no lease, sends them on to the next one */
+	pg_atomic_uint64 opened_at; /* first session since the start, or the promotion; 0 = none yet */
 	ConditionVariable clients;	/* those who wait */
 	FoTime		heard_at;		/* last heartbeat; 0 = none since start */
 	Latch	   *worker_latch;	/* of the node worker; NULL while it does not run */

@@ -80,6 +80,7 @@ initialize(FoNodeShared *node)
 	pg_atomic_init_u64(&node->told_since, 0);
 	pg_atomic_init_u64(&node->held_until, 0);
 	pg_atomic_init_u64(&node->sent_on_until, 0);
+	pg_atomic_init_u64(&node->opened_at, 0);
 	ConditionVariableInit(&node->clients);
 }
 

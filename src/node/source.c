@@ -377,12 +377,26 @@ is_in_recovery(const ControlFileData *control)
 	return control->state == DB_SHUTDOWNED_IN_RECOVERY || control->state == DB_IN_ARCHIVE_RECOVERY;
 }
 
+/*
+ * Where a record begins is behind the header of a page, if it is the first of that: no
+ * other position than the end of the page before, at which histories part.
+ */
+static XLogRecPtr
+before_header(XLogRecPtr position, uint32 segment_size)
+{
+	if (XLogSegmentOffset(position, segment_size) == SizeOfXLogLongPHD)
+		return position - SizeOfXLogLongPHD;
+	if (position % XLOG_BLCKSZ == SizeOfXLogShortPHD)
+		return position - SizeOfXLogShortPHD;
+	return position;
+}
+
 /* Does this server hold WAL beyond the fork?  A primary's last record is its shutdown checkpoint, which nobody misses. */
 static bool
 is_beyond(const ControlFileData *control, XLogRecPtr fork, uint64 *bytes)
 {
 	bool		is_standby = is_in_recovery(control);
-	XLogRecPtr	end = is_standby ? control->minRecoveryPoint : control->checkPoint;
+	XLogRecPtr	end = is_standby ? before_header(control->minRecoveryPoint, control->xlog_seg_size) : control->checkPoint;
 
 	*bytes = end > fork ? end - fork : 0;
 	return is_standby ? end > fork : end >= fork;

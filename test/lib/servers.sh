@@ -50,13 +50,13 @@ write_conninfo()
 	echo "host=${hosts#,} port=${ports#,} user=$superuser dbname=postgres target_session_attrs=read-write connect_timeout=2"
 }
 
-# sql SERVER QUERY [PSQL OPTION...]: unaligned answer
+# sql SERVER QUERY [PSQL OPTION...]: unaligned answer; not a client's, whom a server may send on
 sql()
 {
 	local name=$1 query=$2
 
 	shift 2
-	as "$bindir/psql" -XqAt -v ON_ERROR_STOP=1 -h "$work" -p "${port[$name]}" -U $superuser -d postgres "$@" -c "$query"
+	as env PGAPPNAME='failover test' "$bindir/psql" -XqAt -v ON_ERROR_STOP=1 -h "$work" -p "${port[$name]}" -U $superuser -d postgres "$@" -c "$query"
 }
 
 # wait_sql SERVER QUERY [SECONDS]: until the answer is t

@@ -41,7 +41,7 @@ is($t->sql(q{SELECT setting, source FROM failover_settings WHERE group_name = 'm
 
 # A steady state: sessions stay, tables and WAL of the coordinator do not move.
 my $sessions = q{SELECT string_agg(pid::text, ' ' ORDER BY pid) FROM pg_stat_activity
-	WHERE application_name LIKE 'failover%' AND backend_type = 'client backend'};
+	WHERE application_name LIKE 'failover%' AND application_name <> 'failover test' AND backend_type = 'client backend'};
 ok($t->wait_for_checks(40), q{sessions are opened});
 my %before = map { $_ => $t->node($_)->safe_psql('postgres', $sessions) } $t->names;
 ok($t->wait_for_checks(20), 'twenty checks of every peer');

@@ -11,7 +11,7 @@ my $t = FailoverTest->new(
 	settings => { connect_check_interval => '1s', failure_threshold => 1, reconnect_backoff => '500ms' })->start;
 my $p = $t->node('p');
 my $hba = PostgreSQL::Test::Utils::slurp_file($p->data_dir . '/pg_hba.conf');
-my $lose_session = q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'failover%'};
+my $lose_session = q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'failover%' AND application_name <> 'failover test'};
 
 # Says the class, alerts, and does nothing.
 sub stays_ok

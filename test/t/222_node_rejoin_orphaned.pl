@@ -28,6 +28,21 @@ restart_ok($p, $b);
 $_->stop foreach $p, $b;
 is(PostgreSQL::Test::Utils::system_log('pg_checksums', '--check', '-D', $p->data_dir), 0, 'every page is intact');
 
+# ---- the lost one had just begun a file of WAL ----
+
+($p, $a, $b) = set_up('boundary');
+# Nothing is left that would be written when it is read.
+$a->safe_psql('postgres', $_) foreach 'VACUUM', 'CHECKPOINT', 'SELECT pg_switch_wal()';
+$a->wait_for_catchup($b->name);
+rejoin($p, $a, $b);
+ok($p->comes_to_log(qr/replication slot "s" does not exist/), 'a server that was rewound to the begin of a file asks for WAL');
+$a->stop('immediate');
+promote($b);
+ok($p->streams_from($b), 'the end of the file before is no other position: it streams from the next primary');
+is(contents($p), contents($b), 'with the same rows');
+unlike(FailoverTest::Lease->new($p)->status('rejoin_report'), qr/copied/, 'it was not copied');
+$_->stop foreach $p, $b;
+
 # ---- the next primary has not ----
 
 ($p, $a, $b) = leave_orphan('behind', 1);

@@ -1,6 +1,7 @@
 # Who connects to a standby while it is promoted waits for that, as long as it is
 # about to be; without holding it up, and without being in the way of those who
-# bring it about.  Who connects to a primary that is about to stop is sent on.
+# bring it about.  Who connects to a primary that is about to stop, or has just
+# started, is sent on.
 use strict;
 use warnings;
 
@@ -22,9 +23,6 @@ my $directory = PostgreSQL::Test::Utils::tempdir('clients');
 my $blocked = "$directory/blocked";
 my $clients_n = 0;
 my $client_pid;					# of the last one
-
-# Everybody of this test but the clients.
-local $ENV{PGAPPNAME} = 'failover test';
 
 # psql, on the standby if the arguments do not say where, in the background: its pid.  The file gets what it says.
 sub start_psql
@@ -189,5 +187,19 @@ is((connect_with($either))[0], $next->port, 'they find the next one');
 is($a->safe_psql('postgres', 'SELECT 1'), '1', 'the coordinator is let in');
 stop_telling(@telling);
 ok(FailoverTest::Node::until_true(sub { (connect_with($a->connstr('postgres')))[0] eq $a->port }), 'it stays after all: clients are let in again');
+
+# ---- started again ----
+
+$a->restart;
+($port, $refusal) = connect_with($a->connstr('postgres'));
+is($port, '', 'it has no lease yet: clients are not let in');
+like($refusal, qr/FATAL:  this server has not been granted the lease of its group since it started\s.*HINT:  Connect to the next server/s, 'and told why');
+is((connect_with($either))[0], $next->port, 'they find the next one');
+is($a->safe_psql('postgres', 'SELECT 1'), '1', 'the coordinator is let in');
+$lease->grant(term => 4, seconds => 600);
+is((connect_with($either))[0], $a->port, 'with a lease they are let in');
+$a->restart;
+is((connect_with($a->connstr('postgres')))[0], '', 'once more without');
+ok(FailoverTest::Node::until_true(sub { (connect_with($a->connstr('postgres')))[0] eq $a->port }), 'without a coordinator they may read after a while');
 
 done_testing();

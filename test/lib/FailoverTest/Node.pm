@@ -19,6 +19,9 @@ use PostgreSQL::Test::Utils ();
 use Test::More;
 use Time::HiRes ();
 
+# SQL of the test itself is no client's, whom a server may send on (src/node/clients.c).
+$ENV{PGAPPNAME} = 'failover test';
+
 # Processes that were stopped and must run again before anything can be shut down.
 my %frozen;
 

@@ -43,6 +43,7 @@ sub start
 	$self->{pid} = fork() // croak "could not fork: $!";
 	if ($self->{pid} == 0)
 	{
+		$ENV{PGAPPNAME} = 'writer';
 		exec(@command, @conninfos) or POSIX::_exit(1);
 	}
 	$running{ $self->{pid} } = 1;
