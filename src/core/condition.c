@@ -132,6 +132,13 @@ is_unhealthy(FoJudging *judging, const FoPeerView *peer)
 	return peer->health.health == FO_HEALTH_UNHEALTHY;
 }
 
+/* It lives, and does not let us in: for longer than that takes as it starts or stops. */
+static bool
+is_closed(FoJudging *judging, const FoPeerView *peer)
+{
+	return peer->failing_since != 0 && fo_core_error_proves_life(peer->error) && !is_recent(judging, peer->failing_since);
+}
+
 /* For longer than a walreceiver takes to reconnect, and not by design. */
 static bool
 is_not_receiving(FoJudging *judging, const FoPeerView *peer)
@@ -182,6 +189,12 @@ static bool
 has_unhealthy(FoJudging *judging)
 {
 	return is_troubled(judging, is_unhealthy);
+}
+
+static bool
+has_closed(FoJudging *judging)
+{
+	return is_troubled(judging, is_closed);
 }
 
 static bool
@@ -239,6 +252,8 @@ static const FoRuleRow rows[] = {
 		"Peer \"%w\" is the same server as another peer of the group: it counts once, and one of the two names is to be unregistered."}, has_alias},
 	{{91, "a peer is registered in another group, too", FO_VERDICT_ALERT,
 		"Peer \"%w\" is the same server as one of group \"%g\": it counts in one of the two groups, and is to be unregistered from the other."}, is_shared},
+	{{92, "a peer lives, but does not let the coordinator in", FO_VERDICT_ALERT,
+		"Peer \"%w\" lives, but does not let the coordinator in: it cannot be watched, nor take over. Primary \"%p\" serves."}, has_closed},
 	{{95, "nothing is wrong, and automatic failback rests since a person has moved the primary", FO_VERDICT_NONE,
 		"Primary \"%p\" serves and nothing is wrong with its standbys. Somebody has moved the primary here, so automatic failback rests until the next failover."},
 	is_failback_resting},

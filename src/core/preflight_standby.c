@@ -49,6 +49,15 @@ is_slot_missing(FoPreflightTrial *trial)
 		&& !fo_core_preflight_has_line(trial->primary->slots, slot);
 }
 
+static void
+tell_timelines(FoPreflightTrial *trial, const FoPeerView *primary)
+{
+	fo_core_text_add(trial->detail, "it is on timeline ");
+	fo_core_text_add_integer(trial->detail, trial->view->observed.timeline);
+	fo_core_text_add(trial->detail, ", and the primary on ");
+	fo_core_text_add_integer(trial->detail, primary->observed.timeline);
+}
+
 static bool
 is_diverged(FoPreflightTrial *trial)
 {
@@ -59,13 +68,22 @@ is_diverged(FoPreflightTrial *trial)
 		fo_core_text_add(trial->detail, "its history has diverged from the primary's");
 		return true;
 	}
-	if (primary == NULL || primary->observed.timeline == 0 || trial->view->observed.timeline == 0
-		|| primary->observed.timeline == trial->view->observed.timeline)
+	if (primary == NULL || primary->observed.timeline == 0 || trial->view->observed.timeline <= primary->observed.timeline)
 		return false;
-	fo_core_text_add(trial->detail, "it is on timeline ");
-	fo_core_text_add_integer(trial->detail, trial->view->observed.timeline);
-	fo_core_text_add(trial->detail, ", and the primary on ");
-	fo_core_text_add_integer(trial->detail, primary->observed.timeline);
+	tell_timelines(trial, primary);
+	return true;
+}
+
+/* It has not followed the primary onto its timeline; whether it could is not known. */
+static bool
+is_left_behind(FoPreflightTrial *trial)
+{
+	const FoPeerView *primary = fo_core_primary(trial->group);
+	uint32_t	timeline = trial->view->observed.timeline;
+
+	if (trial->view->is_history_rejected || primary == NULL || timeline == 0 || timeline >= primary->observed.timeline)
+		return false;
+	tell_timelines(trial, primary);
 	return true;
 }
 
@@ -222,6 +240,8 @@ static const FoPreflightRow rows[] = {
 		"does not receive from the primary: it is no candidate", "See its server log, pg_hba.conf of the primary and primary_conninfo."},
 	{FO_PREFLIGHT_STANDBY, FO_PREFLIGHT_ERROR, is_diverged, 0,
 		"cannot take over: %d", "Rewind it, or clone it from the primary."},
+	{FO_PREFLIGHT_STANDBY, FO_PREFLIGHT_ERROR, is_left_behind, 0,
+		"cannot take over: %d", "See why it does not follow: its server log, pg_hba.conf of the primary and its primary_conninfo."},
 	{FO_PREFLIGHT_STANDBY, FO_PREFLIGHT_ERROR, has_upstream_password, 0,
 		"primary_conninfo carries a password: it is shown to many, and the coordinator does not operate the peer",
 	"Put the password into the passfile of the server's user, and take it out of primary_conninfo."},

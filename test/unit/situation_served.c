@@ -115,6 +115,16 @@ SITUATION(99, FO_VERDICT_NONE, "pg1", "a standby in maintenance dies")
 	peers[PG2].is_in_maintenance = true;
 }
 
+SITUATION(92, FO_VERDICT_ALERT, "pg2", "a standby rejects our password")
+{
+	fail(PG2, FO_ERROR_AUTH, 10, 0);
+}
+
+SITUATION(99, FO_VERDICT_NONE, "pg1", "a standby starts up")
+{
+	fail(PG2, FO_ERROR_STARTING_UP, 9.9, 0);
+}
+
 SITUATION(88, FO_VERDICT_ALERT, "pg2", "a standby has stopped receiving")
 {
 	lose(PG2);

@@ -193,6 +193,14 @@ TEST("preflight: what the coordinator has observed is found")
 	begin();
 	peers[PG2].observed.timeline = 2;
 	CHECK_FOUND(PG2, "error", "cannot take over: it is on timeline 2, and the primary on 1");
+	CHECK(strstr(finding.hint, "clone") != NULL);
+
+	/* Who only has not followed yet is not to be thrown away. */
+	begin();
+	peers[PG1].observed.timeline = 2;
+	peers[PG3].observed.timeline = 2;
+	CHECK_FOUND(PG2, "error", "cannot take over: it is on timeline 1, and the primary on 2");
+	CHECK(strstr(finding.hint, "clone") == NULL);
 	begin();
 	peers[PG2].observed.system_identifier++;
 	CHECK_FOUND(PG2, "error", "belongs to another database system");
