@@ -86,6 +86,9 @@ extern bool fo_coordinator_run_is_waiting(const FoGroup *group);
 /* Has the operation in progress told the recorded primary to stop, so that its silence is no news? */
 extern bool fo_coordinator_run_is_stopping_primary(const FoGroup *group);
 
+/* Is the peer away because the operation in progress has it restarted? */
+extern bool fo_coordinator_run_is_restarting(const FoPeer *peer);
+
 /* Can nobody write until the operation in progress has promoted its candidate? */
 extern bool fo_coordinator_run_is_promotion_awaited(const FoGroup *group);
 

@@ -14,6 +14,7 @@
 
 #include "utils/timestamp.h"
 
+#include "coordinator/executor.h"
 #include "coordinator/outage.h"
 #include "coordinator/record.h"
 
@@ -30,7 +31,8 @@ outage_begins(FoPeer *peer)
 		peer->is_state_dirty = true;
 	}
 	peer->down_since = peer->cfg.down_since;
-	fo_coordinator_record(group, peer, "peer_down", peer->view.is_in_maintenance ? FO_INFO : FO_WARNING, NULL,
+	fo_coordinator_record(group, peer, "peer_down",
+						  peer->view.is_in_maintenance || fo_coordinator_run_is_restarting(peer) ? FO_INFO : FO_WARNING, NULL,
 						  "is unhealthy: %s%s%s", fo_core_error_class_name(peer->view.error),
 						  peer->last_error[0] ? ": " : "", peer->last_error);
 }

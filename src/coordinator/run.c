@@ -194,6 +194,14 @@ fo_coordinator_run_is_stopping_primary(const FoGroup *group)
 }
 
 bool
+fo_coordinator_run_is_restarting(const FoPeer *peer)
+{
+	const FoRun *run = peer->group->run;
+
+	return run != NULL && ((run->is_demoted && peer == run->from) || (run->row.kind == FO_OPERATION_REJOIN && peer == run->target));
+}
+
+bool
 fo_coordinator_run_is_promotion_awaited(const FoGroup *group)
 {
 	const FoRun *run = group->run;

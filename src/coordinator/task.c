@@ -320,6 +320,14 @@ give_up(FoTask *task)
 	finish(task, false);
 }
 
+/* Who comes back is asked once its check has been answered: when the task ends it is known to be well. */
+static bool
+is_ready(const FoTask *task)
+{
+	return fo_net_link_is_ready(task_link(task)) &&
+		(!task->action->is_restarting || fo_core_peer_answers(&task->peer->view));
+}
+
 /* The timer has run: do what is next. */
 static void
 task_step(void *arg)
@@ -340,7 +348,7 @@ task_step(void *arg)
 		give_up(task);
 		return;
 	}
-	if (!fo_net_link_is_ready(task_link(task)))
+	if (!is_ready(task))
 	{
 		if (task->link == NULL && !task->action->is_restarting && task->peer->view.error == FO_ERROR_REFUSED &&
 			!fo_coordinator_monitor_is_end_awaited(task->peer))

@@ -12,10 +12,13 @@ sub count_alerts { return $t->sql(q{SELECT count(*) FROM failover_events WHERE k
 
 foreach my $target ('a', 'b', 'p')
 {
-	$t->sql("SELECT failover_switchover('main', '$target')");
+	my $from = $t->sql("SELECT from_peer FROM failover_switchover('main', '$target')");
+	is($t->sql("SELECT health FROM failover_health('main', '$from')"), 'healthy', 'when it has ended the old primary is known to be well');
 	ok($t->wait_for_state('healthy'), "switched over to $target");
 }
 is(count_alerts(), '0', 'after a switchover nobody is said to be without standbys');
+is($t->sql(q{SELECT count(*) FROM failover_events WHERE kind = 'peer_down' AND severity <> 'info' OR kind = 'verdict' AND message LIKE 'alert (rule 87)%'}),
+	'0', 'and that a server was restarted for it alarms nobody');
 
 $t->node('p')->kill_hard('all');
 ok($t->wait_for_failover('p'), 'the primary is killed and replaced');
