@@ -14,6 +14,11 @@ my $t = FailoverTest->new(
 	settings => { rejoin_backoff => '500ms' })->start;
 my ($p, $a, $b) = $t->nodes;
 
+# Base backups begin with a checkpoint: it is not to remove what a has yet to be sent.
+$p->safe_psql('postgres', q{SELECT pg_create_physical_replication_slot('a')});
+$a->safe_psql('postgres', q{ALTER SYSTEM SET primary_slot_name = 'a'});
+$a->reload;
+ok($t->wait_for_sql($p, q{SELECT active FROM pg_replication_slots}), 'the other standby keeps the WAL that it needs');
 $p->wait_for_catchup($_) foreach qw(a b);
 my $needed = $p->data_dir . '/pg_wal/' . $p->safe_psql('postgres', 'SELECT pg_walfile_name(pg_current_wal_lsn())');
 $b->stop('fast');
@@ -28,11 +33,13 @@ FailoverTest::Node::until_true(
 
 # ---- left to itself ----
 
+# Something to copy, so that it takes a while.
+PostgreSQL::Test::Utils::append_to_file($p->data_dir . '/ballast', 'x' x (256 * 1024 * 1024));
 $b->start;
 ok($b->comes_to_log(qr/failover: copying the new primary/), 'it copies the primary');
-$t->set('auto_rejoin', 'off');	# once the administrator is helped, the coordinator would ask again
 $b->kill_hard('all');
 $b->wait_killed;
+$t->set('auto_rejoin', 'off');	# once the administrator is helped, the coordinator would ask again
 is($t->sql(q{SELECT status FROM failover_rejoin('main', 'a')}), 'completed', 'an administrator helps another one');
 is($t->sql(q{SELECT status, error FROM failover_history WHERE kind = 'rejoin' AND from_peer = 'b' ORDER BY event_id DESC LIMIT 1}),
 	'cancelled|another rejoin was asked for', 'nobody waits for it any more');
