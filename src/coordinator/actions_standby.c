@@ -96,12 +96,19 @@ const FoAction fo_coordinator_action_freeze = {
 
 /* ---- drain ---- */
 
+/* The last words of a look: clients that connect wait for this server from now on, for a moment. */
+static void
+expect_handover(const FoTask *task, StringInfo sql)
+{
+	if (task->facts.is_handover)
+		appendStringInfo(sql, " FROM %s.failover_node_expect_handover()", task->peer->node_schema);
+}
+
 static void
 drain_look(FoTask *task, StringInfo sql)
 {
 	appendStringInfoString(sql, "SELECT GREATEST(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn())");
-	if (task->facts.is_handover)
-		appendStringInfo(sql, " FROM %s.failover_node_expect_handover()", task->peer->node_schema);
+	expect_handover(task, sql);
 }
 
 static FoLook
@@ -146,8 +153,7 @@ stopped_look(FoTask *task, StringInfo sql)
 		appendStringInfo(sql, " OR %s.failover_node_is_shut_down('%X/%X', %d)", task->peer->node_schema,
 						 (uint32) (task->facts.lsn >> 32), (uint32) task->facts.lsn, STOPPED_WAIT_MS);
 	appendStringInfoString(sql, ", GREATEST(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn())");
-	if (task->facts.is_handover)
-		appendStringInfo(sql, " FROM %s.failover_node_expect_handover()", task->peer->node_schema);
+	expect_handover(task, sql);
 }
 
 static FoLook

@@ -201,10 +201,10 @@ send_act(FoTask *task)
 
 /*
  * Was it cancelled because it was in the way of the replay, as whatever is asked of
- * a standby may be?  Then it is asked again; what it was to do has not been done.
+ * a standby may be?  Then it is asked again in a moment; what it was to do has not been done.
  */
 static bool
-is_in_conflict(FoTask *task, const FoNetError *error)
+repeat_after_conflict(FoTask *task, const FoNetError *error)
 {
 	if (strncmp(error->sqlstate, STATE_ROLLED_BACK, strlen(STATE_ROLLED_BACK)) != 0 || !fo_net_link_is_ready(task_link(task)))
 		return false;
@@ -274,7 +274,7 @@ looked(void *arg, const PGresult *result, const FoNetError *error, int64 rtt_us)
 	FoTask	   *task = arg;
 
 	task->is_calling = false;
-	if (result == NULL && is_in_conflict(task, error))
+	if (result == NULL && repeat_after_conflict(task, error))
 		return;
 	if (result == NULL)
 		call_failed(task, error, task->acts_n == 0);
@@ -288,7 +288,7 @@ acted(void *arg, const PGresult *result, const FoNetError *error, int64 rtt_us)
 	FoTask	   *task = arg;
 
 	task->is_calling = false;
-	if (result == NULL && is_in_conflict(task, error))
+	if (result == NULL && repeat_after_conflict(task, error))
 	{
 		task->has_acted = false;
 		return;

@@ -49,42 +49,39 @@ is_slot_missing(FoPreflightTrial *trial)
 		&& !fo_core_preflight_has_line(trial->primary->slots, slot);
 }
 
-static void
-tell_timelines(FoPreflightTrial *trial, const FoPeerView *primary)
+/* Its timeline next to the primary's, told if they differ: older (-1), newer (1), or the same or not known (0). */
+static int
+compare_timelines(FoPreflightTrial *trial)
 {
+	const FoPeerView *primary = fo_core_primary(trial->group);
+	uint32_t	here = trial->view->observed.timeline;
+	uint32_t	there = primary == NULL ? 0 : primary->observed.timeline;
+
+	if (here == 0 || there == 0 || here == there)
+		return 0;
 	fo_core_text_add(trial->detail, "it is on timeline ");
-	fo_core_text_add_integer(trial->detail, trial->view->observed.timeline);
+	fo_core_text_add_integer(trial->detail, here);
 	fo_core_text_add(trial->detail, ", and the primary on ");
-	fo_core_text_add_integer(trial->detail, primary->observed.timeline);
+	fo_core_text_add_integer(trial->detail, there);
+	return here < there ? -1 : 1;
 }
 
 static bool
 is_diverged(FoPreflightTrial *trial)
 {
-	const FoPeerView *primary = fo_core_primary(trial->group);
-
 	if (trial->view->is_history_rejected)
 	{
 		fo_core_text_add(trial->detail, "its history has diverged from the primary's");
 		return true;
 	}
-	if (primary == NULL || primary->observed.timeline == 0 || trial->view->observed.timeline <= primary->observed.timeline)
-		return false;
-	tell_timelines(trial, primary);
-	return true;
+	return compare_timelines(trial) > 0;
 }
 
 /* It has not followed the primary onto its timeline; whether it could is not known. */
 static bool
 is_left_behind(FoPreflightTrial *trial)
 {
-	const FoPeerView *primary = fo_core_primary(trial->group);
-	uint32_t	timeline = trial->view->observed.timeline;
-
-	if (trial->view->is_history_rejected || primary == NULL || timeline == 0 || timeline >= primary->observed.timeline)
-		return false;
-	tell_timelines(trial, primary);
-	return true;
+	return !trial->view->is_history_rejected && compare_timelines(trial) < 0;
 }
 
 static bool

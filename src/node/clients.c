@@ -112,20 +112,20 @@ fo_node_wake_clients(void)
 	ConditionVariableBroadcast(&fo_node->clients);
 }
 
-/* Is this server a primary that another one is about to replace? */
-static bool
-is_about_to_stop(void)
+/* Why clients are to look elsewhere, where this is a primary that has no lease; NULL = they are let in. */
+static const char *
+reason_to_send_on(void)
 {
-	return fo_node_clock() < (FoTime) pg_atomic_read_u64(&fo_node->sent_on_until) &&
-		!RecoveryInProgress() && !fo_node_may_commit();
-}
+	FoTime		now = fo_node_clock();
 
-/* Is it a primary that has just begun, and has had no lease since? */
-static bool
-is_opening(void)
-{
-	return fo_node_clock() - (FoTime) pg_atomic_read_u64(&fo_node->opened_at) < OPENING_US &&
-		pg_atomic_read_u64(&fo_node->valid_until) == 0 && !RecoveryInProgress() && !fo_node_may_commit();
+	if (RecoveryInProgress() || fo_node_may_commit())
+		return NULL;
+	if (now < (FoTime) pg_atomic_read_u64(&fo_node->sent_on_until))
+		return "the primary is about to move to another server";
+	if (pg_atomic_read_u64(&fo_node->valid_until) == 0 &&
+		now - (FoTime) pg_atomic_read_u64(&fo_node->opened_at) < OPENING_US)
+		return "this server has not been granted the lease of its group since it started";
+	return NULL;
 }
 
 /* Is this server to take writes any moment, and does not yet? */
@@ -189,17 +189,10 @@ note_opening(void)
 }
 
 static void
-send_on(const char *message)
-{
-	ereport(FATAL,
-			(errcode(ERRCODE_CANNOT_CONNECT_NOW),
-			 errmsg_internal("%s", message),
-			 errhint("Connect to the next server, or again in a moment.")));
-}
-
-static void
 admit(Port *port, int status)
 {
+	const char *reason;
+
 	if (previous_hook)
 		previous_hook(port, status);
 	if (fo_node == NULL || status != STATUS_OK)
@@ -212,10 +205,11 @@ admit(Port *port, int status)
 		if (fo_compat_has_free_places(Min(MaxConnections / SPARE_PART, SPARE_MOST)))
 			await_promotion();
 	}
-	else if (is_about_to_stop())
-		send_on("the primary is about to move to another server");
-	else if (is_opening())
-		send_on("this server has not been granted the lease of its group since it started");
+	else if ((reason = reason_to_send_on()) != NULL)
+		ereport(FATAL,
+				(errcode(ERRCODE_CANNOT_CONNECT_NOW),
+				 errmsg_internal("%s", reason),
+				 errhint("Connect to the next server, or again in a moment.")));
 }
 
 void

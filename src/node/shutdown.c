@@ -67,8 +67,8 @@ ends_with_shutdown(XLogRecPtr from)
 }
 
 /*
- * For so long at most, or until no more is received.  Only what was replayed since the
- * last look is looked at anew, though from the beginning: it is little.
+ * For so long at most, or until no more is received.  The WAL is read again, from the
+ * same position on, each time that more of it was replayed: it is little.
  */
 static bool
 await_shutdown(XLogRecPtr from, int wait_ms)

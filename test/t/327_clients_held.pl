@@ -24,7 +24,7 @@ my $blocked = "$directory/blocked";
 my $clients_n = 0;
 my $client_pid;					# of the last one
 
-# psql, on the standby if the arguments do not say where, in the background: its pid.  The file gets what it says.
+# psql on the standby, in the background: its pid.  The file gets what it says.
 sub start_psql
 {
 	my ($name, $file, @arguments) = @_;

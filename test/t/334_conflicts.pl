@@ -13,10 +13,10 @@ my ($p, $a) = $t->nodes;
 $p->safe_psql('postgres', <<'EOF');
 CREATE FUNCTION conflict(key int) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-  IF pg_is_in_recovery() AND NOT EXISTS (SELECT FROM pg_locks l WHERE l.locktype = 'advisory' AND l.pid = pg_backend_pid() AND l.objid = key) THEN
-  PERFORM pg_advisory_lock(key);
-  RAISE 'canceling statement due to conflict with recovery' USING ERRCODE = 'serialization_failure';
-  END IF;
+	IF pg_is_in_recovery() AND NOT EXISTS (SELECT FROM pg_locks l WHERE l.locktype = 'advisory' AND l.pid = pg_backend_pid() AND l.objid = key) THEN
+		PERFORM pg_advisory_lock(key);
+		RAISE 'canceling statement due to conflict with recovery' USING ERRCODE = 'serialization_failure';
+	END IF;
 END $$;
 EOF
 $p->wrap_node_function('is_shut_down', 'SELECT public.conflict(1); SELECT * FROM ITSELF');
