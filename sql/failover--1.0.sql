@@ -482,7 +482,8 @@ SELECT d.group_name, d.peer_name, d.outages, d.total, d.longest,
                       WHERE kind OPERATOR(pg_catalog.=) 'failover') o
                  ON o.group_name OPERATOR(pg_catalog.=) g.group_name
                 AND o.started_at OPERATOR(pg_catalog.>=) g.created_at
-         GROUP BY g.group_name, g.created_at) d;
+         GROUP BY g.group_name, g.created_at) d
+ ORDER BY d.group_name, d.peer_name;
 COMMENT ON VIEW failover_downtime IS 'outages of each peer, and of each group as a whole (peer_name NULL): the time that its failovers took';
 COMMENT ON COLUMN failover_downtime.availability IS 'share of the time since observed_since, 0 to 1';
 COMMENT ON COLUMN failover_downtime.down_since IS 'start of the outage that is going on';

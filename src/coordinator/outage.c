@@ -33,8 +33,7 @@ outage_begins(FoPeer *peer)
 	peer->down_since = peer->cfg.down_since;
 	fo_coordinator_record(group, peer, "peer_down",
 						  peer->view.is_in_maintenance || fo_coordinator_run_is_restarting(peer) ? FO_INFO : FO_WARNING, NULL,
-						  "is unhealthy: %s%s%s", fo_core_error_class_name(peer->view.error),
-						  peer->last_error[0] ? ": " : "", peer->last_error);
+						  "is unhealthy: %s", peer->last_error[0] ? peer->last_error : fo_core_error_class_name(peer->view.error));
 }
 
 static void

@@ -36,6 +36,7 @@
 #include "access/xlogrecovery.h"
 #include "lib/stringinfo.h"
 
+#include "core/history.h"
 #include "guc.h"
 #include "libpq-fe.h"
 #include "node/rejoin.h"
@@ -109,46 +110,6 @@ await_source(PGconn *conn)
 	}
 }
 
-/* Read the next line "timeline position reason" of a history file: where that timeline ends.  False if there is none. */
-static bool
-next_end(const char **history, uint32 *timeline, XLogRecPtr *end)
-{
-	uint32		high;
-	uint32		low;
-
-	while (**history != '\0')
-	{
-		const char *line = *history;
-
-		*history += strcspn(line, "\n");
-		*history += **history == '\n' ? 1 : 0;
-		/* Of an empty line sscanf() would read the next. */
-		if (line[0] >= '0' && line[0] <= '9' && sscanf(line, "%u %X/%X", timeline, &high, &low) == 3)
-		{
-			*end = ((uint64) high << 32) | low;
-			return true;
-		}
-	}
-	return false;
-}
-
-/* Find our timeline in the source's history and tell where it ends there; 0 = it is not in it. */
-static XLogRecPtr
-tell_fork(const char *history, uint32 timeline)
-{
-	uint32		id;
-	XLogRecPtr	end;
-
-	while (next_end(&history, &id, &end))
-	{
-		if (id != timeline)
-			continue;
-		printf(WORD_FORK " %X/%X\n", LSN_FORMAT_ARGS(end));
-		return end;
-	}
-	return 0;
-}
-
 /* The source's history: palloc'd.  The first timeline has none. */
 static const char *
 ask_history(PGconn *conn, uint32 timeline)
@@ -192,31 +153,13 @@ read_own_history(uint32 timeline)
 	return length == 0 ? history.data : NULL;
 }
 
-/* Where two histories part, neither of which need contain the other's timeline; 0 = nobody knows. */
+/* Where the two part, the source not having our timeline; 0 = nobody knows. */
 static XLogRecPtr
 find_parting(uint32 timeline, uint32 source_timeline, const char *source_history)
 {
 	const char *own = read_own_history(timeline);
-	const char *ours;
-	const char *theirs;
-	uint32		our_id;
-	uint32		their_id;
-	XLogRecPtr	our_end;
-	XLogRecPtr	their_end;
-	XLogRecPtr	parting = 0;
 
-	if (own == NULL)
-		return 0;
-	/* The present timelines have no end yet. */
-	ours = psprintf("%s\n%u FFFFFFFF/FFFFFFFF\n", own, timeline);
-	theirs = psprintf("%s\n%u FFFFFFFF/FFFFFFFF\n", source_history, source_timeline);
-	while (next_end(&ours, &our_id, &our_end) && next_end(&theirs, &their_id, &their_end) && our_id == their_id)
-	{
-		parting = Min(our_end, their_end);
-		if (our_end != their_end)
-			break;
-	}
-	return parting;
+	return own == NULL ? 0 : fo_core_history_parting(own, timeline, source_history, source_timeline);
 }
 
 /* What a person reads who has forgotten the grants, before pg_rewind comes to them. */
@@ -357,7 +300,9 @@ ask_source(void *argument)
 	{
 		const char *history = ask_history(walsender, source_timeline);
 
-		fork = tell_fork(history, question->timeline);
+		fork = fo_core_history_end(history, question->timeline);
+		if (fork != 0)
+			printf(WORD_FORK " %X/%X\n", LSN_FORMAT_ARGS(fork));
 		parting = fork != 0 ? fork : find_parting(question->timeline, source_timeline, history);
 	}
 	PQfinish(walsender);
