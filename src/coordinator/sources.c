@@ -25,20 +25,20 @@
 #include "guc.h"
 #include "net/session.h"
 
-/* Somebody whom the peer could not follow. */
+/* What the peer could not do with another one. */
 typedef struct Refusal
 {
 	char		name[FO_NAME_LEN];
-	char		problem[FO_FACT_LINES_LEN];
+	bool		for_replication;	/* follow it; else be rewound from it */
+	char	   *problem;
 } Refusal;
 
 /* One per peer, kept from the first time on. */
 struct FoSources
 {
-	/* what came of the last time; '' = nothing is wrong, or not known */
-	char		unreachable[FO_FACT_LINES_LEN];	/* for a rewind */
-	char		unfollowable[FO_FACT_LINES_LEN];	/* for replication, as a text... */
-	Refusal    *refusals;		/* ...and one by one, in the peer's memory */
+	/* what came of the last time; nothing = nothing is wrong, or not known */
+	MemoryContext kept;			/* holds it */
+	Refusal    *refusals;
 	int			refusals_n;
 
 	/* of the one under way */
@@ -57,13 +57,59 @@ fo_coordinator_is_trying_sources(const FoPeer *peer)
 	return peer->sources != NULL && peer->sources->cxt != NULL;
 }
 
+static bool
+is_alike(const Refusal *one, const Refusal *other)
+{
+	return one->for_replication == other->for_replication && strcmp(one->problem, other->problem) == 0;
+}
+
+static bool
+is_told(const Refusal *refusals, int which)
+{
+	for (int i = 0; i < which; i++)
+	{
+		if (is_alike(&refusals[i], &refusals[which]))
+			return true;
+	}
+	return false;
+}
+
+/* A line for each problem, with all who have it: one missing rule is often missing everywhere. */
+static void
+put_lines(const FoSources *sources, bool for_replication, char *to, size_t size)
+{
+	const Refusal *refusals = sources->refusals;
+	StringInfoData lines;
+
+	initStringInfo(&lines);
+	for (int which = 0; which < sources->refusals_n; which++)
+	{
+		const char *separator = lines.len > 0 ? "\n" : "";
+
+		if (refusals[which].for_replication != for_replication || is_told(refusals, which))
+			continue;
+		for (int i = which; i < sources->refusals_n; i++)
+		{
+			if (!is_alike(&refusals[i], &refusals[which]))
+				continue;
+			appendStringInfo(&lines, "%s\"%s\"", separator, refusals[i].name);
+			separator = ", ";
+		}
+		appendStringInfo(&lines, ": %s", refusals[which].problem);
+	}
+	fo_core_copy_text(to, size, lines.data);
+	pfree(lines.data);
+}
+
 void
 fo_coordinator_put_sources(FoPeer *peer)
 {
-	if (peer->sources == NULL || peer->facts == NULL)
+	FoPeerFacts *facts = peer->facts;
+
+	if (peer->sources == NULL || facts == NULL)
 		return;
-	strlcpy(peer->facts->unreachable_sources, peer->sources->unreachable, sizeof(peer->facts->unreachable_sources));
-	strlcpy(peer->facts->unreachable_upstreams, peer->sources->unfollowable, sizeof(peer->facts->unreachable_upstreams));
+	put_lines(peer->sources, false, facts->unreachable_sources, sizeof(facts->unreachable_sources));
+	put_lines(peer->sources, true, facts->unreachable_upstreams, sizeof(facts->unreachable_upstreams));
 }
 
 void
@@ -75,8 +121,10 @@ fo_coordinator_put_return(const FoPeer *peer, FoPeerFacts *facts)
 	facts->return_problem[0] = '\0';
 	for (int i = 0; sources != NULL && i < sources->refusals_n; i++)
 	{
-		if (strcmp(sources->refusals[i].name, peer->cfg.name) == 0)
-			strlcpy(facts->return_problem, sources->refusals[i].problem, sizeof(facts->return_problem));
+		const Refusal *refusal = &sources->refusals[i];
+
+		if (refusal->for_replication && strcmp(refusal->name, peer->cfg.name) == 0)
+			fo_core_copy_text(facts->return_problem, sizeof(facts->return_problem), refusal->problem);
 	}
 }
 
@@ -106,120 +154,47 @@ end(FoPeer *peer)
 
 /* ---- the answer ---- */
 
-/* Which of those who were tried the row is about; -1 if it is about nobody. */
-static int
-source_of(const FoSources *sources, const PGresult *result, int row)
-{
-	int			number = PQgetisnull(result, row, 0) ? 0 : atoi(PQgetvalue(result, row, 0));
-
-	return number >= 1 && number <= sources->n ? number - 1 : -1;
-}
-
-static bool
-is_for_replication(const PGresult *result, int row)
-{
-	return strcmp(PQgetvalue(result, row, 2), "t") == 0;
-}
-
-/* Do both rows tell the same of their servers? */
-static bool
-is_alike(const PGresult *result, int row, int other)
-{
-	return is_for_replication(result, row) == is_for_replication(result, other) &&
-		strcmp(PQgetvalue(result, row, 1), PQgetvalue(result, other, 1)) == 0;
-}
-
-static bool
-is_told(const PGresult *result, int row)
-{
-	for (int i = 0; i < row; i++)
-	{
-		if (is_alike(result, i, row))
-			return true;
-	}
-	return false;
-}
-
-static char *
-problem_of(const PGresult *result, int row)
-{
-	char	   *problem = pstrdup(PQgetvalue(result, row, 1));
-
-	fo_net_clean_text(problem);
-	return problem;
-}
-
-/* A line for each problem, with all who have it: one missing rule is often missing everywhere. */
+/* Room for as many; what an error leaves of them is nothing. */
 static void
-gather(const FoSources *sources, const PGresult *result, bool for_replication, char *to, size_t size)
+make_room(FoSources *sources, int n)
 {
-	StringInfoData lines;
-
-	initStringInfo(&lines);
-	for (int row = 0; row < PQntuples(result); row++)
-	{
-		const char *separator = lines.len > 0 ? "\n" : "";
-
-		if (is_for_replication(result, row) != for_replication || source_of(sources, result, row) < 0 || is_told(result, row))
-			continue;
-		for (int i = row; i < PQntuples(result); i++)
-		{
-			int			source = source_of(sources, result, i);
-
-			if (source < 0 || !is_alike(result, i, row))
-				continue;
-			appendStringInfo(&lines, "%s\"%s\"", separator, sources->names[source]);
-			separator = ", ";
-		}
-		appendStringInfo(&lines, ": %s", problem_of(result, row));
-	}
-	fo_core_copy_text(to, size, lines.data);
-	pfree(lines.data);
+	sources->refusals = MemoryContextAllocZero(sources->kept, Max(n, 1) * sizeof(Refusal));
 }
 
 static void
-note_refusals(FoPeer *peer, const PGresult *result)
+note(FoSources *sources, int source, bool for_replication, const char *problem)
 {
-	FoSources  *sources = peer->sources;
+	Refusal    *refusal = &sources->refusals[sources->refusals_n];
 
-	sources->refusals = MemoryContextAllocZero(peer->cxt, (PQntuples(result) + 1) * sizeof(Refusal));
-	for (int row = 0; row < PQntuples(result); row++)
-	{
-		int			source = source_of(sources, result, row);
-		Refusal    *refusal = &sources->refusals[sources->refusals_n];
-
-		if (source < 0 || !is_for_replication(result, row))
-			continue;
-		strlcpy(refusal->name, sources->names[source], sizeof(refusal->name));
-		fo_core_copy_text(refusal->problem, sizeof(refusal->problem), problem_of(result, row));
-		sources->refusals_n++;
-	}
+	strlcpy(refusal->name, sources->names[source], sizeof(refusal->name));
+	refusal->for_replication = for_replication;
+	refusal->problem = MemoryContextStrdup(sources->kept, problem);
+	fo_net_clean_text(refusal->problem);
+	sources->refusals_n++;
 }
 
 static void
-read_answer(FoPeer *peer, const PGresult *result)
+read_answer(FoSources *sources, const PGresult *result)
 {
-	FoSources  *sources = peer->sources;
-
 	if (PQnfields(result) != 3)
 		return;
-	gather(sources, result, false, sources->unreachable, sizeof(sources->unreachable));
-	gather(sources, result, true, sources->unfollowable, sizeof(sources->unfollowable));
-	note_refusals(peer, result);
+	make_room(sources, PQntuples(result));
+	for (int row = 0; row < PQntuples(result); row++)
+	{
+		int			number = PQgetisnull(result, row, 0) ? 0 : atoi(PQgetvalue(result, row, 0));
+
+		if (number >= 1 && number <= sources->n)
+			note(sources, number - 1, strcmp(PQgetvalue(result, row, 2), "t") == 0, PQgetvalue(result, row, 1));
+	}
 }
 
 /* The library bounds all but the resolver, which nothing there can interrupt. */
 static void
 note_silence(FoSources *sources)
 {
-	StringInfoData line;
-
-	initStringInfo(&line);
+	make_room(sources, sources->n);
 	for (int i = 0; i < sources->n; i++)
-		appendStringInfo(&line, "%s\"%s\"", i > 0 ? ", " : "", sources->names[i]);
-	appendStringInfo(&line, ": not known after %d s, as where host names do not resolve", FO_SOURCES_TIMEOUT_MS / 1000);
-	fo_core_copy_text(sources->unreachable, sizeof(sources->unreachable), line.data);
-	pfree(line.data);
+		note(sources, i, false, psprintf("not known after %d s, as where host names do not resolve", FO_SOURCES_TIMEOUT_MS / 1000));
 }
 
 static void
@@ -228,7 +203,7 @@ answered(void *arg, const PGresult *result, const FoNetError *error, int64 rtt_u
 	FoPeer	   *peer = arg;
 
 	if (result != NULL)
-		read_answer(peer, result);
+		read_answer(peer->sources, result);
 	else if (error->class == FO_ERROR_TIMEOUT)
 		note_silence(peer->sources);
 	end(peer);
@@ -280,13 +255,18 @@ choose_sources(FoPeer *peer, FoSources *sources)
 static void
 forget(FoSources *sources)
 {
-	if (sources == NULL)
-		return;
-	sources->unreachable[0] = sources->unfollowable[0] = '\0';
-	if (sources->refusals != NULL)
-		pfree(sources->refusals);
 	sources->refusals = NULL;
 	sources->refusals_n = 0;
+	MemoryContextReset(sources->kept);
+}
+
+static FoSources *
+create(FoPeer *peer)
+{
+	FoSources  *sources = MemoryContextAllocZero(peer->cxt, sizeof(FoSources));
+
+	sources->kept = AllocSetContextCreate(peer->cxt, "failover refusals of sources", ALLOCSET_SMALL_SIZES);
+	return sources;
 }
 
 void
@@ -297,12 +277,12 @@ fo_coordinator_try_sources(FoPeer *peer)
 	FoSources  *sources;
 
 	fo_coordinator_sources_stop(peer);
-	forget(peer->sources);
+	if (peer->sources == NULL)
+		peer->sources = create(peer);
+	sources = peer->sources;
+	forget(sources);
 	if (peer->node_schema == NULL || peer->cfg.conninfo == NULL)
 		return;
-	if (peer->sources == NULL)
-		peer->sources = MemoryContextAllocZero(peer->cxt, sizeof(FoSources));
-	sources = peer->sources;
 	sources->cxt = AllocSetContextCreate(peer->cxt, "failover sources", ALLOCSET_SMALL_SIZES);
 	sources->link = fo_net_link_create(world->loop, world->resolver, sources->cxt, peer->cfg.name, &owner);
 	choose_sources(peer, sources);
