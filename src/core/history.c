@@ -5,7 +5,6 @@
  *
  *-------------------------------------------------------------------------
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/history.h"
@@ -19,24 +18,41 @@ typedef struct Reader
 	FoLsn		end;
 } Reader;
 
+static int
+digit_of(char c)
+{
+	return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* A number of 32 bits, as far as it goes; *text is behind it then.  False if there is none. */
+static bool
+read_number(const char **text, int base, uint32_t *number)
+{
+	const char *first = *text;
+	int			digit;
+
+	*number = 0;
+	for (; (digit = digit_of(**text)) >= 0 && digit < base; (*text)++)
+		*number = *number * (uint32_t) base + (uint32_t) digit;
+	return *text > first;
+}
+
 static bool
 read_line(const char *line, uint32_t *timeline, FoLsn *end)
 {
-	char	   *after;
-	char	   *low;
-	unsigned long high;
+	uint32_t	high;
+	uint32_t	low;
 
-	/* strtoul() would look for a number on the next line. */
-	if (line[0] < '0' || line[0] > '9')
+	if (!read_number(&line, 10, timeline) || (*line != '\t' && *line != ' '))
 		return false;
-	*timeline = (uint32_t) strtoul(line, &after, 10);
-	if (*after != '\t' && *after != ' ')
+	line++;
+	if (!read_number(&line, 16, &high) || *line != '/')
 		return false;
-	high = strtoul(after + 1, &low, 16);
-	if (low == after + 1 || *low != '/')
+	line++;
+	if (!read_number(&line, 16, &low))
 		return false;
-	*end = ((FoLsn) high << 32) | (FoLsn) strtoul(low + 1, &after, 16);
-	return after != low + 1;
+	*end = ((FoLsn) high << 32) | low;
+	return true;
 }
 
 static bool
