@@ -27,6 +27,7 @@ struct FoConnectCheck
 	FoPeer	   *peer;
 	FoTimer		timer;
 	FoKnock    *knock;
+	FoTime		begun_at;		/* the knock */
 };
 
 static const FoSettings *
@@ -50,6 +51,7 @@ knock_due(void *arg)
 	if (!fo_net_link_is_ready(check->peer->link) || fo_net_knock_is_running(check->knock))
 		return;
 	pg_atomic_fetch_add_u64(&fo_shared->knocks_total, 1);
+	check->begun_at = fo_net_now();
 	fo_net_knock_start(check->knock, check->peer->cfg.conninfo, settings_of(check)->check_timeout);
 }
 
@@ -62,8 +64,6 @@ knocked(void *arg, const FoNetError *error, int64 rtt_us)
 	FoTime		now = fo_net_now();
 	bool		is_silent = error->class == FO_ERROR_TIMEOUT;
 
-	if (!is_silent && view->connect_failures == 0)
-		return;
 	if (is_silent)
 	{
 		if (view->connect_failing_since == 0)
@@ -76,6 +76,7 @@ knocked(void *arg, const FoNetError *error, int64 rtt_us)
 	}
 	else
 	{
+		peer->knocked_at = check->begun_at;
 		view->connect_failures = 0;
 		view->connect_failing_since = 0;
 	}

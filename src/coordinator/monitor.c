@@ -113,9 +113,16 @@ fo_coordinator_monitor_check_now(FoPeer *peer)
 }
 
 void
+fo_coordinator_monitor_knock(FoPeer *peer)
+{
+	if (peer->monitor != NULL && peer->link != NULL)
+		fo_coordinator_connect_check_now(peer->monitor->connect_check);
+}
+
+void
 fo_coordinator_monitor_recheck(FoGroup *group)
 {
-	const FoPeer *primary = fo_coordinator_primary(group);
+	FoPeer	   *primary = fo_coordinator_primary(group);
 
 	for (int i = 0; i < group->peers_n; i++)
 	{
@@ -126,8 +133,8 @@ fo_coordinator_monitor_recheck(FoGroup *group)
 	}
 
 	/* A session that answers hides a postmaster that hangs. */
-	if (primary != NULL && primary->link != NULL)
-		fo_coordinator_connect_check_now(primary->monitor->connect_check);
+	if (primary != NULL)
+		fo_coordinator_monitor_knock(primary);
 }
 
 /* ---- results ---- */

@@ -20,6 +20,9 @@ extern void fo_coordinator_monitor_stop(FoPeer *peer);
 /* The peer's conninfo or the group's settings have changed: reconnect if need be, take up new intervals. */
 extern void fo_coordinator_monitor_reconfigure(FoPeer *peer, bool is_conninfo_changed);
 
+/* Try now whether the peer takes new connections, if it has a session. */
+extern void fo_coordinator_monitor_knock(FoPeer *peer);
+
 /* Check this peer now (or as soon as the check in flight has ended). */
 extern void fo_coordinator_monitor_check_now(FoPeer *peer);
 

@@ -35,11 +35,15 @@
 #include "core/evidence.h"
 #include "coordinator/actions.h"
 #include "coordinator/executor.h"
+#include "coordinator/monitor.h"
 #include "coordinator/record.h"
 #include "coordinator/syncmode.h"
 #include "coordinator/task.h"
 
 #define CHANGE_TIMEOUT_MS 3000
+
+/* So long a connection that the primary has taken shows that its postmaster is awake. */
+#define AWAKE_US FO_MS(2000)
 
 /* A checkpoint of a large server takes its time. */
 #define CHECKPOINT_TIMEOUT_MS (3600 * 1000)
@@ -260,6 +264,30 @@ is_checkpoint_awaited(const FoSyncPlan *plan)
 		strcmp(plan->set.text, plan->primary->view.observed.sync_names) == 0;
 }
 
+/*
+ * Has the primary taken a connection since the change was due?  Its postmaster, if
+ * it hangs, would not have the new set loaded, and once that is written down a
+ * failover could count on neither; and where all standbys are lost at once it may
+ * well be the primary that is not well.
+ */
+static bool
+is_postmaster_awake(FoGroup *group, FoPeer *primary)
+{
+	FoSyncWatch *watch = &group->sync;
+	FoTime		now = fo_net_now();
+	bool		is_answered = watch->knocks_since != 0 && primary->knocked_at >= watch->knocks_since;
+
+	if (is_answered && now - primary->knocked_at <= AWAKE_US)
+	{
+		watch->knocks_since = 0;
+		return true;
+	}
+	if (is_answered || watch->knocks_since == 0)
+		watch->knocks_since = now;
+	fo_coordinator_monitor_knock(primary);
+	return false;
+}
+
 /* Begin the change, unless it is under way or has to wait. */
 static void
 change(FoSyncPlan *plan)
@@ -278,7 +306,7 @@ change(FoSyncPlan *plan)
 		watch->failures = 0;
 		watch->retry_at = 0;
 	}
-	if (fo_coordinator_sync_has_come(plan, watch->retry_at))
+	if (fo_coordinator_sync_has_come(plan, watch->retry_at) && is_postmaster_awake(plan->group, plan->primary))
 		start_change(plan);
 }
 

@@ -78,6 +78,7 @@ typedef struct FoSyncWatch
 	char		tried[FO_SYNC_NAMES_LEN];
 	int			failures;		/* of it, in a row */
 	FoTime		retry_at;
+	FoTime		knocks_since;	/* it is to be seen to take connections, since; 0 = nothing is to be changed */
 	FoTime		short_since;	/* the primary counts too few members, since; 0 = enough */
 	bool		is_blocked;		/* said that commits wait */
 	bool		is_waiting;		/* commits are known to wait for a standby, since the setting was last seen empty */
@@ -110,6 +111,8 @@ struct FoPeer
 	 */
 	FoLink	   *link;
 	FoMonitor  *monitor;
+
+	FoTime		knocked_at;		/* begin of the last fresh connect that was answered, whatever with; connectcheck.c */
 
 	/* monitor.c: with the node library */
 	char	   *node_schema;	/* quoted schema of its functions; NULL = it has no node library */

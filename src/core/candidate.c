@@ -209,14 +209,19 @@ begin_ranking(FoRanking *ranking, const FoGroupView *group, const FoCandidateOpt
 	find_best_position(ranking);
 }
 
-/* Might it lack a commit that was acknowledged? */
+/*
+ * Might it lack a commit that was acknowledged?  Who has received all that a fenced
+ * primary has written does not; where commits have waited for standbys, neither does
+ * who has all that those have, and the rest was acknowledged to nobody.
+ */
 static bool
 may_lack_commits(const FoRanking *ranking, const FoCandidate *candidate)
 {
-	if (ranking->options->drained_to != 0)
+	if (ranking->options->drained_to != 0 && candidate->lsn >= ranking->options->drained_to)
+		return false;
+	if (ranking->options->drained_to != 0 && ranking->proof != FO_SYNC_PROOF_COVERED)
 		return !ranking->options->is_forced
-			&& ranking->group->settings.prefer == FO_PREFER_CONSISTENCY
-			&& candidate->lsn < ranking->options->drained_to;
+			&& ranking->group->settings.prefer == FO_PREFER_CONSISTENCY;
 	if (!ranking->is_lossless_demanded)
 		return false;
 	return ranking->proof == FO_SYNC_PROOF_UNCOVERED || candidate->lsn < ranking->best_listed_lsn;

@@ -329,6 +329,25 @@ TEST("candidate: what a drained primary has written is enough, and less is not")
 	CHECK_INT(fo_core_rank_candidates(&group, &options, ranked), 1);
 }
 
+TEST("candidate: what a drained primary has written and nobody confirmed was acknowledged to nobody")
+{
+	FoCandidateOptions options = {.final = final,.target = -1};
+
+	/* Both that may have confirmed are read, and the rest of the WAL has reached nobody: its postmaster hangs. */
+	scene_begin();
+	strcpy(peers[PG1].observed.sync_names, "ANY 1 (pg2, pg3)");
+	take_positions();
+	final[PG3].lsn += 100;
+	options.drained_to = final[PG3].lsn + 100;
+	CHECK_INT(fo_core_rank_candidates(&group, &options, ranked), 1);
+	CHECK_INT(ranked[0].peer, PG3);
+	CHECK_INT(candidate_of(PG2)->exclusion, FO_EXCLUDED_SYNC);
+
+	/* Without names nobody has waited: then it may have been acknowledged. */
+	peers[PG1].observed.sync_names[0] = '\0';
+	CHECK_INT(fo_core_rank_candidates(&group, &options, ranked), 0);
+}
+
 TEST("candidate: who was promoted while nobody looked is found, and what an operation did itself is not")
 {
 	/* pg1 has been told to stop and still answers, pg2 is about to begin timeline 3. */
