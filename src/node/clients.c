@@ -21,7 +21,8 @@
  *
  * That is for a moment: failover.hold_connections from the order to promote on, and as
  * long before it as the coordinator says on both servers that the primary is about to
- * move.  After that, and where sessions become scarce, clients are let in as ever.
+ * move.  After that, and where sessions become scarce, clients are let in: to a standby
+ * as ever, to a primary without its lease as readers (readonly.c).
  * Never held are replication, and whoever calls himself failover something: the
  * coordinator, and servers that look for their new primary.
  *
@@ -49,6 +50,7 @@
 #define OWN_NAMES "failover"	/* how their application_name begins */
 #define TOLD_US FO_MS(100)		/* a coordinator that goes on says so within this time */
 #define OPENING_US FO_MS(3000)	/* a coordinator that lives has granted a lease by then, or stopped the server */
+#define LONG_AGO 1
 #define RECHECK_MS 100			/* nobody tells who waits that a promotion is not expected any more, or that he is alone */
 #define SPARE_PART 4			/* that part of max_connections is left for who is not to wait... */
 #define SPARE_MOST 100			/* ...so much of it at most */
@@ -178,14 +180,14 @@ await_promotion(void)
 	ConditionVariableCancelSleep();
 }
 
-/* Whoever it is: from then on clients are not sent on for long. */
+/* Whoever it is: from then on clients are not sent on for long, and not at all by a standby that somebody promotes. */
 static void
 note_opening(void)
 {
 	uint64		never = 0;
 
-	if (pg_atomic_read_u64(&fo_node->opened_at) == 0 && !RecoveryInProgress())
-		(void) pg_atomic_compare_exchange_u64(&fo_node->opened_at, &never, (uint64) fo_node_clock());
+	if (pg_atomic_read_u64(&fo_node->opened_at) == 0)
+		(void) pg_atomic_compare_exchange_u64(&fo_node->opened_at, &never, RecoveryInProgress() ? LONG_AGO : (uint64) fo_node_clock());
 }
 
 static void
@@ -210,6 +212,7 @@ admit(Port *port, int status)
 				(errcode(ERRCODE_CANNOT_CONNECT_NOW),
 				 errmsg_internal("%s", reason),
 				 errhint("Connect to the next server, or again in a moment.")));
+	fo_node_begin_read_only();
 }
 
 void

@@ -134,7 +134,7 @@ typedef struct FoNodeShared
 	pg_atomic_uint64 told_since;	/* ...and since when it has been */
 	pg_atomic_uint64 held_until;	/* so long they wait for the promotion at most; 0 = none is expected */
 	pg_atomic_uint64 sent_on_until; /* so long this primary, if it has no lease, sends them on to the next one */
-	pg_atomic_uint64 opened_at; /* first session since the start, or the promotion; 0 = none yet */
+	pg_atomic_uint64 opened_at; /* first session since the start as a primary; 0 = none yet, 1 = it has begun as a standby */
 	ConditionVariable clients;	/* those who wait */
 	FoTime		heard_at;		/* last heartbeat; 0 = none since start */
 	Latch	   *worker_latch;	/* of the node worker; NULL while it does not run */
@@ -312,6 +312,13 @@ extern void fo_node_release_clients(void);
 
 /* Recovery has ended, or there is a lease: those that wait look whether this server takes writes now. */
 extern void fo_node_wake_clients(void);
+
+/* ---- readonly.c ---- */
+
+extern void fo_node_readonly_install(void);
+
+/* A session begins: if this is a primary that may not commit, it is read-only until it is ended. */
+extern void fo_node_begin_read_only(void);
 
 /* ---- restart.c ---- */
 
