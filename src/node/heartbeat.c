@@ -394,6 +394,7 @@ failover_node_prepare_promotion(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("this server is not a standby"),
 				 errhint("Only a standby can be promoted.")));
+	fo_node_complete_segment();
 	fo_node_prepare_promotion(term, (uint32) timeline, coordinator);
 	PG_RETURN_DATUM(status_row(fcinfo));
 }

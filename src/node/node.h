@@ -313,6 +313,11 @@ extern void fo_node_release_clients(void);
 /* Recovery has ended, or there is a lease: those that wait look whether this server takes writes now. */
 extern void fo_node_wake_clients(void);
 
+/* ---- segment.c ---- */
+
+/* Before this standby is promoted: can it read again what it has replayed last?  It can then; ERROR if not. */
+extern void fo_node_complete_segment(void);
+
 /* ---- readonly.c ---- */
 
 extern void fo_node_readonly_install(void);
