@@ -267,6 +267,18 @@ has_no_primary(FoJudging *judging)
 	return judging->primary == NULL;
 }
 
+/* Nobody could say who the primary is. */
+static bool
+has_nobody(FoJudging *judging)
+{
+	for (int i = 0; i < judging->group->peers_n; i++)
+	{
+		if (fo_core_peer_answers(&judging->group->peers[i]))
+			return false;
+	}
+	return has_no_primary(judging);
+}
+
 static bool
 is_primary_foreign(FoJudging *judging)
 {
@@ -384,7 +396,9 @@ static const FoRuleRow rows[] = {
 	has_outdated_unrecorded},
 	{{12, "no primary is recorded and one peer is out of recovery", FO_VERDICT_ADOPT,
 		"Peer \"%w\" is the only one out of recovery: it is the primary."}, has_one_unrecorded},
-	{{13, "no primary is recorded and no peer is out of recovery", FO_VERDICT_HOLD,
+	{{13, "no primary is recorded and no peer answers", FO_VERDICT_HOLD,
+		"No primary is known: no peer has answered yet; failover_health() says why."}, has_nobody},
+	{{14, "no primary is recorded and none of the peers that answer is out of recovery", FO_VERDICT_HOLD,
 		"No primary is known: none of the peers that answer is out of recovery."}, has_no_primary},
 	{{20, "the recorded primary belongs to another database system", FO_VERDICT_HOLD,
 		"Peer \"%p\" is recorded as the primary but belongs to another database system than its group."}, is_primary_foreign},

@@ -104,6 +104,8 @@ is_rewinder_refused(FoPreflightTrial *trial)
 static bool
 has_unreachable_upstreams(FoPreflightTrial *trial)
 {
+	if (trial->view == fo_core_primary(trial->group))
+		return false;
 	fo_core_preflight_add_lines(trial->detail, trial->facts->unreachable_upstreams, "; ");
 	return trial->facts->unreachable_upstreams[0] != '\0';
 }
@@ -271,7 +273,8 @@ static const FoPreflightRow rows[] = {
 	{FO_PREFLIGHT_PEER, FO_PREFLIGHT_ERROR, is_stranger, 0,
 		"belongs to another database system", "Clone it from the primary, or unregister it."},
 	{FO_PREFLIGHT_PEER, FO_PREFLIGHT_WARNING, is_fenced, 0,
-		"was fenced as a second primary, and has not come back as a standby", "Call failover_rejoin(), or rewind it or clone it by hand."},
+		"was fenced as a second primary, and has not come back as a standby",
+	"With the node library call failover_rejoin(); without it rewind it or clone it by hand."},
 	{FO_PREFLIGHT_PEER, FO_PREFLIGHT_INFO, is_in_maintenance, 0,
 		"is in maintenance: it is no candidate", "Call failover_set_maintenance() when it is over."},
 
@@ -285,7 +288,7 @@ static const FoPreflightRow rows[] = {
 	"Run ALTER ROLE ... REPLICATION on the primary, or use another role for replication."},
 	{FO_PREFLIGHT_KNOWN, FO_PREFLIGHT_WARNING, is_rewinder_refused, 0,
 		"it cannot be rewound: the role of its primary_conninfo may not call %d", "Grant EXECUTE on these functions to that role, on the primary."},
-	{FO_PREFLIGHT_STANDBY, FO_PREFLIGHT_WARNING, has_unreachable_upstreams, 0,
+	{FO_PREFLIGHT_KNOWN, FO_PREFLIGHT_WARNING, has_unreachable_upstreams, 0,
 		"could not follow %d",
 	"In pg_hba.conf there let the user of this server's primary_conninfo in for replication, or put its password in the passfile here."},
 	{FO_PREFLIGHT_KNOWN, FO_PREFLIGHT_WARNING, has_unreachable_sources, 0,

@@ -219,8 +219,9 @@ explain_standby(FoSummary *summary, const FoSummaryInput *input, int32_t index)
 		add_peer_reason(summary, "peer", peer, "takes no writes, and could not become a standby: ",
 						peer->observed.rejoin_report);
 	else if (input->group->kind == FO_KIND_STREAMING && !peer->observed.in_recovery)
-		add_peer_reason(summary, "peer", peer, "is out of recovery beside the primary", !peer->is_stranger ? NULL :
-						", and was never seen as a standby of the group: failover_rejoin() would replace its data, failover_unregister() takes it out");
+		add_peer_reason(summary, "peer", peer, "is out of recovery beside the primary", peer->is_stranger ?
+						", and was never seen as a standby of the group: failover_rejoin() would replace its data, failover_unregister() takes it out" :
+						peer->observed.is_armed && !peer->observed.may_commit ? ", without the lease: it takes no writes" : NULL);
 	else if (candidate != NULL && !is_chosen(candidate->exclusion))
 		add_peer_reason(summary, "standby", peer, candidate->reason, NULL);
 	else if (is_lost(peer, obstacle))

@@ -109,7 +109,15 @@ SITUATION(12, FO_VERDICT_ADOPT, "pg1", "no primary recorded, the system is, and 
 	peers[PG2].observed.system_identifier++;
 }
 
-SITUATION(13, FO_VERDICT_HOLD, "", "no primary recorded, none out of recovery")
+SITUATION(13, FO_VERDICT_HOLD, "", "no primary recorded, nobody answers")
+{
+	forget_primary();
+	fail(PG1, FO_ERROR_AUTH, 10, 5);
+	fail(PG2, FO_ERROR_AUTH, 10, 5);
+	fail(PG3, FO_ERROR_REFUSED, 10, 5);
+}
+
+SITUATION(14, FO_VERDICT_HOLD, "", "no primary recorded, none out of recovery")
 {
 	forget_primary();
 	fail(PG1, FO_ERROR_REFUSED, 10, 5);

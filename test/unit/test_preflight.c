@@ -205,6 +205,15 @@ TEST("preflight: what the coordinator has observed is found")
 	peers[PG2].observed.system_identifier++;
 	CHECK_FOUND(PG2, "error", "belongs to another database system");
 
+	/* A former primary that does not come back is told why, as a standby is; of the primary it is told peer by peer. */
+	begin();
+	CHECK(fo_core_facts_put(&facts[PG1], "unreachable_upstreams", "\"pg2\": no entry"));
+	CHECK_INT(count_findings(), 0);
+	begin();
+	promote(PG3, 1);
+	CHECK(fo_core_facts_put(&facts[PG3], "unreachable_upstreams", "\"pg1\": no entry"));
+	CHECK_FOUND(PG3, "warning", "could not follow \"pg1\": no entry");
+
 	begin();
 	peers[PG2].received_at = 0;
 	peers[PG2].observed.receiver = FO_RECEIVER_NONE;

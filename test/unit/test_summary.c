@@ -133,6 +133,8 @@ TEST("summary: what is wrong with a peer is said, what a DBA chose is not")
 	begin();
 	promote(PG3, 1);
 	CHECK_REASON("peer \"pg3\" is out of recovery beside the primary");
+	peers[PG3].observed.is_armed = true;
+	CHECK_REASON("peer \"pg3\" is out of recovery beside the primary, without the lease: it takes no writes");
 	peers[PG3].is_fenced = true;
 	CHECK_REASON("peer \"pg3\" is fenced: it was the primary, and has not come back as a standby");
 	begin();

@@ -527,8 +527,9 @@ sub start_in_background
 	my $logged = -s $self->logfile;
 	my $pid;
 
-	# A lock file of the dead is taken over.
+	# A lock file of the dead is taken over; but not an empty one, which somebody left who died while he wrote it.
 	unlink $file;
+	unlink grep { -z } $self->host . '/.s.PGSQL.' . $self->port . '.lock';
 	$self->_pg_ctl('-W', '-l', $self->logfile, '-o', '--cluster-name=' . $self->name, 'start');
 	until_true(sub {
 			if (open(my $in, '<', $file)) { $pid = <$in> }
