@@ -55,6 +55,13 @@ knock_due(void *arg)
 	fo_net_knock_start(check->knock, check->peer->cfg.conninfo, settings_of(check)->check_timeout);
 }
 
+/* Whatever else is in the way says nothing about the postmaster: it is taken to be awake. */
+static bool
+is_asleep(FoErrorClass error)
+{
+	return error == FO_ERROR_TIMEOUT || error == FO_ERROR_REFUSED || error == FO_ERROR_RESET;
+}
+
 static void
 knocked(void *arg, const FoNetError *error, int64 rtt_us)
 {
@@ -63,7 +70,14 @@ knocked(void *arg, const FoNetError *error, int64 rtt_us)
 	FoPeerView *view = &peer->view;
 	FoTime		now = fo_net_now();
 	bool		is_silent = error->class == FO_ERROR_TIMEOUT;
+	bool		is_awaited = peer->group->sync.knocks_since != 0;
 
+	if (!is_asleep(error->class))
+		peer->knocked_at = check->begun_at;
+	else if (is_awaited)
+		arm(check, now + KNOCK_AGAIN_US);
+	if (!is_silent && view->connect_failures == 0 && (!is_awaited || is_asleep(error->class)))
+		return;
 	if (is_silent)
 	{
 		if (view->connect_failing_since == 0)
@@ -76,7 +90,6 @@ knocked(void *arg, const FoNetError *error, int64 rtt_us)
 	}
 	else
 	{
-		peer->knocked_at = check->begun_at;
 		view->connect_failures = 0;
 		view->connect_failing_since = 0;
 	}

@@ -470,6 +470,8 @@ fo_coordinator_sync_manage(FoGroup *group)
 	fo_coordinator_sync_plan(&plan, group, primary);
 	if (!is_settled(&plan))
 		change(&plan);
+	else
+		group->sync.knocks_since = 0;
 	if (plan.due != 0 && (!group->judge_timer.is_armed || group->judge_timer.at > plan.due))
 		fo_net_loop_arm(group->world->loop, &group->judge_timer, plan.due);
 }

@@ -112,7 +112,7 @@ struct FoPeer
 	FoLink	   *link;
 	FoMonitor  *monitor;
 
-	FoTime		knocked_at;		/* begin of the last fresh connect that was answered, whatever with; connectcheck.c */
+	FoTime		knocked_at;		/* begin of the last fresh connect that did not find its postmaster asleep; connectcheck.c */
 
 	/* monitor.c: with the node library */
 	char	   *node_schema;	/* quoted schema of its functions; NULL = it has no node library */
