@@ -125,8 +125,8 @@ is_guarded_process(void)
 }
 
 /* What nothing else tells on a server that will never be granted a lease again. */
-#define WAY_OUT " Only if this server has left its group, or the coordinator is lost for good" \
-	" and no other server is the primary, call failover_node_release() here."
+#define WAY_OUT " Only if this server has left its group, or was promoted by hand while the" \
+	" coordinator is away, and no other server is the primary, call failover_node_release() here."
 
 /* Refuse the commit.  The hint names who can take it, if that is known, and the way out. */
 static void

@@ -242,13 +242,13 @@ compare_timeline(PGconn *conn, const Question *question, uint32 source_timeline,
 /*
  * Has the source the WAL that this server would have to stream?  Tells if it
  * has not.  Segments are removed from the oldest on, whatever their timeline,
- * so that the first stands for all.  pg_rewind needs the second of the
- * functions, pg_monitor has the first; with neither it is left to the attempt.
+ * so that the first stands for all.  pg_rewind needs the first of the
+ * functions, pg_monitor has the second; with neither it is left to the attempt.
  */
 static void
 look_for_wal(PGconn *conn, const Question *question, XLogRecPtr from)
 {
-	static const char *const lists[] = {"pg_catalog.pg_ls_waldir()", "pg_catalog.pg_ls_dir('" XLOGDIR "', false, false)"};
+	static const char *const lists[] = {"pg_catalog.pg_ls_dir('" XLOGDIR "', false, false)", "pg_catalog.pg_ls_waldir()"};
 	char		segment[MAXFNAMELEN];
 	bool		is_answered = false;
 
