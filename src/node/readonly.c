@@ -12,7 +12,7 @@
  * let in and reads.  Whoever switches it off in the session meets the gate.
  *
  * It is not to outlast what it is for: once the server takes writes again the next
- * statement ends the session, as if the server had been started again, and drivers
+ * transaction ends the session, as if the server had been started again, and drivers
  * and pools connect anew.  In place it could not be lifted: the setting would come
  * back with the next rollback, and a transaction that somebody wants to be read-only
  * could not be told from one that merely is.
@@ -21,6 +21,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "access/xlog.h"
 #include "executor/executor.h"
 #include "tcop/utility.h"
@@ -44,10 +45,16 @@ fo_node_begin_read_only(void)
 	is_marked = true;
 }
 
+/* Asked at the first statement of a transaction: who reads in one for long, as pg_dump does, is let finish it. */
 static void
 end_if_outlived(void)
 {
-	if (!is_marked || !fo_node_may_commit())
+	static TimestampTz asked = 0;
+
+	if (!is_marked || GetCurrentTransactionStartTimestamp() == asked)
+		return;
+	asked = GetCurrentTransactionStartTimestamp();
+	if (!fo_node_may_commit())
 		return;
 	is_marked = false;
 	ereport(FATAL,

@@ -58,14 +58,16 @@ my $late = do {
 	local $ENV{PGAPPNAME} = 'client';
 	$p->background_psql('postgres', on_error_stop => 0);
 };
-is($late->query_safe('SELECT count(*) FROM t'), '0', 'a session that begins now, and stays');
+is($late->query_safe('BEGIN; SELECT count(*) FROM t'), '0', 'a session that begins now, and stays');
 
 # ---- with it again ----
 
 $lease->grant(term => 4, seconds => 600);
 is(found($p), 'this one', 'with a lease it is a primary for clients again');
+is($late->query_safe('SELECT count(*) FROM t'), '0', 'the session that began without goes on reading in its transaction');
+$late->query_safe('COMMIT');
 eval { $late->query('SELECT 1') };
-like(($p->logged(qr/FATAL/))[-1], qr/terminating connection because this server takes writes again/, 'the session that began without is ended at its next statement');
+like(($p->logged(qr/FATAL/))[-1], qr/terminating connection because this server takes writes again/, 'and is ended by its next one');
 is((ask($p, 'INSERT INTO t VALUES (2)'))[0], 'INSERT 0 1', 'others write');
 is($early->query_safe('INSERT INTO t VALUES (3) RETURNING id'), '3', 'so does the session that was there all the time');
 eval { $_->quit } foreach $early, $late;
