@@ -74,7 +74,7 @@ knocked(void *arg, const FoNetError *error, int64 rtt_us)
 
 	if (!is_asleep(error->class))
 		peer->knocked_at = check->begun_at;
-	else if (is_awaited)
+	else if (is_silent || is_awaited)
 		arm(check, now + KNOCK_AGAIN_US);
 	if (!is_silent && view->connect_failures == 0 && (!is_awaited || is_asleep(error->class)))
 		return;
@@ -86,7 +86,6 @@ knocked(void *arg, const FoNetError *error, int64 rtt_us)
 			fo_coordinator_record(peer->group, peer, "connects_failing", FO_WARNING, NULL,
 								  "takes no new connections: %d attempts in a row were met by silence, while its session answers",
 								  view->connect_failures);
-		arm(check, now + KNOCK_AGAIN_US);
 	}
 	else
 	{

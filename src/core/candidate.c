@@ -209,17 +209,20 @@ begin_ranking(FoRanking *ranking, const FoGroupView *group, const FoCandidateOpt
 	find_best_position(ranking);
 }
 
-/*
- * Might it lack a commit that was acknowledged?  Who has received all that a fenced
- * primary has written does not; where commits have waited for standbys, neither does
- * who has all that those have, and the rest was acknowledged to nobody.
- */
+/* Where commits have waited for standbys, what none of those has was acknowledged to nobody. */
+bool
+fo_core_is_drain_decisive(const FoRanking *ranking)
+{
+	return ranking->options->drained_to != 0 && ranking->proof != FO_SYNC_PROOF_COVERED;
+}
+
+/* Might it lack a commit that was acknowledged? */
 static bool
 may_lack_commits(const FoRanking *ranking, const FoCandidate *candidate)
 {
 	if (ranking->options->drained_to != 0 && candidate->lsn >= ranking->options->drained_to)
 		return false;
-	if (ranking->options->drained_to != 0 && ranking->proof != FO_SYNC_PROOF_COVERED)
+	if (fo_core_is_drain_decisive(ranking))
 		return !ranking->options->is_forced
 			&& ranking->group->settings.prefer == FO_PREFER_CONSISTENCY;
 	if (!ranking->is_lossless_demanded)

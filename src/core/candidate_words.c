@@ -52,7 +52,7 @@ explain_lag(const FoCandidate *candidate, FoText *text)
 static void
 explain_lack(const FoRanking *ranking, FoText *text)
 {
-	if (ranking->options->drained_to != 0 && ranking->proof != FO_SYNC_PROOF_COVERED)
+	if (fo_core_is_drain_decisive(ranking))
 		fo_core_text_add(text, "has not received everything that the primary had written");
 	else if (ranking->proof == FO_SYNC_PROOF_UNCOVERED)
 		fo_core_text_add(text, "may lack acknowledged commits: too few synchronous standbys could be read");

@@ -271,12 +271,7 @@ has_no_primary(FoJudging *judging)
 static bool
 has_nobody(FoJudging *judging)
 {
-	for (int i = 0; i < judging->group->peers_n; i++)
-	{
-		if (fo_core_peer_answers(&judging->group->peers[i]))
-			return false;
-	}
-	return has_no_primary(judging);
+	return has_no_primary(judging) && judging->evidence.answering == 0;
 }
 
 static bool

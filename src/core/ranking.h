@@ -29,6 +29,9 @@ typedef struct FoRanking
 /* Is it a synchronous standby, now or under the setting before? */
 extern bool fo_core_is_listed(const FoRanking *ranking, int index);
 
+/* Is nobody certain to lack nothing but who has received all that a fenced primary has written? */
+extern bool fo_core_is_drain_decisive(const FoRanking *ranking);
+
 /* Is it in the zone of the primary, if that has one? */
 extern bool fo_core_is_in_zone(const FoRanking *ranking, int index);
 

@@ -50,7 +50,7 @@
 #define OWN_NAMES "failover"	/* how their application_name begins */
 #define TOLD_US FO_MS(100)		/* a coordinator that goes on says so within this time */
 #define OPENING_US FO_MS(3000)	/* a coordinator that lives has granted a lease by then, or stopped the server */
-#define LONG_AGO 1
+#define LONG_AGO 1				/* opened_at of a standby */
 #define RECHECK_MS 100			/* nobody tells who waits that a promotion is not expected any more, or that he is alone */
 #define SPARE_PART 4			/* that part of max_connections is left for who is not to wait... */
 #define SPARE_MOST 100			/* ...so much of it at most */

@@ -80,7 +80,6 @@ fo_node_install(void)
 	fo_node_shmem_install();
 	fo_node_gate_install();
 	fo_node_clients_install();
-	fo_node_readonly_install();
 	fo_node_register_worker();
 	if (!computes_parameter())
 		fo_node_restart_install();

@@ -320,9 +320,7 @@ extern void fo_node_complete_segment(void);
 
 /* ---- readonly.c ---- */
 
-extern void fo_node_readonly_install(void);
-
-/* A session begins: if this is a primary that may not commit, it is read-only until it is ended. */
+/* A session begins, once in its process: if this is a primary that may not commit, it is read-only until it is ended. */
 extern void fo_node_begin_read_only(void);
 
 /* ---- restart.c ---- */

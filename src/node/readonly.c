@@ -29,21 +29,10 @@
 
 #include "node/node.h"
 
-static bool is_marked = false;	/* this session has begun so */
-
+/* In such a session only: the others have nothing to ask. */
 static ExecutorStart_hook_type previous_executor_hook = NULL;
 static ProcessUtility_hook_type previous_utility_hook = NULL;
 static emit_log_hook_type previous_log_hook = NULL;
-
-/* PGC_S_SESSION: what the role, the database or the client itself has set does not come after it. */
-void
-fo_node_begin_read_only(void)
-{
-	if (RecoveryInProgress() || fo_node_may_commit())
-		return;
-	SetConfigOption("default_transaction_read_only", "on", PGC_USERSET, PGC_S_SESSION);
-	is_marked = true;
-}
 
 /* Asked at the first statement of a transaction: who reads in one for long, as pg_dump does, is let finish it. */
 static void
@@ -51,12 +40,11 @@ end_if_outlived(void)
 {
 	static TimestampTz asked = 0;
 
-	if (!is_marked || GetCurrentTransactionStartTimestamp() == asked)
+	if (GetCurrentTransactionStartTimestamp() == asked)
 		return;
 	asked = GetCurrentTransactionStartTimestamp();
 	if (!fo_node_may_commit())
 		return;
-	is_marked = false;
 	ereport(FATAL,
 			(errcode(ERRCODE_ADMIN_SHUTDOWN),
 			 errmsg("terminating connection because this server takes writes again"),
@@ -90,16 +78,20 @@ at_utility(PlannedStmt *statement, const char *query, bool read_only_tree,
 static void
 explain_refusal(ErrorData *edata)
 {
-	if (is_marked && edata->sqlerrcode == ERRCODE_READ_ONLY_SQL_TRANSACTION && edata->hint == NULL)
+	if (edata->sqlerrcode == ERRCODE_READ_ONLY_SQL_TRANSACTION && edata->hint == NULL)
 		edata->hint = MemoryContextStrdup(edata->assoc_context,
 										  "This server does not hold the lease of its group, so that sessions begin read-only. Connect to the primary of the group.");
 	if (previous_log_hook)
 		previous_log_hook(edata);
 }
 
+/* PGC_S_SESSION: what the role, the database or the client itself has set does not come after it. */
 void
-fo_node_readonly_install(void)
+fo_node_begin_read_only(void)
 {
+	if (RecoveryInProgress() || fo_node_may_commit())
+		return;
+	SetConfigOption("default_transaction_read_only", "on", PGC_USERSET, PGC_S_SESSION);
 	previous_executor_hook = ExecutorStart_hook;
 	ExecutorStart_hook = at_executor_start;
 	previous_utility_hook = ProcessUtility_hook;
