@@ -34,6 +34,9 @@
 #define PATIENT_AFTER_US FO_MS(1000)
 #define PATIENT_POLL_MS 25
 
+/* The same of a server that shuts down or starts up: it writes down each one whom it turns away. */
+#define BETWEEN_STATES_MAX_US FO_MS(1000)
+
 /*
  * A call is answered, or fails, by three times its deadline (see
  * fo_net_loop_extend); this long after that its session was replaced, or the
@@ -328,6 +331,42 @@ is_ready(const FoTask *task)
 		(!task->action->is_restarting || fo_core_peer_answers(&task->peer->view));
 }
 
+/* How long until who comes back is asked again: between two states each time it has taken a quarter longer. */
+static FoTime
+return_poll_us(const FoTask *task, FoTime now)
+{
+	FoTime		since = task->peer->view.alive_error_since;
+	FoTime		poll_us = FO_MS(PATIENT_POLL_MS);
+
+	return since == 0 ? poll_us : Min(Max(poll_us, (now - since) / 4), BETWEEN_STATES_MAX_US);
+}
+
+/* There is no session to go on in: see again later, or end if the peer refuses and is not to come back. */
+static void
+wait_for_session(FoTask *task, FoTime now)
+{
+	bool		is_restarting = task->action->is_restarting;
+	bool		is_late = now - Max(task->started_at, task->facts.acted_at) > PATIENT_AFTER_US;
+
+	if (is_restarting)
+	{
+		/* Who is known to come back is not left to the next check. */
+		if (task->link == NULL)
+			fo_coordinator_monitor_check_now(task->peer);
+		step_after(task, return_poll_us(task, now));
+		return;
+	}
+	if (task->link == NULL && task->peer->view.error == FO_ERROR_REFUSED &&
+		!fo_coordinator_monitor_is_end_awaited(task->peer))
+	{
+		task->is_peer_dead = true;
+		fo_coordinator_task_explain(task, "it refuses connections");
+		finish(task, false);
+		return;
+	}
+	step_after(task, is_late ? FO_MS(PATIENT_POLL_MS) : WAIT_FOR_LINK_US);
+}
+
 /* The timer has run: do what is next. */
 static void
 task_step(void *arg)
@@ -350,20 +389,7 @@ task_step(void *arg)
 	}
 	if (!is_ready(task))
 	{
-		if (task->link == NULL && !task->action->is_restarting && task->peer->view.error == FO_ERROR_REFUSED &&
-			!fo_coordinator_monitor_is_end_awaited(task->peer))
-		{
-			task->is_peer_dead = true;
-			fo_coordinator_task_explain(task, "it refuses connections");
-			finish(task, false);
-			return;
-		}
-		/* Who is known to come back is not left to the next check. */
-		if (task->link == NULL && task->action->is_restarting)
-			fo_coordinator_monitor_check_now(task->peer);
-		step_after(task, task->action->is_restarting ||
-				   now - Max(task->started_at, task->facts.acted_at) > PATIENT_AFTER_US ?
-				   FO_MS(PATIENT_POLL_MS) : WAIT_FOR_LINK_US);
+		wait_for_session(task, now);
 		return;
 	}
 	if (task->action->look == NULL || (task->action->is_acting_blind && !task->has_acted))

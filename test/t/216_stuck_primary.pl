@@ -5,9 +5,10 @@ use strict;
 use warnings;
 
 use FailoverTest;
+use PostgreSQL::Test::Utils qw(slurp_file);
 use Test::More;
 
-my $t = FailoverTest->new(library => 1, conf => "wal_keep_size = 256MB\nwal_log_hints = on", settings => { switchover_timeout => '5s' })->start;
+my $t = FailoverTest->new(library => 1, conf => "wal_keep_size = 256MB\nwal_log_hints = on\nlog_line_prefix = '%m [%p] %q%u '", settings => { switchover_timeout => '5s' })->start;
 my ($p, $a, $b) = $t->nodes;
 my $writer = $t->start_writer(timeout_ms => 1000);
 
@@ -38,18 +39,31 @@ ok($writer->wait_for_more(100), 'clients write on');
 is($t->one_primary_ok('one primary'), 'p', 'it stays the primary');
 ok($t->wait_for_state('healthy'), 'the group is healthy');
 
+# The coordinator by a name of its own: clients are turned away, too.
+$p->safe_psql('postgres', 'CREATE ROLE keeper SUPERUSER LOGIN');
+$t->sql(q{SELECT failover_alter_peer('main', 'p', conninfo => '} . ($p->conninfo =~ s/user=\S+/user=keeper/r) . q{')});
+ok($t->wait_for_state('healthy'), 'the group is healthy');
+
 # One of its sessions does not end: nor does its stop.  That is not waited for as for its return.
 $t->set('switchover_timeout', '10min');
 my $session = $p->background_psql('postgres');
 my $pid = $session->query_until(qr/^\d+$/m, "SELECT pg_backend_pid();\n");
 ($pid) = $pid =~ /(\d+)/;
 kill('STOP', $pid);
+my $log_from = -s $p->logfile;
 my $event = $t->sql(q{SELECT event_id FROM failover_switchover('main', 'b', wait => false)});
 ok($t->wait_for(q{SELECT primary_peer FROM failover_status('main')}, 'b'), 'a primary whose stop does not end is replaced');
 ok($writer->wait_for_more(100), 'clients write');
 ok($t->wait_for_following($a, $b), 'the other standby follows the new one');
 is($t->sql("SELECT string_agg(step || ' ' || status, ', ' ORDER BY step_no) FROM failover_timeline WHERE event_id = $event AND step IN ('fence', 'drain', 'demote', 'stopped', 'promote', 'follow')"),
 	'fence done, drain done, demote done, stopped failed, promote done, follow running', 'after its last word was waited for, and everything acknowledged was there');
+
+# It writes down everybody whom it turns away.
+ok($t->wait_for("SELECT now() - started_at > interval '3 s' FROM failover_timeline WHERE event_id = $event AND step = 'follow'", 't'),
+	'its return is waited for');
+my $stopping_s = $t->sql("SELECT extract(epoch FROM now() - started_at) FROM failover_timeline WHERE event_id = $event AND step = 'demote'");
+my $turned_away = () = slurp_file($p->logfile, $log_from) =~ /keeper FATAL:  the database system is shutting down/g;
+cmp_ok($turned_away, '<', 10 * $stopping_s, "with patience: it is asked $turned_away times in $stopping_s s");
 
 kill('CONT', $pid);
 eval { $session->quit };
