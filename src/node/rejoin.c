@@ -206,9 +206,13 @@ return_data(FoNodeState *state)
 {
 	FoRejoin   *rejoin = &state->rejoin;
 	char		done[FO_NODE_REPORT_LEN];
+	const char *slots;
 
 	fo_node_data_move_in(rejoin->is_cloned ? FO_NODE_CLONE_DIR : FO_NODE_DATA_DIR);
-	strlcpy(done, rejoin->report, sizeof(done));
+	slots = fo_node_slots_drop_logical();
+	fo_core_mend_cut(done, sizeof(done),
+					 snprintf(done, sizeof(done), "%s%s%s", rejoin->report,
+							  slots != NULL ? "; dropped its logical slots: " : "", slots != NULL ? slots : ""));
 	while (!configure(state))
 		pause_or_end(state);
 	strlcpy(rejoin->report, done, sizeof(rejoin->report));

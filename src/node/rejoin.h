@@ -74,8 +74,8 @@ extern FoSourceVerdict fo_node_compare_source(FoRejoin *rejoin, const ControlFil
 
 /*
  * Count what a former primary, shut down, has committed on its timeline beyond
- * the fork, and note it in the request.  False if there is none, or not all
- * of it can be read.
+ * the fork, and note it in the request; if not all of it can be read, how much it
+ * is at most.  False in that case, and if it was no primary.
  */
 extern bool fo_node_count_lost(FoRejoin *rejoin, const ControlFileData *control, XLogRecPtr fork);
 
@@ -188,6 +188,15 @@ extern const char *fo_node_data_fixed(void);
 
 /* Remove a directory of ours with all that is in it, if it is there. */
 extern void fo_node_data_drop(const char *path);
+
+/* ---- slots.c ---- */
+
+/*
+ * Drop the logical replication slots of this server, whose data are now those of
+ * another history.  Their names, palloc'd; NULL = there are none.  May be
+ * repeated; FATAL if that cannot be done.
+ */
+extern const char *fo_node_slots_drop_logical(void);
 
 /* ---- keep.c ---- */
 
