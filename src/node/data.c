@@ -47,7 +47,7 @@
 #define CONTROL_FILE GLOBAL "/" CONTROL_NAME
 #define MAP_FILE GLOBAL "/" MAP_NAME
 
-/* Directories that move; pg_replslot is this server's own and holds the state file. */
+/* Directories that move; pg_replslot is this server's own (slots.c), and holds the state file. */
 static const char *const moved_directories[] = {
 	"base", "pg_commit_ts", "pg_dynshmem", "pg_logical", "pg_multixact", "pg_notify", "pg_serial",
 	"pg_snapshots", "pg_stat", "pg_stat_tmp", "pg_subtrans", "pg_tblspc", "pg_twophase", XLOGDIR,
@@ -210,7 +210,18 @@ move_global_in(const char *from)
 	make_durable(from, GLOBAL);
 }
 
-/* A directory that cannot be renamed, because something is mounted there, is shown to the program by a link. */
+static bool
+is_link(const char *path)
+{
+	struct stat status;
+
+	return lstat(path, &status) == 0 && S_ISLNK(status.st_mode);
+}
+
+/*
+ * A directory that cannot be renamed, because something is mounted there, is shown
+ * to the program by a link.  So is a link: one that is relative leads nowhere from elsewhere.
+ */
 static void
 move_directory_out(const char *name)
 {
@@ -218,7 +229,7 @@ move_directory_out(const char *name)
 
 	if (!exists(name) || exists(to))
 		return;
-	if (rename(name, to) == 0)
+	if (!is_link(name) && rename(name, to) == 0)
 		return;
 	if (symlink(psprintf("%s/%s", DataDir, name), to) != 0)
 		ereport(FATAL,

@@ -68,10 +68,28 @@ foreach my $renames ($files + 2, 2 * $files - 1)
 }
 cmp_ok($kills, '>', 7, "$kills kills met a rename");
 
+# ---- WAL elsewhere, by a link that leads there only from where it is ----
+
+my $directory = $node{$old}->data_dir . '/pg_wal';
+my $elsewhere = dirname($node{$old}->data_dir) . '/elsewhere';
+$node{$old}->stop;
+rename($directory, $elsewhere) && symlink('../elsewhere', $directory) or die;
+$node{$old}->start;
+$lease{$old}->grant(term => ++$term, seconds => 3600);
+diverge();
+$lease{$old}->rejoin($node{$new}, term => $term);
+ok($node{$old}->streams_from($node{$new}), 'a server whose WAL lies elsewhere is rewound');
+like($lease{$old}->status('rejoin_report'), qr/^rewound in/, 'the report says so');
+is(readlink($directory), '../elsewhere', 'its link is what it was');
+is(join(' ', glob($node{$old}->data_dir . '/failover_*')), '', 'and nothing is left behind');
+$node{$old}->stop;
+unlink($directory) && rename($elsewhere, $directory) or die;
+$node{$old}->start;
+($old, $new) = ($new, $old);
+
 # ---- where nothing can move ----
 
-my $directory = $node{$old}->data_dir . '/global';
-my $elsewhere = dirname($node{$old}->data_dir) . '/elsewhere';
+$directory = $node{$old}->data_dir . '/global';
 $node{$old}->stop;
 rename($directory, $elsewhere) && symlink($elsewhere, $directory) or die;
 $node{$old}->start;
