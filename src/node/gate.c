@@ -104,9 +104,8 @@ fo_node_may_commit(void)
 	return fo_node_clock() < (FoTime) pg_atomic_read_u64(&fo_node->valid_until);
 }
 
-/* Has nothing been refused since the lease was lost?  Only the first refusal is worth a line in the log. */
-static bool
-is_first_refusal(void)
+bool
+fo_node_is_first_refusal(void)
 {
 	uint32		not_yet = 0;
 
@@ -128,11 +127,25 @@ is_guarded_process(void)
 #define WAY_OUT " Only if this server has left its group, or was promoted by hand while the" \
 	" coordinator is away, and no other server is the primary, call failover_node_release() here."
 
-/* Refuse the commit.  The hint names who can take it, if that is known, and the way out. */
+const char *
+fo_node_refusal_hint(void)
+{
+	char		holder[FO_NAME_LEN];
+
+	LWLockAcquire(fo_node->lock, LW_SHARED);
+	strlcpy(holder, fo_node->state.holder, sizeof(holder));
+	if (strcmp(holder, fo_node->state.peer) == 0)
+		holder[0] = '\0';
+	LWLockRelease(fo_node->lock);
+	if (holder[0] == '\0')
+		return "Retry on the group's primary, or here when the lease has been granted again." WAY_OUT;
+	return psprintf("The primary is now peer \"%s\": connect to that one." WAY_OUT, holder);
+}
+
+/* Refuse the commit. */
 static void
 refuse(void)
 {
-	char		holder[FO_NAME_LEN];
 	int64		term;
 
 	if (!PostmasterIsAlive())
@@ -142,9 +155,6 @@ refuse(void)
 				 errhint("Connect again, to the present primary.")));
 
 	LWLockAcquire(fo_node->lock, LW_SHARED);
-	strlcpy(holder, fo_node->state.holder, sizeof(holder));
-	if (strcmp(holder, fo_node->state.peer) == 0)
-		holder[0] = '\0';
 	term = fo_node->lease.term;
 	LWLockRelease(fo_node->lock);
 
@@ -154,12 +164,7 @@ refuse(void)
 			 errmsg("cannot commit: this server does not hold the lease of its group"),
 			 errdetail("A primary commits only while the coordinator, or a majority of its standbys, confirms that it is the primary (term %lld).",
 					   (long long) term),
-			 holder[0] != '\0'
-			 ? errhint("The primary is now peer \"%s\": connect to that one."
-					   WAY_OUT,
-					   holder)
-			 : errhint("Retry on the group's primary, or here when the lease has been granted again."
-					   WAY_OUT)));
+			 errhint("%s", fo_node_refusal_hint())));
 }
 
 /* A logical replication worker: do nothing until the lease is back. */
@@ -170,7 +175,7 @@ wait_for_lease(void)
 
 	if (wait_event == 0)
 		wait_event = fo_compat_wait_event("FailoverLease");
-	if (is_first_refusal())
+	if (fo_node_is_first_refusal())
 		ereport(LOG,
 				(errmsg("failover: this server does not hold the lease of its group, logical replication waits for it")));
 	while (!fo_node_may_commit())
@@ -402,7 +407,7 @@ limit_refusals_in_log(ErrorData *edata)
 	if (is_refusing && edata->sqlerrcode == ERRCODE_READ_ONLY_SQL_TRANSACTION)
 	{
 		is_refusing = false;
-		if (!is_first_refusal())
+		if (!fo_node_is_first_refusal())
 			edata->output_to_server = false;
 	}
 	if (previous_log_hook)

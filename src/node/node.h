@@ -77,8 +77,8 @@ typedef struct FoRejoin
 	TimestampTz finished_at;	/* 0 = not yet */
 	int64		term;			/* that it came with */
 	bool		is_loss_known;	/* the two below hold (lost.c) */
-	int64		lost_bytes;		/* from the fork to the end of the last commit beyond it */
-	int64		lost_commits;	/* beyond the fork */
+	int64		lost_bytes;		/* from the fork to the end of the last commit beyond it, at most */
+	int64		lost_commits;	/* beyond the fork; -1 = not counted */
 	int64		rewind_ms;		/* spent in pg_rewind or pg_basebackup by the attempt that succeeded; -1 = neither was needed */
 	char		boot_id[40];	/* of the operating system, when REWINDING began */
 	bool		is_touched;		/* the data are out of place: the server cannot start before that is mended */
@@ -171,6 +171,12 @@ extern void fo_node_gate_install(void);
 
 /* May a transaction be committed and acknowledged now?  Cheap: two reads and a clock. */
 extern bool fo_node_may_commit(void);
+
+/* Has nothing been refused since the lease was lost?  Only the first refusal is worth a line in the log; the caller writes it. */
+extern bool fo_node_is_first_refusal(void);
+
+/* Where else to write, if that is known, and what somebody can do here; palloc'd, or a constant. */
+extern const char *fo_node_refusal_hint(void);
 
 /* ---- shmem.c: lease and state; each change is durable when the function returns ---- */
 

@@ -74,13 +74,20 @@ at_utility(PlannedStmt *statement, const char *query, bool read_only_tree,
 		standard_ProcessUtility(statement, query, read_only_tree, context, params, environment, receiver, completion);
 }
 
-/* PostgreSQL's own refusal does not know why the transaction is read-only. */
+/* PostgreSQL's own refusal does not know why the transaction is read-only, and would be logged each time. */
 static void
 explain_refusal(ErrorData *edata)
 {
-	if (edata->sqlerrcode == ERRCODE_READ_ONLY_SQL_TRANSACTION && edata->hint == NULL)
-		edata->hint = MemoryContextStrdup(edata->assoc_context,
-										  "This server does not hold the lease of its group, so that sessions begin read-only. Connect to the primary of the group.");
+	if (edata->sqlerrcode == ERRCODE_READ_ONLY_SQL_TRANSACTION && edata->hint == NULL && !fo_node_may_commit())
+	{
+		MemoryContext old = MemoryContextSwitchTo(edata->assoc_context);
+
+		edata->hint = psprintf("This server does not hold the lease of its group, so that sessions begin read-only. %s",
+							   fo_node_refusal_hint());
+		MemoryContextSwitchTo(old);
+		if (!fo_node_is_first_refusal())
+			edata->output_to_server = false;
+	}
 	if (previous_log_hook)
 		previous_log_hook(edata);
 }

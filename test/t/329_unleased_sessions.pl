@@ -42,14 +42,20 @@ my $early = $p->background_psql('postgres', extra_params => [ '-d', "application
 
 # ---- without it ----
 
-$lease->grant(term => 3, seconds => 0.2);
+$lease->grant(term => 3, seconds => 0.2, holder => 'x');
 ok($p->ask_until('SELECT may_commit FROM failover_node_status()', 'f'), 'it loses its lease');
 is(found($p), 'the next one', 'who looks for a server to write to goes on to the next');
 is((ask($p, 'SHOW default_transaction_read_only', 'user=writer'))[0], 'on', 'whatever the role has set');
 is((ask($p, 'SHOW default_transaction_read_only', q{options='-c default_transaction_read_only=off'}))[0], 'on', 'or the client');
 is((ask($p, 'SELECT count(*) FROM t'))[0], '0', 'who reads is let in');
 my ($answer, $error) = ask($p, 'INSERT INTO t VALUES (1)');
-like($error, qr/ERROR:  cannot execute INSERT in a read-only transaction\s+HINT:  This server does not hold the lease of its group/, 'who writes is told why not');
+like($error, qr/ERROR:  cannot execute INSERT in a read-only transaction\s+HINT:  This server does not hold the lease of its group.*The primary is now peer "x".*failover_node_release\(\)/,
+	'who writes is told why not, who can, and the way out');
+is(scalar($p->logged(qr/ERROR:  cannot execute INSERT/)), 1, 'the log tells of it');
+ask($p, join(';', map { "INSERT INTO t VALUES ($_)" } 1 .. 20)) foreach 1 .. 5;
+ask($p, 'SELECT 1 FROM nowhere');
+is(scalar($p->logged(qr/ERROR:  cannot execute INSERT/)), 1, 'once, however hard clients try');
+is(scalar($p->logged(qr/ERROR:  relation "nowhere" does not exist/)), 1, 'other errors as ever');
 ($answer, $error) = ask($p, 'BEGIN READ WRITE; INSERT INTO t VALUES (1); COMMIT');
 like($error, qr/ERROR:  cannot commit: this server does not hold the lease/, 'and meets the gate if he will not hear');
 is($p->safe_psql('postgres', 'SHOW default_transaction_read_only'), 'off', 'the coordinator is not concerned');
@@ -80,5 +86,15 @@ $a->safe_psql('postgres', 'SELECT pg_promote()');
 ($answer, $error) = ask($a, 'SELECT failover_node_release()');
 is($error, '', 'a standby that somebody has promoted lets him in at once, to release it');
 is((ask($a, 'INSERT INTO t VALUES (4)'))[0], 'INSERT 0 1', 'and takes writes then');
+
+# ---- the extension is gone, and nobody grants anything ----
+
+$lease_a->grant(term => 6, seconds => 600);
+$a->safe_psql('postgres', 'DROP EXTENSION failover');
+$a->restart;
+ok(FailoverTest::Node::until_true(sub { (ask($a, 'SELECT 1'))[0] eq '1' }), 'it starts without a lease, and lets readers in after a while');
+($answer, $error) = ask($a, 'BEGIN READ WRITE; CREATE EXTENSION failover; SELECT failover_node_release(); COMMIT');
+is($error, '', 'the way out of the documentation');
+is((ask($a, 'INSERT INTO t VALUES (5)'))[0], 'INSERT 0 1', 'leads to a server that takes writes');
 
 done_testing();
