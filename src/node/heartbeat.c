@@ -122,7 +122,8 @@ status_row(FunctionCallInfo fcinfo)
 	nulls[STATUS_REJOIN_TERM] = rejoin->term == 0;
 	values[STATUS_LOST_BYTES] = Int64GetDatum(rejoin->lost_bytes);
 	values[STATUS_LOST_COMMITS] = Int64GetDatum(rejoin->lost_commits);
-	nulls[STATUS_LOST_BYTES] = nulls[STATUS_LOST_COMMITS] = !rejoin->is_loss_known;
+	nulls[STATUS_LOST_BYTES] = !rejoin->is_loss_known;
+	nulls[STATUS_LOST_COMMITS] = !rejoin->is_loss_known || rejoin->lost_commits < 0;
 	values[STATUS_SYNC_IN_FORCE] = BoolGetDatum(fo_compat_is_sync_in_force());
 	values[STATUS_CLOCK] = Int64GetDatum(fo_node_clock());
 

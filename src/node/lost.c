@@ -8,7 +8,8 @@
  * in a child of the starting postmaster (child.c).  What follows the last
  * commit nobody misses: above all what the server's own recovery has added
  * since it crashed, and its shutdown checkpoint.  Nor does anybody miss the
- * coordinator's write checks, transactions that consist of one message.
+ * coordinator's write checks, transactions that consist of one message.  Where the
+ * records are gone, or too many, all that was written counts.
  *
  *-------------------------------------------------------------------------
  */
@@ -154,10 +155,13 @@ fo_node_count_lost(FoRejoin *rejoin, const ControlFileData *control, XLogRecPtr 
 		(void) fo_node_run(count_commits, &span, COUNT_TIMEOUT_MS, &output);
 		line = fo_node_find_line(output.data, WORD_LOST);
 		if (line == NULL || sscanf(line, "%lld %lld", &bytes, &commits) != 2)
-			return false;
+		{
+			bytes = control->checkPoint - fork;	/* at most */
+			commits = -1;
+		}
 	}
 	rejoin->is_loss_known = true;
 	rejoin->lost_bytes = bytes;
 	rejoin->lost_commits = commits;
-	return true;
+	return commits >= 0;
 }
