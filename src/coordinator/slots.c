@@ -188,6 +188,6 @@ fo_coordinator_slots_tell_logical(FoPeer *new_primary, const FoPeer *former)
 	if (former == NULL || former == new_primary || former->logical_slots[0] == '\0')
 		return;
 	fo_coordinator_record(new_primary->group, new_primary, "logical_slots", FO_WARNING, NULL,
-						  "does not have the logical slots of \"%s\": %s; create them anew, and see that their subscribers have missed nothing",
-						  former->cfg.name, former->logical_slots);
+						  "does not have the logical slots of \"%s\": %s; create them anew, see that their subscribers have missed nothing, and drop them on \"%s\" where it comes back with them: they hold back WAL there",
+						  former->cfg.name, former->logical_slots, former->cfg.name);
 }

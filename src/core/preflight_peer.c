@@ -330,6 +330,8 @@ static const FoPreflightRow rows[] = {
 		"wal_keep_size is %d: the WAL that a rewind needs may be gone", "Raise wal_keep_size, or set a restore_command or failover.allow_clone there."},
 	{FO_PREFLIGHT_PRIMARY, FO_PREFLIGHT_WARNING, has_logical_slots, 0,
 		"logical slots do not follow a failover by themselves: %d", "From version 17 on make them failover slots; else create them anew after a failover."},
+	{FO_PREFLIGHT_STANDBY, FO_PREFLIGHT_WARNING, has_logical_slots, 0,
+		"logical slots that nobody reads hold back WAL on this standby: %d", "If nobody is to read them here, drop them with pg_drop_replication_slot()."},
 	{FO_PREFLIGHT_KNOWN, FO_PREFLIGHT_WARNING, is_archiving_nowhere, 0,
 		"archive_mode is on without a command or a library: WAL piles up", "Set archive_command or archive_library."},
 	{FO_PREFLIGHT_KNOWN, FO_PREFLIGHT_INFO, is_slot_use_unlimited, 0,

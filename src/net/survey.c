@@ -74,7 +74,7 @@
 #define SLOTS \
 	" UNION ALL SELECT 'slots_n', count(*)::text FROM pg_replication_slots" \
 	" UNION ALL SELECT CASE slot_type WHEN 'physical' THEN 'slots' ELSE 'logical_slots' END, slot_name" \
-	"  FROM pg_replication_slots s WHERE NOT temporary" \
+	"  FROM pg_replication_slots s WHERE NOT temporary AND NOT (slot_type = 'logical' AND active AND pg_is_in_recovery())" \
 	"  AND NOT coalesce((to_jsonb(s) ->> 'failover')::boolean, false)" \
 	" UNION ALL SELECT 'lost_slots', slot_name FROM pg_replication_slots WHERE wal_status = 'lost'"
 

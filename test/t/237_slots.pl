@@ -40,11 +40,13 @@ is($t->sql(q{SELECT bool_and(s.finished_at <= r.started_at) FROM failover_timeli
 	WHERE s.step = 'slots' AND s.status = 'done' AND r.step IN ('promote', 'repoint')}), 't', 'slots are created before anybody is to follow');
 ok($t->wait_for_following($t->node('b'), $t->node('a')), 'the other standby follows');
 like($slots_of->('a'), qr/b active/, 'through a slot of the new primary');
-like($t->sql(q{SELECT message FROM failover_events WHERE kind = 'logical_slots'}), qr/does not have the logical slots of "p": sub;/,
+like($t->sql(q{SELECT message FROM failover_events WHERE kind = 'logical_slots'}), qr/does not have the logical slots of "p": sub;.*drop them on "p"/,
 	'an event says which logical slots are gone');
 ok($t->wait_for(q{SELECT message FROM failover_events WHERE kind = 'slots_dropped' AND peer_name = 'p'},
 		'dropped slots that held back WAL for nobody: a, b'), 'the former primary is rid of the slots that nobody reads');
 is($slots_of->('p'), 'backup', 'but not of one that is not of the group');
+is($t->sql(q{SELECT peer_name || ' ' || severity FROM failover_preflight('main') WHERE finding = 'logical slots that nobody reads hold back WAL on this standby: sub'}),
+	'p warning', 'and preflight tells of the logical slot that it has kept');
 ok($t->wait_for_state('healthy'), 'full redundancy');
 
 # ---- a crash ----

@@ -107,6 +107,7 @@ static const FactCase cases[] = {
 	{PG1, "synchronous_commit", "local", "warning", "synchronous_commit is local by default: commits wait for no standby"},
 	{PG1, "lost_slots", "old", "error", "slots have lost their WAL: old"},
 	{PG1, "logical_slots", "sub", "warning", "logical slots do not follow a failover by themselves: sub"},
+	{PG2, "logical_slots", "sub", "warning", "logical slots that nobody reads hold back WAL on this standby: sub"},
 	{PG2, "archive_mode", "on", "warning", "archive_mode is on without a command or a library: WAL piles up"},
 	{PG2, "missing_privileges", "pg_monitor", "error", "the coordinator's role lacks privileges: pg_monitor"},
 	{PG2, "missing_rewind_privileges", "pg_ls_dir", "warning", "it cannot be rewound: the role of its primary_conninfo may not call pg_ls_dir"},
