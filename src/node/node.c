@@ -76,6 +76,7 @@ fo_node_install(void)
 		/* Who is not consistent and cannot follow looks for another primary at each start (arrival.c). */
 		if (is_known && !state.rejoin.is_inconsistent)
 			fo_node_hold_timeline();
+		fo_node_remove_part_of_segment();
 	}
 	fo_node_shmem_install();
 	fo_node_gate_install();

@@ -324,6 +324,9 @@ extern void fo_node_wake_clients(void);
 /* Before this standby is promoted: can it read again what it has replayed last?  It can then; ERROR if not. */
 extern void fo_node_complete_segment(void);
 
+/* In the postmaster, before recovery: what was received of a timeline's first segment must not hide what an older file has.  FATAL if it cannot be removed. */
+extern void fo_node_remove_part_of_segment(void);
+
 /* ---- readonly.c ---- */
 
 /* A session begins, once in its process: if this is a primary that may not commit, it is read-only until it is ended. */

@@ -84,6 +84,9 @@ extern bool fo_node_count_lost(FoRejoin *rejoin, const ControlFileData *control,
 /* Bytes that this server has of a WAL segment.  False if it does not have them. */
 extern bool fo_node_wal_read(const char *segment, uint32 offset, char *bytes, int length);
 
+/* Does it have the page of that timeline's WAL in which that address lies? */
+extern bool fo_node_wal_has(uint32 timeline, XLogRecPtr address, int segment_size);
+
 /*
  * From where on a standby that has WAL of that timeline up to there, at least,
  * would have to be sent more: the segment in which its WAL ends.

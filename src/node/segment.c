@@ -1,18 +1,19 @@
 /*-------------------------------------------------------------------------
  *
  * segment.c
- *		Completes, before a promotion, the segment in which a timeline began.
+ *		The segment in which a timeline began, where a standby has a part of it only.
  *
  * A standby that changes to its primary's new timeline asks for its WAL from the
  * beginning of a segment on, though it has that segment of the old one and has
  * replayed most of it.  Where the primary dies in this moment, the new timeline's
- * file ends before what has been replayed.  PostgreSQL reads the last record again
- * when it is promoted, from the newest timeline of which it has a file: it finds
- * none there, PANICs, and after that the server does not even start without a
- * source of WAL.
+ * file ends before what has been replayed.  PostgreSQL prefers to read the newest
+ * timeline of which it has a file.  When it is promoted it reads the last record
+ * again, finds none there, and PANICs.  When it starts it replays what is there,
+ * and ends because the next page would be of an older timeline, each time anew.
  *
- * Up to where the new timeline begins the two files are the same, and nothing
- * behind that has been replayed: what is missing is copied from the old one.
+ * Up to where the new timeline begins the two files are the same.  So before a
+ * promotion what is missing is copied from the old one, as far as it has been replayed;
+ * and before a start the new one is removed, because it has nothing of its own.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,13 +22,19 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "access/timeline.h"
 #include "access/xlog.h"
 #include "access/xlog_internal.h"
 #include "access/xlogrecovery.h"
+#include "common/controldata_utils.h"
+#include "miscadmin.h"
+#include "nodes/pg_list.h"
 #include "replication/walreceiver.h"
 #include "storage/fd.h"
 
-#include "node/node.h"
+#include "node/rejoin.h"
+
+/* ---- before a promotion ---- */
 
 static int
 open_segment(TimeLineID timeline, XLogSegNo number, int flags, char *path)
@@ -97,4 +104,48 @@ fo_node_complete_segment(void)
 	ereport(LOG,
 			(errmsg("failover: file \"%s\" is complete up to %X/%X, where replay has ended", path, LSN_FORMAT_ARGS(replayed)),
 			 errdetail("Its timeline had been received up to %X/%X.", LSN_FORMAT_ARGS(received))));
+}
+
+/* ---- before a start ---- */
+
+static void
+remove_part(TimeLineID timeline, XLogRecPtr begin, int segment_size)
+{
+	char		path[MAXPGPATH];
+
+	XLogFilePath(path, timeline, (begin - 1) / segment_size, segment_size);
+	(void) durable_unlink(path, FATAL);
+	ereport(LOG,
+			(errmsg("failover: removed file \"%s\", which ends before timeline %u begins, at %X/%X",
+					path, timeline, LSN_FORMAT_ARGS(begin)),
+			 errdetail("The same WAL is in the file of the timeline before it.")));
+}
+
+void
+fo_node_remove_part_of_segment(void)
+{
+	bool		is_intact;
+	ControlFileData *control = get_controlfile(DataDir, &is_intact);
+	int			size = control->xlog_seg_size;
+	List	   *history;
+
+	if (!is_intact || (control->state != DB_SHUTDOWNED_IN_RECOVERY && control->state != DB_IN_ARCHIVE_RECOVERY))
+		return;
+
+	/* From the newest timeline on; the first one does not begin anywhere. */
+	history = readTimeLineHistory(findNewestTimeLine(control->checkPointCopy.ThisTimeLineID));
+	for (int i = 0; i + 1 < list_length(history); i++)
+	{
+		const TimeLineHistoryEntry *entry = list_nth(history, i);
+		const TimeLineHistoryEntry *before = list_nth(history, i + 1);
+		XLogRecPtr	last = entry->begin - 1;
+		char		segment[MAXFNAMELEN];
+		char		first;
+
+		XLogFileName(segment, entry->tli, last / size, size);
+		if (fo_node_wal_read(segment, 0, &first, 1) && !fo_node_wal_has(entry->tli, last, size) &&
+			fo_node_wal_has(before->tli, last, size))
+			remove_part(entry->tli, entry->begin, size);
+	}
+	list_free_deep(history);
 }

@@ -4,7 +4,7 @@
  *		What WAL this server has in its own pg_wal.
  *
  * Read as files, while the server does not run, by the child that asks the
- * source (source.c) and by the postmaster at start (hold.c).  Nothing is
+ * source (source.c) and by the postmaster at start (hold.c, segment.c).  Nothing is
  * validated but addresses: a page tells its own, and a segment that was
  * recycled still bears those of its former use.
  *
@@ -35,13 +35,13 @@ fo_node_wal_read(const char *segment, uint32 offset, char *bytes, int length)
 	return is_read;
 }
 
-/* Has this server the WAL of the page at that address? */
-static bool
-has_page(uint32 timeline, XLogRecPtr address, int segment_size)
+bool
+fo_node_wal_has(uint32 timeline, XLogRecPtr address, int segment_size)
 {
 	char		segment[MAXFNAMELEN];
 	XLogPageHeaderData header;
 
+	address -= address % XLOG_BLCKSZ;
 	XLogFileName(segment, timeline, address / segment_size, segment_size);
 	return fo_node_wal_read(segment, (uint32) (address % segment_size), (char *) &header, sizeof(header)) &&
 		header.xlp_magic == XLOG_PAGE_MAGIC && header.xlp_pageaddr == address;
@@ -58,10 +58,10 @@ fo_node_wal_end(uint32 timeline, XLogRecPtr known, int segment_size)
 	XLogRecPtr	start = known - known % segment_size;
 	XLogRecPtr	end = known;
 
-	while (has_page(timeline, start, segment_size))
+	while (fo_node_wal_has(timeline, start, segment_size))
 	{
 		end = Max(known, start);
-		if (!has_page(timeline, start + segment_size - XLOG_BLCKSZ, segment_size))
+		if (!fo_node_wal_has(timeline, start + segment_size - XLOG_BLCKSZ, segment_size))
 			break;
 		start += segment_size;
 		end = start;
