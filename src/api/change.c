@@ -114,7 +114,7 @@ fo_api_tell_gated(const FoLockedGroup *group, const char *peer)
 				(errmsg("peer \"%s\" has the node library: it commits by lease only, and nobody will grant it one",
 						fo_catalog_column_text(i, 1)),
 				 errdetail("As a primary it refuses commits when its lease ends, after its next start at the latest."),
-				 errhint("If it is to take writes without this coordinator, call failover_node_release() there.")));
+				 errhint("If it is to take writes without this coordinator, and is registered under no other name, call failover_node_release() there.")));
 }
 
 char *

@@ -99,7 +99,7 @@ may_hand_back(FoGroup *group, FoPeer *preferred, FoTime pause_us)
 	if (refusal.is_early)
 		return false;
 	if (is_barred)
-		preferred->task_retry_at = fo_net_now() + pause_us;
+		preferred->failback_retry_at = fo_net_now() + pause_us;
 	if (is_barred && strcmp(group->failback_barred, refusal.error) != 0)
 		fo_coordinator_record(group, preferred, "failback_held", FO_WARNING, NULL, "is not failed back to: %s", refusal.error);
 	strlcpy(group->failback_barred, refusal.error, sizeof(group->failback_barred));
@@ -117,12 +117,12 @@ fo_coordinator_fail_back(FoGroup *group, FoTime now)
 	if (!group->cfg.settings.auto_failback || group->verdict.kind != FO_VERDICT_NONE || group->run != NULL ||
 		group->view.blocked_until != 0 || !is_preferred_to(group, preferred, fo_coordinator_primary(group)) ||
 		fo_coordinator_is_failback_resting(group) ||
-		preferred->well_since == 0 || now - preferred->well_since < delay || now < preferred->task_retry_at ||
+		preferred->well_since == 0 || now - preferred->well_since < delay || now < preferred->failback_retry_at ||
 		!fo_coordinator_can_switch_over(fo_coordinator_primary(group)) ||
 		fo_coordinator_is_nobody_eligible(group, preferred, false, why, sizeof(why)) ||
 		!may_hand_back(group, preferred, Max(delay, FAILBACK_AGAIN_US)))
 		return;
-	preferred->task_retry_at = now + Max(delay, FAILBACK_AGAIN_US);
+	preferred->failback_retry_at = now + Max(delay, FAILBACK_AGAIN_US);
 	order.reason = psprintf("preferred primary \"%s\" has been well for failback_delay", preferred->cfg.name);
 	fo_coordinator_run_start(group, &order);
 }

@@ -138,6 +138,7 @@ struct FoPeer
 	FoTask	   *task;
 	FoTask	   *sync_checkpoint;	/* syncmode.c: on a primary, to know whether commits wait; NULL = none */
 	FoTime		task_retry_at;	/* do not start another before */
+	FoTime		failback_retry_at;	/* failback.c: nor move the primary here */
 	int			task_attempts;	/* rejoins since it last streamed steadily, or since retry.c has forgotten them */
 	bool		is_rejoin_hopeless;	/* steps_node.c: the last one met what does not pass */
 	bool		is_settled;		/* retry.c: since the last one it has answered, and is not on its way any more */

@@ -45,4 +45,16 @@ $t->sql(q{SELECT failover_alter_peer('main', 'b', priority => 0)});
 ok($t->wait_for(q{SELECT primary_peer = 'b' AND current_event IS NULL FROM failover_status('main')}), 'a peer that is preferred since then becomes the primary');
 $t->one_primary_ok;
 
+# That there is no other failback for a minute does not concern the peer's own return.
+ok($t->wait_for_state('healthy'), 'full redundancy');
+my $b = $t->node('b');
+$b->kill_hard('all');
+ok($t->wait_for_failover('b'), 'it dies right after that');
+$b->wait_killed;
+my $begin = $t->sql('SELECT now()');
+$b->start;
+ok($t->wait_for_following($b, $t->node($t->status('primary_peer'))), 'and comes back');
+is($t->sql("SELECT started_at - '$begin' < interval '40 s' FROM failover_history WHERE kind = 'rejoin' ORDER BY event_id DESC LIMIT 1"), 't',
+	'as soon as it is started');
+
 done_testing();
