@@ -80,6 +80,7 @@ drop(const char *slot)
 	char	   *path = psprintf(SLOTS_DIR "/%s", slot);
 	char	   *dropped = psprintf("%s" BEING_DROPPED, path);
 
+	fo_node_data_drop(dropped); /* of an earlier attempt, which was killed */
 	if (rename(path, dropped) != 0)
 		ereport(FATAL,
 				(errcode_for_file_access(),
