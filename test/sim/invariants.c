@@ -15,7 +15,9 @@
  *	   is lost had not left the old primary, or was lost before.
  *	5. A standby appends to no other history than its own (stream.c).
  *	6. No number is given to two timelines.
- *	7. Within a bound after the faults one primary serves, acknowledges, and
+ *	7. In a planned move, whatever the mode, the candidate is ordered with every
+ *	   acknowledged commit of the old primary.
+ *	8. Within a bound after the faults one primary serves, acknowledges, and
  *	   every other server streams from it.
  *
  *-------------------------------------------------------------------------
@@ -104,6 +106,20 @@ invariants_at_order(World *w, int candidate)
 	{
 		if (i != candidate && would_acknowledge(w, &w->servers[i]))
 			world_violate(w, true, "%c is to be promoted before the lease of %c has ended", 'a' + candidate, 'a' + i);
+	}
+}
+
+void
+invariants_at_handover(World *w, int from, int candidate)
+{
+	for (int record = 1; record < w->records_n; record++)
+	{
+		if (!w->commits[record].is_acknowledged || !has_commit(w, &w->servers[from], record) ||
+			has_commit(w, &w->servers[candidate], record))
+			continue;
+		world_violate(w, true, "%c is to be promoted in a planned move without acknowledged commit %d of %c",
+					  'a' + candidate, record, 'a' + from);
+		return;
 	}
 }
 

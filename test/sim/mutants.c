@@ -40,4 +40,5 @@ const MutantDef mutants[MUTANT_N] = {
 	[MUTANT_LIBRARY_FORGOTTEN] = {"library-forgotten", "a new coordinator process takes a silent primary for one without the node library", 300000, false},
 	[MUTANT_SETTLED_EARLY] = {"settled-early", "a set settles before commits wait for it", 300000, false},
 	[MUTANT_NOBODY_COVERS] = {"nobody-covers", "a set of nobody counts as if the group managed none", 10000, false},
+	[MUTANT_DRAIN_SKIPPED] = {"drain-skipped", "a planned move does not wait until the candidate has what the old primary had acknowledged", 10000, false},
 };

@@ -188,6 +188,7 @@ extern void invariants_check(World *w);
 extern void invariants_at_acknowledgement(World *w, const Server *s, int record);
 extern void invariants_at_timeline(World *w, const Server *s, uint32_t timeline);
 extern void invariants_at_order(World *w, int candidate);
+extern void invariants_at_handover(World *w, int from, int candidate);
 extern void invariants_at_choice(World *w, const Coordinator *c, int candidate);
 extern void invariants_converged(World *w);
 

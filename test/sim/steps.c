@@ -111,6 +111,8 @@ plan_drain(World *w, Coordinator *c, const FoStepDef *def)
 
 	if (def->scope == FO_SCOPE_CANDIDATE && c->run.drain_to < 0)
 		run_fail(w, c, "it is not known how far the old primary had written");
+	if (def->scope == FO_SCOPE_CANDIDATE && w->mutant == MUTANT_DRAIN_SKIPPED)
+		return;
 	for (int i = 0; i < w->peers_n && c->run.drain_to >= 0; i++)
 	{
 		Task	   *task;
@@ -326,6 +328,8 @@ plan_promote(World *w, Coordinator *c, const FoStepDef *def)
 	reserve_timeline(w, c);
 	order.timeline = c->state.newest_timeline;
 	invariants_at_order(w, c->run.candidate);
+	if (c->run.kind == FO_OPERATION_SWITCHOVER && c->run.from >= 0 && c->run.attempts == 1)
+		invariants_at_handover(w, c->run.from, c->run.candidate);
 	faults_aim(w, c->run.candidate);
 	faults_aim(w, COORDINATOR_HOST(c->index));
 	c->run.ordered = c->state.ordered = c->run.candidate;
