@@ -289,13 +289,17 @@ remember_armed(FoPeer *peer)
 	peer->is_state_dirty = true;
 }
 
-/* During a move nobody, or somebody else, is to have a lease. */
+/*
+ * During a move nobody, or somebody else, is to have a lease.  A gate that cannot be
+ * asked, because the extension is gone, is met by the write check.
+ */
 static void
 note_lease(FoPeer *peer)
 {
 	const FoObservation *seen = &peer->view.observed;
+	bool		is_refusing = seen->has_node_library ? seen->is_armed && !seen->may_commit : peer->is_commit_refused;
 
-	if (!seen->is_armed || seen->may_commit || seen->in_recovery ||
+	if (!is_refusing || seen->in_recovery ||
 		peer != fo_coordinator_primary(peer->group) || !fo_coordinator_run_may_yield(peer->group))
 		peer->view.leaseless_since = 0;
 	else if (peer->view.leaseless_since == 0)

@@ -187,7 +187,7 @@ may_switch_over(FoGroup *group, FoRefusal *refusal)
 									 "primary \"%s\" is not well enough to hand over", primary->cfg.name);
 	if (primary != NULL && fo_core_peer_answers(&primary->view))
 		return fo_coordinator_refuse(refusal, "The node library stops a primary and starts it as a standby.",
-									 "Preload the library there with failover.role = node, or use failover_trigger().",
+									 "Preload the library there with failover.role = node and create the extension, or use failover_trigger().",
 									 "primary \"%s\" has no node library: it cannot be demoted gracefully", primary->cfg.name);
 	return fo_coordinator_refuse(refusal, primary != NULL ? fo_coordinator_explain_silence(primary) : "No primary is known.",
 								 "failover_trigger() moves the primary without it.",

@@ -112,6 +112,8 @@ struct FoPeer
 	FoLink	   *link;
 	FoMonitor  *monitor;
 
+	bool		is_commit_refused;	/* writecheck.c: by its gate, the last time */
+
 	FoTime		knocked_at;		/* begin of the last fresh connect that did not find its postmaster asleep; connectcheck.c */
 
 	/* monitor.c: with the node library */

@@ -125,9 +125,12 @@ static void
 written(void *arg, const PGresult *result, const FoNetError *error, int64 rtt_us)
 {
 	FoWriteCheck *check = arg;
+	bool		is_refused = result == NULL && strcmp(error->sqlstate, "25006") == 0;
 
-	/* 25006: its gate refuses commits without a lease, as it should; the lease says so better. */
-	if (result != NULL || (is_about_writing(error->class) && strcmp(error->sqlstate, "25006") != 0))
+	/* Its gate refuses commits without a lease, as it should: nothing that moving the primary would mend. */
+	if (result != NULL || is_refused)
+		check->peer->is_commit_refused = is_refused;
+	if (result != NULL || (is_about_writing(error->class) && !is_refused))
 		note(check, result != NULL);
 	if (result != NULL)
 		note_logical_slots(check->peer, result);
@@ -207,6 +210,7 @@ stop(FoWriteCheck *check)
 	check->is_on = false;
 	check->sent_at = 0;
 	check->peer->view.write_failing_since = 0;
+	check->peer->is_commit_refused = false;
 	fo_net_loop_disarm(check_loop(check), &check->timer);
 	fo_net_link_forget(check->link, check);
 	if (!fo_net_link_is_closed(check->link))

@@ -60,6 +60,7 @@ static const FactField fields[] = {
 	WORD(primary_slot_name),
 	SWITCH(has_archive_command),
 	SWITCH(has_restore_command),
+	SWITCH(has_library_loaded),
 	SWITCH(may_replicate),
 	LINES(missing_privileges),
 	LINES(missing_rewind_privileges),

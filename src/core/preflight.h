@@ -60,6 +60,9 @@ typedef struct FoPeerFacts
 	int64_t		has_archive_command;	/* or library */
 	int64_t		has_restore_command;
 
+	/* the node library, with that role; that it can be asked as well is in the view */
+	int64_t		has_library_loaded;
+
 	/* what our role may do there */
 	int64_t		may_replicate;
 	char		missing_privileges[FO_FACT_LINES_LEN];

@@ -120,7 +120,13 @@ has_unreachable_sources(FoPreflightTrial *trial)
 static bool
 has_no_library(FoPreflightTrial *trial)
 {
-	return !trial->view->observed.has_node_library;
+	return !trial->view->observed.has_node_library && trial->facts->has_library_loaded != 1;
+}
+
+static bool
+has_mute_library(FoPreflightTrial *trial)
+{
+	return !trial->view->observed.has_node_library && trial->facts->has_library_loaded == 1;
 }
 
 static bool
@@ -299,6 +305,9 @@ static const FoPreflightRow rows[] = {
 	{FO_PREFLIGHT_KNOWN, FO_PREFLIGHT_WARNING, has_no_library, 0,
 		"has no node library: a silent primary cannot be fenced but by SQL, and a former primary does not rejoin by itself",
 	"Preload failover with failover.role = node there."},
+	{FO_PREFLIGHT_KNOWN, FO_PREFLIGHT_WARNING, has_mute_library, 0,
+		"its node library cannot be asked: the extension is not in this database, or does not fit, or the coordinator's role may not call it",
+	"Create the extension on the primary and run the script of failover_peer_grants() again; or, on a server that is to leave, call failover_node_release()."},
 
 	{FO_PREFLIGHT_KNOWN, FO_PREFLIGHT_ERROR, has_no_worker, 0,
 		"the background worker of the node library does not run: it renews no lease, and cannot become a standby by itself",

@@ -170,8 +170,12 @@ explain_primary(FoSummary *summary, const FoGroupView *group)
 	if (primary->write_failing_since != 0)
 		add_peer_reason(summary, "primary", primary, "cannot write", NULL);
 	if (leaseless_from != 0 && leaseless_from <= group->now)
-		add_peer_reason(summary, "primary", primary, "holds no lease and refuses commits", !group->is_unconfirmed ? NULL :
+		add_peer_reason(summary, "primary", primary, "holds no lease and refuses commits", !primary->observed.has_node_library ?
+						": the extension is gone there, or no longer fits; create it, or call failover_node_release() there" :
+						!group->is_unconfirmed ? NULL :
 						": too few standbys have taken this coordinator's term; failover_acknowledge() says that no other one has taken over");
+	else if (primary->observed.is_armed && !primary->observed.has_node_library)
+		add_peer_reason(summary, "primary", primary, "commits by lease, and cannot be asked or granted one: the extension is gone there, or no longer fits", NULL);
 	if (primary->health.is_slow)
 		add_peer_reason(summary, "primary", primary, "answers slowly", NULL);
 	else if (primary->health.health == FO_HEALTH_UNHEALTHY || primary->health.health == FO_HEALTH_DEGRADED)

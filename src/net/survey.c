@@ -71,6 +71,10 @@
 	"   AND has_function_privilege(rewinder, 'pg_catalog.pg_read_binary_file(text,bigint,bigint,boolean)', 'EXECUTE'))" \
 	" ) p (name, is_held) WHERE NOT p.is_held"
 
+/* Of a library that is loaded: what only a file says is not in this view. */
+#define LOADED \
+	" UNION ALL SELECT 'has_library_loaded', 'true' FROM pg_settings WHERE name = 'failover.role' AND setting = 'node'"
+
 #define SLOTS \
 	" UNION ALL SELECT 'slots_n', count(*)::text FROM pg_replication_slots" \
 	" UNION ALL SELECT CASE slot_type WHEN 'physical' THEN 'slots' ELSE 'logical_slots' END, slot_name" \
@@ -81,7 +85,7 @@
 void
 fo_net_survey_call(FoLink *link, int64 timeout_ms, FoCallCallback callback, void *arg)
 {
-	static const char *const statements[] = {SETTINGS SECRETIVE_SETTINGS RECOVERY_TARGETS PRIVILEGES SLOTS, NULL};
+	static const char *const statements[] = {SETTINGS SECRETIVE_SETTINGS RECOVERY_TARGETS PRIVILEGES LOADED SLOTS, NULL};
 
 	fo_net_link_call(link, statements, timeout_ms, false, callback, arg);
 }

@@ -40,8 +40,10 @@ $p->safe_psql('postgres', 'DROP EXTENSION failover');
 ok($t->wait_for($without_library, '3'), 'dropped: everybody is well, without the library');
 is(events('library_lost'), 'a warning, b warning, p warning', 'dropped: which is told');
 is($t->status('fencing'), 'sql', 'dropped: the status says what is left');
-is($t->sql(q{SELECT count(*) FROM failover_preflight('main') WHERE severity = 'warning' AND finding ~ 'has no node library'}), '3',
+is($t->sql(q{SELECT count(*) FROM failover_preflight('main') WHERE severity = 'warning' AND finding ~ '^its node library cannot be asked'}), '3',
 	'dropped: so does the preflight');
+ok($t->wait_for(q{SELECT state = 'degraded' AND array_to_string(degraded_reasons, '; ') ~ 'primary "p" commits by lease, and cannot be asked or granted one' FROM failover_status('main')}),
+	'dropped: the status gives the reason');
 
 is($t->sql(q{SELECT armed FROM failover_peer_state WHERE peer_name = 'p'}), 't',
 	'dropped: the gate is known to be there: a failover would wait for the end of the lease');
@@ -76,5 +78,21 @@ ok($t->wait_for_failover('p'), 'a dead primary is replaced');
 $t->one_primary_ok;
 ok($writer->wait_for_more(20), 'clients go on');
 $writer->stop;
+
+# ---- dropped, and the server is started anew: nothing but a write shows that it refuses commits ----
+
+my $new = $t->node($t->status('primary_peer'));
+my $name = $new->name;
+$t->sql(q{SELECT failover_pause('main')});
+$new->safe_psql('postgres', 'DROP EXTENSION failover');
+$new->restart;
+ok($t->wait_for(qq{SELECT array_to_string(degraded_reasons, '; ') ~ 'primary "$name" holds no lease and refuses commits: the extension is gone there' FROM failover_status('main')}),
+	'a primary that nobody can grant a lease: the status says so');
+ok($t->wait_for(q{SELECT rule = 38 FROM failover_evaluate('main')}), 'so does the verdict');
+$t->sql(q{SELECT failover_resume('main')});
+$t->no_failover_ok(7, 'it is not replaced: the next one would refuse as well');
+$new->safe_psql('postgres', 'BEGIN; CREATE EXTENSION failover; SELECT failover_node_release(); COMMIT');
+ok($t->wait_for($lease =~ s/'p'/'$name'/r), 'with the extension it has a lease again');
+ok($t->wait_for(q{SELECT array_to_string(degraded_reasons, '; ') !~ 'lease' FROM failover_status('main')}), 'and nothing more is said');
 
 done_testing();

@@ -230,6 +230,8 @@ TEST("preflight: what the coordinator has observed is found")
 	begin();
 	peers[PG2].observed.has_node_library = false;
 	CHECK_FOUND(PG2, "warning", "has no node library: a silent primary cannot be fenced but by SQL, and a former primary does not rejoin by itself");
+	CHECK(fo_core_facts_put(&facts[PG2], "has_library_loaded", "true"));
+	CHECK_FOUND(PG2, "warning", "its node library cannot be asked: the extension is not in this database, or does not fit, or the coordinator's role may not call it");
 
 	begin();
 	strcpy(peers[PG2].observed.application_name, "\xC3\xA4");

@@ -96,7 +96,7 @@ TEST("summary: redundancy counts the peers that could serve")
 TEST("summary: a primary that gets no lease is degraded, with the cause where it is known")
 {
 	begin();
-	peers[PG1].observed.is_armed = true;
+	peers[PG1].observed.is_armed = peers[PG1].observed.has_node_library = true;
 	peers[PG1].leaseless_since = group.now - SECONDS(2.9);
 	CHECK_STATE("healthy");
 	peers[PG1].leaseless_since = group.now - SECONDS(3);
@@ -105,6 +105,15 @@ TEST("summary: a primary that gets no lease is degraded, with the cause where it
 	group.is_unconfirmed = true;
 	CHECK_REASON("primary \"pg1\" holds no lease and refuses commits: too few standbys have taken this coordinator's term;"
 				 " failover_acknowledge() says that no other one has taken over");
+	peers[PG1].observed.has_node_library = false;
+	CHECK_REASON("primary \"pg1\" holds no lease and refuses commits: the extension is gone there, or no longer fits;"
+				 " create it, or call failover_node_release() there");
+	group.is_unconfirmed = false;
+	peers[PG1].leaseless_since = 0;
+	CHECK_STATE("degraded");
+	CHECK_REASON("primary \"pg1\" commits by lease, and cannot be asked or granted one: the extension is gone there, or no longer fits");
+	peers[PG1].observed.is_armed = false;
+	CHECK_STATE("healthy");
 }
 
 TEST("summary: what is wrong with a peer is said, what a DBA chose is not")
