@@ -201,5 +201,6 @@ fo_coordinator_promoted(FoRun *run, const FoTask *task)
 	}
 	fo_coordinator_record(group, run->candidate, "promoted", FO_NOTICE, NULL,
 						  "is the primary now, term " INT64_FORMAT ", %s", group->cfg.term, task->detail);
+	run->candidate->logical_slots[0] = '\0';	/* those of its last time as a primary */
 	fo_coordinator_slots_tell_logical(run->candidate, run->from);
 }

@@ -49,6 +49,18 @@ is($t->sql(q{SELECT peer_name || ' ' || severity FROM failover_preflight('main')
 	'p warning', 'and preflight tells of the logical slot that it has kept');
 ok($t->wait_for_state('healthy'), 'full redundancy');
 
+# ---- another one, when the slot is gone ----
+
+$p->safe_psql('postgres', q{SELECT pg_drop_replication_slot('sub')});
+$t->set('write_check', 'off');
+foreach my $to ('p', 'a')
+{
+	is($t->sql(qq{SELECT status FROM failover_switchover('main', '$to')}), 'completed', "to $to");
+	ok($t->wait_for_state('healthy'), 'full redundancy');
+}
+$t->set('write_check', 'on');
+is($t->sql(q{SELECT count(*) FROM failover_events WHERE kind = 'logical_slots'}), '1', 'what it had when it was the primary before is not told again');
+
 # ---- a crash ----
 
 $t->node('a')->kill_hard('all');
