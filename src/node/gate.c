@@ -139,7 +139,7 @@ fo_node_refusal_hint(void)
 	LWLockRelease(fo_node->lock);
 	if (holder[0] == '\0')
 		return "Retry on the group's primary, or here when the lease has been granted again." WAY_OUT;
-	return psprintf("The primary is now peer \"%s\": connect to that one." WAY_OUT, holder);
+	return psprintf("Peer \"%s\" is the primary, as far as this server knows: connect to that one." WAY_OUT, holder);
 }
 
 /* Refuse the commit. */

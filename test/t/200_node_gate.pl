@@ -72,7 +72,7 @@ is($lease->status('may_commit'), 'f', 'a fence ends the lease at once');
 is($node->safe_psql('postgres', "SELECT pg_current_wal_flush_lsn() >= '$inserted'"), 't', 'what was acknowledged before is flushed');
 $node->thaw_process($walwriter);
 my $error = refused('INSERT INTO t (note) VALUES (1)', 'and commits with it');
-like($error, qr/HINT:.*peer "b"/, 'the hint names the new primary');
+like($error, qr/HINT:.*Peer "b"/, 'the hint names the new primary');
 refused("COMMIT PREPARED 'x'", 'a prepared transaction is not committed without a lease');
 refused("ROLLBACK PREPARED 'y'", 'nor rolled back');
 

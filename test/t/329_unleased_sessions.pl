@@ -49,7 +49,7 @@ is((ask($p, 'SHOW default_transaction_read_only', 'user=writer'))[0], 'on', 'wha
 is((ask($p, 'SHOW default_transaction_read_only', q{options='-c default_transaction_read_only=off'}))[0], 'on', 'or the client');
 is((ask($p, 'SELECT count(*) FROM t'))[0], '0', 'who reads is let in');
 my ($answer, $error) = ask($p, 'INSERT INTO t VALUES (1)');
-like($error, qr/ERROR:  cannot execute INSERT in a read-only transaction\s+HINT:  This server does not hold the lease of its group.*The primary is now peer "x".*failover_node_release\(\)/,
+like($error, qr/ERROR:  cannot execute INSERT in a read-only transaction\s+HINT:  This server does not hold the lease of its group.*Peer "x" is the primary.*failover_node_release\(\)/,
 	'who writes is told why not, who can, and the way out');
 is(scalar($p->logged(qr/ERROR:  cannot execute INSERT/)), 1, 'the log tells of it');
 ask($p, join(';', map { "INSERT INTO t VALUES ($_)" } 1 .. 20)) foreach 1 .. 5;
