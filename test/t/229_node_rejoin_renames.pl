@@ -40,8 +40,9 @@ my $files = () = glob($node{p}->data_dir . '/global/*');
 foreach my $renames (1, 2, int($files / 2), $files, int($files * 1.5), 2 * $files - 3 .. 2 * $files)
 {
 	diverge();
+	kill_after($renames);
 	$lease{$old}->rejoin($node{$new}, term => $term, max_attempts => 1000, backoff_ms => 10);
-	is_killed_after($renames, sub { ($node{$old}->ask('SELECT pg_is_in_recovery()') // '') eq 't' });
+	wait_killed(sub { ($node{$old}->ask('SELECT pg_is_in_recovery()') // '') eq 't' });
 	ok($node{$old}->streams_from($node{$new}), "after $renames renames: it streams");
 	is($node{$old}->safe_psql('postgres', 'SELECT count(*), sum(id) FROM t'), $node{$new}->safe_psql('postgres', 'SELECT count(*), sum(id) FROM t'),
 		'with the same rows');
@@ -56,8 +57,9 @@ foreach my $renames ($files + 2, 2 * $files - 1)
 	my $before = diverge();
 	my $conninfo = $node{$new}->conninfo =~ s/user=\S+/user=nobody/r . " application_name=$old";
 
+	kill_after($renames);
 	$lease{$old}->rejoin($node{$new}, term => $term, conninfo => $conninfo, max_attempts => 2, backoff_ms => 10);
-	is_killed_after($renames, sub { ($node{$old}->ask('SELECT rejoin_phase FROM failover_node_status()') // '') eq 'failed' });
+	wait_killed(sub { ($node{$old}->ask('SELECT rejoin_phase FROM failover_node_status()') // '') eq 'failed' });
 	ok($node{$old}->ask_until('SELECT rejoin_phase, pg_is_in_recovery() FROM failover_node_status()', 'failed|f'),
 		"after $renames renames: what cannot be rewound serves");
 	is($node{$old}->safe_psql('postgres', 'SELECT count(*), sum(id) FROM t'), $before, 'what it had');
@@ -122,22 +124,31 @@ sub diverge
 	return $node{$old}->safe_psql('postgres', 'SELECT count(*), sum(id) FROM t');
 }
 
-# The server that was asked to rejoin kills itself after so many renames, and is started again; or it has needed fewer.
-sub is_killed_after
+# After so many renames from now on the server kills itself.
+sub kill_after
 {
-	my ($renames, $is_over) = @_;
-	my $pid = $node{$old}->{_pid};
-	my $is_killed;
+	my ($renames) = @_;
 
 	open(my $out, '+<', $counter) or die;
 	syswrite($out, sprintf("%-8d\n", $renames));
 	close($out);
+	return;
+}
+
+# It does, and is started again; or it has needed fewer.
+sub wait_killed
+{
+	my ($is_over) = @_;
+	my $pid = $node{$old}->{_pid};
+	my $is_killed;
+
 	FailoverTest::Node::until_true(
 		sub {
 			$is_killed = PostgreSQL::Test::Utils::slurp_file($counter) =~ /^0/;
 			return $is_killed || $is_over->();
 		})
 	  or die 'the server does not come back';
+	kill_after(0);
 	return unless $is_killed;
 	$kills++;
 	$node{$old}->wait_gone($pid);
