@@ -374,6 +374,11 @@ note_receiving(FoPeer *peer)
 	bool		is_receiving = is_receiving_from_primary(peer);
 
 	if (is_receiving)
+		peer->unfed_since = 0;
+	else if (peer->unfed_since == 0)
+		peer->unfed_since = fo_net_now();
+
+	if (is_receiving)
 	{
 		view->received_at = view->observed.at;
 		remember_followed(peer);
@@ -394,6 +399,7 @@ fo_coordinator_note_following(FoPeer *peer, uint32 timeline)
 	FoObservation *seen = &peer->view.observed;
 
 	peer->view.received_at = seen->at = fo_net_now();
+	peer->unfed_since = 0;
 	seen->receiver = FO_RECEIVER_STREAMING;
 	seen->message_age_us = 0;
 	seen->timeline = Max(seen->timeline, timeline);
@@ -428,6 +434,7 @@ fo_coordinator_primary_changed(FoGroup *group)
 	for (int i = 0; i < group->peers_n; i++)
 	{
 		group->peers[i]->view.received_at = 0;
+		group->peers[i]->unfed_since = 0;
 		group->peers[i]->view.wal_gone_from = 0;	/* this one may have it */
 		if (fo_core_peer_answers(&group->peers[i]->view))
 			note_receiving(group->peers[i]);

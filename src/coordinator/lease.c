@@ -18,9 +18,10 @@
  *
  * Who may renew: the group's other peers by application_name; a name that two
  * of them share is left out, and who cascades.  The list of a primary leaves
- * out the dead as well: they confirm nothing and would only raise the number
- * that has to, so that a primary with one dead standby of two could not do
- * without the coordinator.
+ * out the dead as well, and who does not receive from it: they confirm nothing
+ * and would only raise the number that has to, so that a primary with one dead
+ * standby of two could not do without the coordinator; and a stranger with such
+ * a name would confirm for one whom we believe to be cut off.
  *
  * A holder that has fallen silent may know the list before, so the end of its
  * lease is worked out for both, and the later one counts.  Where it is not
@@ -44,7 +45,7 @@
 /* A lease holder's checks are given up after this share of the lease. */
 #define CHECKS_PER_LEASE 4
 
-/* A standby that has not answered for so long is no part of a primary's list. */
+/* A standby that has not answered, or not received, for so long is no part of a primary's list. */
 #define DEAD_AFTER_US FO_MS(5000)
 
 static bool
@@ -104,18 +105,29 @@ is_listed(const FoLeaseTerms *terms, const char *name)
 	return false;
 }
 
+static bool
+is_unfed(const FoPeer *peer)
+{
+	return fo_core_peer_answers(&peer->view) && peer->unfed_since != 0 &&
+		peer->unfed_since < fo_net_now() - DEAD_AFTER_US;
+}
+
 /*
  * Out of recovery, as a former primary that was not brought back; silent for
- * long; or not heard yet by this process, and left out by the one before.
+ * long, or without a stream.  Who was not heard yet by this process, or receives
+ * nothing because the holder is silent, is dead if it was left out before.
  */
 static bool
 is_dead(const FoPeer *holder, const FoPeer *peer, const char *name)
 {
 	const FoLeaseTerms *told = &holder->cfg.lease_told;
+	bool		is_left_out = is_told(told) && !is_listed(told, name);
 
 	if (fo_core_peer_answers(&peer->view) && !peer->view.observed.in_recovery)
 		return true;
-	if (peer->view.observed.at == 0 && is_told(told) && !is_listed(told, name))
+	if (is_unfed(peer))
+		return is_left_out || fo_core_peer_answers(&holder->view);
+	if (peer->view.observed.at == 0 && is_left_out)
 		return true;
 	return fo_core_is_failing_since(&peer->view, fo_net_now() - DEAD_AFTER_US);
 }
@@ -142,17 +154,6 @@ list_others(const FoPeer *holder, bool with_dead, char (*names)[FO_NAME_LEN])
 		n++;
 	}
 	return n;
-}
-
-/* The list for a holder; with all of them dead, it is as if none was. */
-static int
-list_renewers(const FoPeer *holder, char (*names)[FO_NAME_LEN])
-{
-	int			n = 0;
-
-	if (holder == fo_coordinator_primary(holder->group))
-		n = list_others(holder, false, names);
-	return n > 0 ? n : list_others(holder, true, names);
 }
 
 /* ---- what a peer is told ---- */
@@ -280,7 +281,7 @@ fo_coordinator_lease_prepare(FoPeer *peer)
 	FoLeaseTerms wanted = {.lease_us = FO_MS(peer->group->cfg.settings.lease_time),.renewers = names};
 	int64		version;
 
-	wanted.renewers_n = list_renewers(peer, names);
+	wanted.renewers_n = list_others(peer, peer != fo_coordinator_primary(peer->group), names);
 	if (may_change_terms(peer) && !is_same(&cfg->lease_told, &wanted))
 	{
 		FoLeaseTerms told;

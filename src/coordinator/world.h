@@ -149,6 +149,7 @@ struct FoPeer
 	bool		is_loss_due;	/* that is to be written with the state */
 	bool		has_archive;	/* following.c: with wal_gone_from: it has a restore_command, and would trust that to have the WAL */
 	bool		is_following_nobody;	/* evidence.c: a standby with primary_conninfo = '' */
+	FoTime		unfed_since;	/* evidence.c: it answers, and does not receive from the group's primary, since; 0 = it does */
 	FoTime		well_since;		/* a standby that is healthy and streams, since; 0 = it is not */
 	FoTime		stray_since;	/* a standby that does not stream, since; 0 = it streams */
 

@@ -11,11 +11,13 @@
  * Standbys are known by application_name, and another one may bear the name of
  * one that counts: a clone, or both left it at its default.  The coordinator
  * stops the one that it knows; the other must not keep the lease alive after
- * that.  So while two bear a name the one that is behind counts, and once both
- * were seen to answer, the name alone does not count: who is left may be the
- * wrong one.  It counts again when the coordinator has spoken while only one
- * bears it.  A walsender whose standby was cut off and has come back by another
- * connection is no such pair: it never answers again.
+ * that.  So while two bear a name the one that is behind counts, and once they
+ * do the name alone does not count: who is left may be the wrong one.  (Or it is
+ * the right one, come back by another connection while its old walsender still
+ * waits for a word.  Nothing tells the two apart: one that idles says as little
+ * as one that is gone.)  The name counts again when one has been alone with it
+ * for so long that a standby which is missing would know, and the coordinator,
+ * which lists nobody who says so, has spoken after that.
  *
  * Used by the node worker alone.
  *
@@ -24,6 +26,7 @@
 #include "postgres.h"
 
 #include "access/xlog.h"
+#include "replication/walreceiver.h"
 #include "replication/walsender.h"
 #include "replication/walsender_private.h"
 #include "storage/spin.h"
@@ -34,6 +37,13 @@
 #include "node/node.h"
 
 #define SAMPLES_N 64			/* more than the turns in a lease */
+
+/* One whose standby has closed the connection, to come back by another, is gone sooner. */
+#define PAIR_AFTER_US FO_MS(200)
+
+/* A standby that lost its connection without a word knows after wal_receiver_timeout; it is off the list some seconds later. */
+#define UNLISTED_AFTER_US FO_MS(10000)
+#define RECEIVER_TIMEOUT_DEFAULT_MS 60000
 
 /* Everything inserted after lsn was inserted after at. */
 typedef struct Sample
@@ -48,16 +58,14 @@ typedef struct Bearer
 	pid_t		pid;			/* 0 = none */
 	char		name[NAMEDATALEN];	/* application_name; '' = not known yet */
 	XLogRecPtr	lsn;			/* that its standby confirms */
-	TimestampTz reply_time;		/* of the standby's clock, with its last answer */
 	FoTime		seen_since;
-	FoTime		answered_at;	/* last new answer since then; 0 = none */
 } Bearer;
 
 /* A listed name. */
 typedef struct ListedName
 {
 	char		name[FO_NAME_LEN];
-	bool		is_shared;		/* two have answered under it */
+	bool		is_shared;		/* two have borne it, and who is left has not been alone for long enough */
 	FoTime		alone_since;	/* one bears it, or nobody; 0 = more do */
 } ListedName;
 
@@ -65,6 +73,7 @@ static Sample samples[SAMPLES_N];
 static int	samples_n = 0;		/* taken since the worker started; the last SAMPLES_N are kept */
 static Bearer *bearers = NULL;	/* one for each walsender */
 static ListedName names[FO_LEASE_STANDBYS_MAX];
+static int	names_n = 0;
 
 /* ---- samples ---- */
 
@@ -133,7 +142,6 @@ look_at_walsender(int number, FoTime now)
 {
 	WalSnd	   *slot = &WalSndCtl->walsnds[number];
 	Bearer	   *bearer = &bearers[number];
-	TimestampTz reply_time;
 	bool		is_streaming;
 	pid_t		pid;
 
@@ -141,7 +149,6 @@ look_at_walsender(int number, FoTime now)
 	pid = slot->pid;
 	is_streaming = slot->state == WALSNDSTATE_STREAMING;
 	bearer->lsn = Max(slot->write, slot->flush);
-	reply_time = slot->replyTime;
 	SpinLockRelease(&slot->mutex);
 
 	if (pid == 0 || !is_streaming || XLogRecPtrIsInvalid(bearer->lsn))
@@ -153,21 +160,15 @@ look_at_walsender(int number, FoTime now)
 	{
 		bearer->name[0] = '\0';
 		bearer->seen_since = now;
-		bearer->answered_at = 0;
 	}
-	else if (bearer->reply_time != reply_time)
-		bearer->answered_at = now;
 	bearer->pid = pid;
-	bearer->reply_time = reply_time;
 	if (bearer->name[0] == '\0')
 		read_application(pid, bearer->name);
 }
 
 static void
-look_at_walsenders(void)
+look_at_walsenders(FoTime now)
 {
-	FoTime		now = fo_node_clock();
-
 	if (bearers == NULL)
 		bearers = MemoryContextAllocZero(TopMemoryContext, sizeof(Bearer) * max_wal_senders);
 	pgstat_clear_backend_activity_snapshot();
@@ -184,52 +185,50 @@ is_borne_by(const Bearer *bearer, const ListedName *name)
 	return bearer->pid != 0 && strcmp(bearer->name, name->name) == 0;
 }
 
-/* Have both answered since both were there? */
+/* Have two borne it for long enough? */
 static bool
-are_two(const Bearer *a, const Bearer *b)
+has_pair(const ListedName *name, FoTime now)
 {
-	return Min(a->answered_at, b->answered_at) > Max(a->seen_since, b->seen_since);
+	int			n = 0;
+
+	for (int i = 0; i < max_wal_senders; i++)
+		n += is_borne_by(&bearers[i], name) && now - bearers[i].seen_since >= PAIR_AFTER_US ? 1 : 0;
+	return n > 1;
 }
 
-static bool
-has_two_answered(const ListedName *name)
+/* For how long one has to be alone with a name that two have borne. */
+static FoTime
+alone_for_us(void)
 {
-	for (int i = 0; i < max_wal_senders; i++)
-	{
-		for (int j = 0; j < i && is_borne_by(&bearers[i], name); j++)
-		{
-			if (is_borne_by(&bearers[j], name) && are_two(&bearers[i], &bearers[j]))
-				return true;
-		}
-	}
-	return false;
+	return UNLISTED_AFTER_US + FO_MS(wal_receiver_timeout > 0 ? wal_receiver_timeout : RECEIVER_TIMEOUT_DEFAULT_MS);
 }
 
 /* Is the name shared?  heard_at is when the coordinator spoke last. */
 static void
-judge_name(ListedName *name, int bearers_n, FoTime heard_at)
+judge_name(ListedName *name, int bearers_n, FoTime heard_at, FoTime now)
 {
 	if (bearers_n > 1)
 	{
 		name->alone_since = 0;
-		if (!name->is_shared && has_two_answered(name))
+		if (!name->is_shared && has_pair(name, now))
 		{
 			name->is_shared = true;
 			ereport(LOG,
-					(errmsg("failover: two standbys call themselves \"%s\"", name->name),
-					 errdetail("If one of them is lost, the other does not renew the lease before the coordinator has been heard again."),
-					 errhint("Give each standby an application_name of its own.")));
+					(errmsg("failover: two walsenders serve standbys that call themselves \"%s\"", name->name),
+					 errdetail("The one that is behind counts for the lease.  Whichever is left alone renews it only after it has been alone for %d s and the coordinator has been heard again.",
+							   (int) (alone_for_us() / 1000000)),
+					 errhint("Unless one is the rest of a broken connection, give each standby an application_name of its own.")));
 		}
 	}
 	else if (name->alone_since == 0)
-		name->alone_since = fo_node_clock();
-	else if (heard_at > name->alone_since)
+		name->alone_since = now;
+	else if (heard_at > name->alone_since + alone_for_us())
 		name->is_shared = false;
 }
 
 /* When what its bearers confirm was written; 0 = it does not count. */
 static FoTime
-confirmed_time(ListedName *name, FoTime heard_at)
+confirmed_time(ListedName *name, FoTime heard_at, FoTime now)
 {
 	FoTime		written_at = 0;
 	int			bearers_n = 0;
@@ -243,8 +242,30 @@ confirmed_time(ListedName *name, FoTime heard_at)
 		at = written_time(bearers[i].lsn);
 		written_at = bearers_n++ == 0 ? at : Min(written_at, at);
 	}
-	judge_name(name, bearers_n, heard_at);
+	judge_name(name, bearers_n, heard_at, now);
 	return bearers_n == 1 && name->is_shared ? 0 : written_at;
+}
+
+/* What is known of a name outlives a change of the list. */
+static void
+list_names(int standbys_n, char (*standbys)[FO_NAME_LEN])
+{
+	ListedName	known[FO_LEASE_STANDBYS_MAX];
+	int			known_n = names_n;
+
+	memcpy(known, names, sizeof(names[0]) * names_n);
+	for (names_n = 0; names_n < standbys_n; names_n++)
+	{
+		ListedName *name = &names[names_n];
+
+		memset(name, 0, sizeof(*name));
+		for (int i = 0; i < known_n; i++)
+		{
+			if (strcmp(known[i].name, standbys[names_n]) == 0)
+				*name = known[i];
+		}
+		strlcpy(name->name, standbys[names_n], FO_NAME_LEN);
+	}
 }
 
 static bool
@@ -261,17 +282,14 @@ is_connected(const ListedName *name)
 int
 fo_node_confirm_collect(int standbys_n, char (*standbys)[FO_NAME_LEN], FoTime heard_at, FoTime *written_at)
 {
+	FoTime		now = fo_node_clock();
 	int			connected = 0;
 
-	look_at_walsenders();
+	look_at_walsenders(now);
+	list_names(standbys_n, standbys);
 	for (int i = 0; i < standbys_n; i++)
 	{
-		if (strcmp(names[i].name, standbys[i]) != 0)
-		{
-			memset(&names[i], 0, sizeof(names[i]));
-			strlcpy(names[i].name, standbys[i], FO_NAME_LEN);
-		}
-		written_at[i] = confirmed_time(&names[i], heard_at);
+		written_at[i] = confirmed_time(&names[i], heard_at, now);
 		connected += is_connected(&names[i]) ? 1 : 0;
 	}
 	return connected;

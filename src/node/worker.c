@@ -42,6 +42,7 @@
 
 #define TURNS_PER_LEASE 10
 #define TURN_MIN_MS 10
+#define LOOK_MS 250				/* how often to see who bears which name while there is nothing to renew yet */
 #define IDLE_MS 1000			/* how often to look where there is nothing to renew */
 #define RESTART_SECONDS 5
 #define PUSH_MIN_MS 1
@@ -85,7 +86,7 @@ renew_lease(void)
 		fo_node_confirm_sample();
 	connected = fo_node_confirm_collect(standbys_n, standbys, heard_at, written_at);
 	if (remaining > lease.lease_us / 2)
-		return Max(TURN_MIN_MS, (long) ((remaining - lease.lease_us / 2) / 1000));
+		return Max(TURN_MIN_MS, Min(LOOK_MS, (long) ((remaining - lease.lease_us / 2) / 1000)));
 
 	if (connected >= fo_core_lease_quorum(standbys_n) && fo_node_confirm_is_quiet())
 		emit_marker();

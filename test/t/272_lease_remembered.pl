@@ -23,6 +23,14 @@ my $version = q{SELECT node_standbys_version FROM failover_node_status()};
 # ---- what is told is written down before ----
 
 remembers('00:00:02 a,b,c', 'it is written down what the primary was told');
+
+# Who does not receive renews nothing, and a stranger of that name must not.
+my %conninfo = map { $_ => $t->node($_)->safe_psql('postgres', 'SHOW primary_conninfo') } qw(a b c);
+follow($_, '') foreach qw(a b c);
+remembers('00:00:02 ', 'it is told of nobody when nobody receives from it');
+follow($_, $conninfo{$_}) foreach qw(a b c);
+remembers('00:00:02 a,b,c', 'and of all when they do again');
+
 my $row = $t->sql(remembered(q{xmin || ' ' || lease_version}));
 $t->wait_for_checks(5);
 is($t->sql(remembered(q{xmin || ' ' || lease_version})), $row, 'what does not change is not written again');
@@ -93,6 +101,17 @@ sub remembers
 
 	ok($t->wait_for(remembered($told), "$expected 00:00:00true"), $what);
 	return is($p->safe_psql('postgres', $version), $t->sql(remembered('lease_version')), 'and the primary knows the same');
+}
+
+# Or nobody, where it is ''.
+sub follow
+{
+	my ($name, $conninfo) = @_;
+
+	$t->sql(sprintf("SELECT failover_set_maintenance('main', '$name', %s)", $conninfo eq '' ? 'true' : 'false'));
+	$t->node($name)->safe_psql('postgres', "ALTER SYSTEM SET primary_conninfo = '$conninfo'");
+	$t->node($name)->safe_psql('postgres', 'SELECT pg_reload_conf()');
+	return;
 }
 
 # Not while an operation runs, and they follow each other here.
