@@ -88,7 +88,8 @@ is_drain_unfinished(FoRun *run)
 	{
 		const FoRunPeer *member = &run->peers[i];
 
-		if (fo_coordinator_takes_part(run, member) && member->peer->view.observed.lsn >= run->drain_to)
+		if (fo_coordinator_takes_part(run, member) && member->peer->view.observed.lsn >= run->drain_to &&
+			member->peer->view.observed.timeline == run->from->view.observed.timeline)
 			return false;
 	}
 	for (int i = run->phase_first_step - 1; i >= 0; i--)

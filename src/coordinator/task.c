@@ -24,8 +24,9 @@
 /* A reload costs every process of a server: kicks grow apart, up to so many times the action's kick_ms. */
 #define KICKS_APART_MOST 5
 
-/* SQLSTATE class of transactions that were rolled back for the sake of others. */
+/* SQLSTATE class of transactions that were rolled back for the sake of others, and the one of those that somebody cancelled. */
 #define STATE_ROLLED_BACK "40"
+#define STATE_CANCELLED "57014"
 
 /* How often to see whether the peer's session is back. */
 #define WAIT_FOR_LINK_US FO_MS(2)
@@ -203,13 +204,17 @@ send_act(FoTask *task)
 }
 
 /*
- * Was it cancelled because it was in the way of the replay, as whatever is asked of
- * a standby may be?  Then it is asked again in a moment; what it was to do has not been done.
+ * Was it cancelled, by somebody, or because it was in the way of the replay, as
+ * whatever is asked of a standby may be?  Then it is asked again in a moment.  It
+ * may have done what it was to do, an order to promote say, just before.
  */
 static bool
-repeat_after_conflict(FoTask *task, const FoNetError *error)
+repeat_after_cancel(FoTask *task, const FoNetError *error)
 {
-	if (strncmp(error->sqlstate, STATE_ROLLED_BACK, strlen(STATE_ROLLED_BACK)) != 0 || !fo_net_link_is_ready(task_link(task)))
+	bool		is_rolled_back = strncmp(error->sqlstate, STATE_ROLLED_BACK, strlen(STATE_ROLLED_BACK)) == 0 ||
+		strcmp(error->sqlstate, STATE_CANCELLED) == 0;
+
+	if (!is_rolled_back || !fo_net_link_is_ready(task_link(task)))
 		return false;
 	fo_coordinator_task_explain(task, "%s", error->message);
 	step_after(task, FO_MS(Max(task->action->poll_ms, 1)));
@@ -277,7 +282,7 @@ looked(void *arg, const PGresult *result, const FoNetError *error, int64 rtt_us)
 	FoTask	   *task = arg;
 
 	task->is_calling = false;
-	if (result == NULL && repeat_after_conflict(task, error))
+	if (result == NULL && repeat_after_cancel(task, error))
 		return;
 	if (result == NULL)
 		call_failed(task, error, task->acts_n == 0);
@@ -291,7 +296,7 @@ acted(void *arg, const PGresult *result, const FoNetError *error, int64 rtt_us)
 	FoTask	   *task = arg;
 
 	task->is_calling = false;
-	if (result == NULL && repeat_after_conflict(task, error))
+	if (result == NULL && repeat_after_cancel(task, error))
 	{
 		task->has_acted = false;
 		return;

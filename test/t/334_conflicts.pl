@@ -1,5 +1,5 @@
-# What is asked of a standby may be cancelled because it is in the way of the replay:
-# then it is asked again, and the standby is no worse a candidate for it.
+# What is asked of a standby may be cancelled, because it is in the way of the replay
+# or by somebody: then it is asked again, and the standby is no worse a candidate for it.
 use strict;
 use warnings;
 
@@ -11,16 +11,16 @@ my ($p, $a) = $t->nodes;
 
 # Once in a session, as PostgreSQL would; the lock outlives the transaction.
 $p->safe_psql('postgres', <<'EOF');
-CREATE FUNCTION conflict(key int) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION cancel(key int, state text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
 	IF pg_is_in_recovery() AND NOT EXISTS (SELECT FROM pg_locks l WHERE l.locktype = 'advisory' AND l.pid = pg_backend_pid() AND l.objid = key) THEN
 		PERFORM pg_advisory_lock(key);
-		RAISE 'canceling statement due to conflict with recovery' USING ERRCODE = 'serialization_failure';
+		RAISE 'canceling statement' USING ERRCODE = state;
 	END IF;
 END $$;
 EOF
-$p->wrap_node_function('is_shut_down', 'SELECT public.conflict(1); SELECT * FROM ITSELF');
-$p->wrap_node_function('prepare_promotion', 'SELECT public.conflict(2); SELECT * FROM ITSELF');
+$p->wrap_node_function('is_shut_down', q{SELECT public.cancel(1, '40001'); SELECT * FROM ITSELF});
+$p->wrap_node_function('prepare_promotion', q{SELECT public.cancel(2, '57014'); SELECT * FROM ITSELF});
 $p->wait_for_catchup($a);
 
 is($t->sql(q{SELECT status, to_peer FROM failover_switchover('main', 'a')}), 'completed|a', 'the switchover is carried out');
