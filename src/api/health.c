@@ -140,7 +140,10 @@ put_replication(FoRow *row, const GroupContext *context, const FoPeerView *peer,
 		fo_api_row_null(row);
 	fo_api_row_lsn(row, observed->lsn);
 	put_lag(row, context, peer, candidate);
-	fo_api_row_text(row, observed->at != 0 && observed->in_recovery ? fo_core_receiver_name(observed->receiver) : NULL);
+	if (observed->at == 0 || !observed->in_recovery)
+		fo_api_row_null(row);
+	else
+		fo_api_row_text(row, fo_core_receiver_name(peer->health.health == FO_HEALTH_UNHEALTHY ? FO_RECEIVER_N : observed->receiver));
 	fo_api_row_text(row, sync_state_of(context, peer));
 	if (observed->connections >= 0)
 		fo_api_row_int4(row, observed->connections);

@@ -134,6 +134,11 @@ failover_cancel(PG_FUNCTION_ARGS)
 	fo_api_ask(request);
 	if (request->status == FO_OPERATION_CANCELLED)
 		PG_RETURN_BOOL(true);
-	ereport(request->event_id != 0 ? NOTICE : WARNING, (errmsg("%s", request->error)));
+	if (request->event_id != 0)
+		ereport(NOTICE, (errmsg("%s", request->error)));
+	else
+		ereport(WARNING,
+				(errmsg("%s", request->error),
+				 errhint("What is planned is in failover_scheduled, what has been and what is in progress in failover_history.")));
 	PG_RETURN_BOOL(false);
 }

@@ -203,12 +203,20 @@ has_not_receiving(FoJudging *judging)
 	return is_troubled(judging, is_not_receiving);
 }
 
-/* Its WAL has advanced nevertheless, or an earlier rule would have told. */
+/*
+ * Its WAL has advanced nevertheless, or an earlier rule would have told.  A write
+ * that hung because the network was cut gets a moment to come to its end.
+ */
 static bool
 is_write_check_failing(FoJudging *judging)
 {
-	judging->span_us = judging->group->now - judging->primary->write_failing_since;
-	return judging->group->settings.write_check && judging->primary->write_failing_since != 0;
+	const FoSettings *settings = &judging->group->settings;
+	FoTime		failing_since = judging->primary->write_failing_since;
+	FoTime		back_at = judging->primary->health.first_success_at;
+
+	judging->span_us = judging->group->now - failing_since;
+	return settings->write_check && failing_since != 0 &&
+		(back_at <= failing_since || fo_core_has_come(judging, back_at + FO_MS(settings->check_timeout)));
 }
 
 static bool

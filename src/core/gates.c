@@ -206,7 +206,7 @@ static const FoRuleRow rows[] = {
 	{{107, "no peer is eligible", FO_VERDICT_HOLD,
 		"Held because no peer is eligible: %x."}, has_no_candidate},
 	{{108, "an acknowledged commit may be on a standby that cannot be read, and prefer is consistency", FO_VERDICT_HOLD,
-		"Held because the standbys that answer may lack an acknowledged commit; prefer = availability or failover_trigger(force => true) overrides that."},
+		"Held until a standby answers that is sure to have every acknowledged commit; prefer = availability or failover_trigger(force => true) overrides that."},
 	is_loss_possible},
 	{{FO_RULE_UNFENCEABLE, "the silent or refusing primary cannot be kept from writing, and prefer is consistency", FO_VERDICT_HOLD,
 		"Held because \"%p\" may still take writes; the node library, synchronous replication, prefer = availability or failover_trigger(force => true) would allow it."},

@@ -23,6 +23,7 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "replication/syncrep.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 
@@ -406,6 +407,11 @@ failover_node_release(PG_FUNCTION_ARGS)
 {
 	fo_node_require();
 	fo_node_release();
+	if (fo_compat_is_sync_in_force() && !RecoveryInProgress())
+		ereport(NOTICE,
+				(errmsg("commits on this server wait for standbys that synchronous_standby_names names"),
+				 errdetail("It is set to \"%s\".", SyncRepStandbyNames),
+				 errhint("Where none of them follows this server yet, make one follow it, or reset synchronous_standby_names and reload.")));
 	PG_RETURN_DATUM(status_row(fcinfo));
 }
 

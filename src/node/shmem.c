@@ -172,7 +172,8 @@ publish(void)
 	pg_atomic_write_u32(&fo_node->is_armed, fo_node->state.is_armed ? 1 : 0);
 	if (holds && pg_atomic_exchange_u32(&fo_node->is_refusal_logged, 0) != 0)
 		ereport(LOG,
-				(errmsg("failover: this server holds the lease of term %lld again, commits are accepted",
+				(errhidestmt(true),
+				 errmsg("failover: this server holds the lease of term %lld again, commits are accepted",
 						(long long) fo_node->lease.term)));
 }
 
@@ -329,7 +330,8 @@ fo_node_fence(int64 term, const char *coordinator, const char *holder)
 	if (!is_news)
 		return;
 	ereport(LOG,
-			(errmsg("failover: fenced in term %lld, commits are refused", (long long) term),
+			(errhidestmt(true),
+			 errmsg("failover: fenced in term %lld, commits are refused", (long long) term),
 			 holder[0] != '\0' ? errdetail("The primary is now peer \"%s\".", holder) : 0));
 }
 

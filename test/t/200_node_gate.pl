@@ -179,7 +179,13 @@ is($after - $before, 1, 'a fenced server says so in its log once');
 
 # ---- leaving ----
 
-$node->safe_psql('postgres', 'SELECT failover_node_release()');
+sync_names('x');
+my (undef, undef, $err) = $node->psql('postgres', 'SELECT failover_node_release()');
+like($err, qr/NOTICE:  commits on this server wait.*DETAIL:  .*"x".*HINT:  .*reset synchronous_standby_names/s,
+	'a server that is released is told what else its commits wait for');
+sync_names('');
+(undef, undef, $err) = $node->psql('postgres', 'SELECT failover_node_release()');
+is($err, '', 'and otherwise nothing');
 $node->safe_psql('postgres', q{INSERT INTO t (note) VALUES ('released')});
 $node->restart;
 $node->safe_psql('postgres', q{INSERT INTO t (note) VALUES ('released')});
@@ -197,11 +203,20 @@ is($lease->status(q{armed || ' ' || may_commit}), 'true false', 'and with a fenc
 $node->safe_psql('postgres', 'SELECT failover_node_release()');
 
 $node->safe_psql('postgres', 'CREATE ROLE nobody LOGIN');
-my (undef, undef, $err) = $node->psql('postgres', 'SET ROLE nobody; SELECT failover_node_fence(9)');
+(undef, undef, $err) = $node->psql('postgres', 'SET ROLE nobody; SELECT failover_node_fence(9)');
 like($err, qr/permission denied for function/, 'nobody may fence a server but whom the administrator names');
 
 $node->stop;
 done_testing();
+
+sub sync_names
+{
+	my ($names) = @_;
+
+	$node->safe_psql('postgres', "ALTER SYSTEM SET synchronous_standby_names = '$names'");
+	$node->safe_psql('postgres', 'SELECT pg_reload_conf()');
+	return $node->ask_until('SELECT sync_in_force FROM failover_node_status()', $names eq '' ? 'f' : 't');
+}
 
 # Run statements that must fail at the gate; returns what the client was told.
 sub refused

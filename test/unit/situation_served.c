@@ -142,6 +142,12 @@ SITUATION(89, FO_VERDICT_ALERT, "pg1", "the write check fails for reasons of its
 	peers[PG1].write_failing_since = group.now - SECONDS(60);
 }
 
+SITUATION(99, FO_VERDICT_NONE, "pg1", "the network was cut under the write check, which has not come to its end yet")
+{
+	peers[PG1].write_failing_since = group.now - SECONDS(60);
+	peers[PG1].health.first_success_at = group.now - SECONDS(0.5);
+}
+
 SITUATION(95, FO_VERDICT_NONE, "pg1", "a person has moved the primary away from the preferred peer")
 {
 	group.settings.auto_failback = true;
