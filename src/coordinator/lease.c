@@ -18,10 +18,10 @@
  *
  * Who may renew: the group's other peers by application_name; a name that two
  * of them share is left out, and who cascades.  The list of a primary leaves
- * out the dead as well, and who does not receive from it: they confirm nothing
- * and would only raise the number that has to, so that a primary with one dead
- * standby of two could not do without the coordinator; and a stranger with such
- * a name would confirm for one whom we believe to be cut off.
+ * out the dead as well: they confirm nothing and would only raise the number
+ * that has to, so that a primary with one dead standby of two could not do
+ * without the coordinator.  And it leaves out who does not receive from it: a
+ * stranger with such a name would confirm for one whom we believe to be cut off.
  *
  * A holder that has fallen silent may know the list before, so the end of its
  * lease is worked out for both, and the later one counts.  Where it is not
@@ -105,36 +105,40 @@ is_listed(const FoLeaseTerms *terms, const char *name)
 	return false;
 }
 
+/*
+ * A standby that answers, and for long has not received from that primary.  While
+ * nobody can receive because the primary is silent, who was left out before.
+ */
 static bool
-is_unfed(const FoPeer *peer)
+is_unfed(const FoPeer *holder, const FoPeer *peer, const char *name)
 {
-	return fo_core_peer_answers(&peer->view) && peer->unfed_since != 0 &&
-		peer->unfed_since < fo_net_now() - DEAD_AFTER_US;
+	const FoLeaseTerms *told = &holder->cfg.lease_told;
+
+	if (holder != fo_coordinator_primary(holder->group) || !fo_core_peer_answers(&peer->view) ||
+		peer->unfed_since == 0 || peer->unfed_since > fo_net_now() - DEAD_AFTER_US)
+		return false;
+	return fo_core_peer_answers(&holder->view) || (is_told(told) && !is_listed(told, name));
 }
 
 /*
  * Out of recovery, as a former primary that was not brought back; silent for
- * long, or without a stream.  Who was not heard yet by this process, or receives
- * nothing because the holder is silent, is dead if it was left out before.
+ * long; or not heard yet by this process, and left out by the one before.
  */
 static bool
 is_dead(const FoPeer *holder, const FoPeer *peer, const char *name)
 {
 	const FoLeaseTerms *told = &holder->cfg.lease_told;
-	bool		is_left_out = is_told(told) && !is_listed(told, name);
 
 	if (fo_core_peer_answers(&peer->view) && !peer->view.observed.in_recovery)
 		return true;
-	if (is_unfed(peer))
-		return is_left_out || fo_core_peer_answers(&holder->view);
-	if (peer->view.observed.at == 0 && is_left_out)
+	if (peer->view.observed.at == 0 && is_told(told) && !is_listed(told, name))
 		return true;
 	return fo_core_is_failing_since(&peer->view, fo_net_now() - DEAD_AFTER_US);
 }
 
 /*
  * In order of peer name: every other peer, seen or not, but those that stream
- * from another standby, and the dead if they are not wanted.
+ * from another standby or from nobody, and the dead if they are not wanted.
  */
 static int
 list_others(const FoPeer *holder, bool with_dead, char (*names)[FO_NAME_LEN])
@@ -148,12 +152,23 @@ list_others(const FoPeer *holder, bool with_dead, char (*names)[FO_NAME_LEN])
 
 		renewer_name(peer, names[n]);
 		if (peer == holder || names[n][0] == '\0' || fo_coordinator_is_alias(peer) || is_name_shared(group, peer, names[n]) ||
-			fo_coordinator_is_cascading(peer) ||
+			fo_coordinator_is_cascading(peer) || is_unfed(holder, peer, names[n]) ||
 			(!with_dead && is_dead(holder, peer, names[n])))
 			continue;
 		n++;
 	}
 	return n;
+}
+
+/* The list for a holder; with all of them dead, it is as if none was. */
+static int
+list_renewers(const FoPeer *holder, char (*names)[FO_NAME_LEN])
+{
+	int			n = 0;
+
+	if (holder == fo_coordinator_primary(holder->group))
+		n = list_others(holder, false, names);
+	return n > 0 ? n : list_others(holder, true, names);
 }
 
 /* ---- what a peer is told ---- */
@@ -281,7 +296,7 @@ fo_coordinator_lease_prepare(FoPeer *peer)
 	FoLeaseTerms wanted = {.lease_us = FO_MS(peer->group->cfg.settings.lease_time),.renewers = names};
 	int64		version;
 
-	wanted.renewers_n = list_others(peer, peer != fo_coordinator_primary(peer->group), names);
+	wanted.renewers_n = list_renewers(peer, names);
 	if (may_change_terms(peer) && !is_same(&cfg->lease_told, &wanted))
 	{
 		FoLeaseTerms told;
